@@ -1,0 +1,125 @@
+"""A VMS server in system data (SPEC 2)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from sysmanager.domain.documents import DocumentSet, SettingsSummary
+from sysmanager.domain.ids import Epoch, FailoverId, GroupId, RecorderId
+
+DETECTION_TIMEOUTS_S: tuple[int, ...] = (10, 20, 30, 40, 50, 60, 120, 180, 300, 600, 900, 1800)
+"""The detection timeouts that can be chosen (SPEC 2)."""
+
+DEFAULT_DETECTION_TIMEOUT_S = 60
+
+
+class Role(StrEnum):
+    STANDARD = "standard"
+    FAILOVER = "failover"
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True, tag="recording"):
+    """Records its own cameras."""
+
+    epoch: Epoch
+
+
+class Standby(msgspec.Struct, frozen=True, kw_only=True, tag="standby"):
+    """A failover server that waits. `epoch` is the number under which it was released last."""
+
+    epoch: Epoch
+
+
+class Reserved(msgspec.Struct, frozen=True, kw_only=True, tag="reserved"):
+    """A failover server that was chosen for `for_recorder` in a failover that is not yet committed (SPEC 6, step 2)."""
+
+    epoch: Epoch
+    for_recorder: RecorderId
+    failover: FailoverId
+
+
+class Acting(msgspec.Struct, frozen=True, kw_only=True, tag="acting"):
+    """Records the cameras whose home is `for_recorder`."""
+
+    epoch: Epoch
+    for_recorder: RecorderId
+    failover: FailoverId
+
+
+class Broken(msgspec.Struct, frozen=True, kw_only=True, tag="broken"):
+    """Was replaced in `failover`. Its settings are locked until a failback (SPEC 10)."""
+
+    epoch: Epoch
+    failover: FailoverId
+
+
+Assignment = Recording | Standby | Reserved | Acting | Broken
+
+
+class Recorder(msgspec.Struct, frozen=True, kw_only=True):
+    """A VMS server as system data holds it; what it reports of itself at the moment is not here.
+
+    revision: of this row, grows with every edit, so that two editors cannot overwrite one another.
+    detection_timeout_s: one of `DETECTION_TIMEOUTS_S`.
+    vca_channels: activated on the server. camera_limit, bitrate_limit_kbps: what it can record.
+    documents: which documents are in the cache; None until they were fetched once.
+    home_documents_of: on an acting server, `documents` and `settings` are those it took over and may have changed since.
+    """
+
+    id: RecorderId
+    name: str
+    address: str = ""
+    role: Role = Role.STANDARD
+    group: GroupId | None = None
+    revision: int = 1
+    failover_enabled: bool = True
+    detection_timeout_s: int = DEFAULT_DETECTION_TIMEOUT_S
+    assignment: Assignment
+    documents: DocumentSet | None = None
+    settings: SettingsSummary = SettingsSummary()
+    practice: bool = False
+
+    @property
+    def records(self) -> bool:
+        """Whether cameras belong to it in system data, so that its failure matters (SPEC 4)."""
+        return isinstance(self.assignment, Recording | Acting)
+
+    @property
+    def home(self) -> RecorderId | None:
+        """Whose cameras it records: its own id, that of the recorder it acts for, or None."""
+        match self.assignment:
+            case Recording():
+                return self.id
+            case Acting(for_recorder=home):
+                return home
+            case _:
+                return None
+
+
+class RecorderEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The fields of a recorder that an administrator edits, all of them."""
+
+    name: str
+    address: str
+    role: Role
+    group: GroupId | None
+    failover_enabled: bool
+    detection_timeout_s: int
+
+
+def edit_of(recorder: Recorder) -> RecorderEdit:
+    return RecorderEdit(
+        name=recorder.name,
+        address=recorder.address,
+        role=recorder.role,
+        group=recorder.group,
+        failover_enabled=recorder.failover_enabled,
+        detection_timeout_s=recorder.detection_timeout_s,
+    )
+
+
+def timeout_text(seconds: int) -> str:
+    """``10 s``, ``1 min``: as people read a detection timeout."""
+    return f"{seconds} s" if seconds < 60 else f"{seconds // 60} min"

@@ -1,0 +1,1 @@
+"""What the parts say to one another: `recorders` (coordinator and VMS servers), `clients` (coordinator and programs of people)."""

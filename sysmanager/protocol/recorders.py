@@ -1,0 +1,229 @@
+"""Messages between the coordinator and the VMS servers.
+
+A recorder reports what it *does* (`Beat`); an order says what it *shall* do, under an epoch. Orders may be repeated at will:
+a recorder that already does what the order says answers the same again (SPEC 6, 13.1).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from sysmanager.domain.documents import DocumentKind, DocumentSet
+from sysmanager.domain.ids import CameraId, DocumentHash, Epoch, FailoverId, InstanceId, RecorderId
+
+BEAT_INTERVAL_MS = 1000
+BEACON_INTERVAL_MS = 500
+"""The coordinator's beacon tells recorders that it is there, and is its own canary: what it hears of itself proves that it can hear."""
+
+
+class Mode(StrEnum):
+    """What a recording service does. `asking`: started, and waits for leave to open its cameras (SPEC 13.1)."""
+
+    ASKING = "asking"
+    RECORDING = "recording"
+    STANDBY = "standby"
+
+
+class CameraState(StrEnum):
+    """What the recording service sees of one camera."""
+
+    CONNECTING = "connecting"
+    RECORDING = "recording"
+    UNREACHABLE = "unreachable"
+    REFUSED = "refused"
+    WRONG_PASSWORD = "wrong password"
+    NOT_FOUND = "not found"
+    STALLED = "stalled"
+    BUSY = "busy"
+    FAILED = "failed"
+
+
+class CameraBeat(msgspec.Struct, frozen=True, array_like=True):
+    """One camera in a heartbeat. Wall-clock milliseconds of frames under the present epoch, 0 while there is none."""
+
+    camera: CameraId
+    state: CameraState
+    first_frame_ms: int = 0
+    last_frame_ms: int = 0
+
+
+class DiskBeat(msgspec.Struct, frozen=True, array_like=True):
+    """One material disk in a heartbeat. `path` is the drive letter or path as settings name it."""
+
+    path: str
+    writable: bool
+    free_mb: int
+    total_mb: int
+    problem: str = ""
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
+    """Heartbeat of a recording service, once a second and at once when something below changed.
+
+    boot: grows with every start of the service under one `instance`. home: whose cameras it records; None on standby.
+    documents: what it holds, and records by. wall_ms: its own wall clock, for the offset.
+    camera_limit, bitrate_limit_kbps: room for cameras in all.
+    """
+
+    recorder: RecorderId
+    instance: InstanceId
+    boot: int
+    sequence: int
+    wall_ms: int
+    version: str
+    mode: Mode
+    epoch: Epoch
+    home: RecorderId | None
+    documents: DocumentSet | None
+    without: tuple[CameraId, ...] = ()
+    disks: tuple[DiskBeat, ...] = ()
+    cameras: tuple[CameraBeat, ...] = ()
+    camera_limit: int = 64
+    bitrate_limit_kbps: int = 400_000
+    vca_channels: int = 0
+    plugins: tuple[str, ...] = ()
+    practice: bool = False
+
+
+class ServiceState(StrEnum):
+    """What a Watchdog says of its recording service. `failed`: 3 failed starts, or 30 s without one that held (SPEC 4.3)."""
+
+    RUNNING = "running"
+    STARTING = "starting"
+    FAILED = "failed"
+
+
+class WatchdogBeat(msgspec.Struct, frozen=True, kw_only=True, tag="watchdog"):
+    """Heartbeat of a Watchdog, once a second. `sentence`: what was wrong with the last start, empty if nothing."""
+
+    recorder: RecorderId
+    instance: InstanceId
+    wall_ms: int
+    service: ServiceState
+    failed_starts: int = 0
+    sentence: str = ""
+
+
+class OrderKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Which attempt of which step an order belongs to; empty `failover` for one that only restores what system data says."""
+
+    failover: FailoverId = FailoverId("")
+    step: int = 0
+    attempt: int = 0
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag="record"):
+    """Order: record the cameras of `home` under `epoch`.
+
+    documents: save and apply these first, fetched by hash from the coordinator; None: go on with those you have.
+    without: cameras that another recorder still records or records again (SPEC 8, single sessions).
+    """
+
+    key: OrderKey
+    epoch: Epoch
+    home: RecorderId
+    documents: DocumentSet | None = None
+    without: tuple[CameraId, ...] = ()
+
+
+class StandDown(msgspec.Struct, frozen=True, kw_only=True, tag="stand-down"):
+    """Order: record nothing; forget settings and sessions of other recorders' cameras. Footage stays (SPEC 6)."""
+
+    key: OrderKey
+    epoch: Epoch
+
+
+class ReportFootage(msgspec.Struct, frozen=True, kw_only=True, tag="report-footage"):
+    """Question: what of these cameras lies on your disks, recorded under `epoch`? Empty `cameras`: all."""
+
+    epoch: Epoch
+    cameras: tuple[CameraId, ...] = ()
+
+
+Order = Record | StandDown | ReportFootage
+
+
+class RefusalReason(StrEnum):
+    """Why a recorder refuses an order. Not a failure of the recorder: the next candidate is tried."""
+
+    OLD_EPOCH = "old epoch"
+    OTHER_ORDER = "another order under this epoch"
+    DISK_MISSING = "disk missing"
+    NO_WRITABLE_DISK = "no writable disk"
+    NO_ROOM = "no room"
+    DOCUMENTS_MISSING = "documents missing"
+    DOCUMENTS_UNREADABLE = "documents unreadable"
+    CANNOT_SAVE = "cannot save"
+    SERVICE_DOWN = "recording service down"
+    REFUSED_BY_HAND = "refused by hand"
+
+
+class Obeyed(msgspec.Struct, frozen=True, kw_only=True, tag="obeyed"):
+    """Answer: the order is saved durably and carried out. `documents`: the hashes of what is applied now."""
+
+    epoch: Epoch
+    documents: DocumentSet | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+    """Answer: the order was not carried out and changed nothing. `epoch`: the highest the recorder knows."""
+
+    reason: RefusalReason
+    sentence: str
+    epoch: Epoch = Epoch(0)
+
+
+class FootageSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """Footage of one camera under one epoch: wall-clock milliseconds of its first and last frame, frames and segments."""
+
+    camera: CameraId
+    first_frame_ms: int
+    last_frame_ms: int
+    frames: int
+    segments: int
+
+
+class Footage(msgspec.Struct, frozen=True, kw_only=True, tag="footage"):
+    """Answer to `ReportFootage`; cameras without footage are not in it."""
+
+    epoch: Epoch
+    spans: tuple[FootageSpan, ...] = ()
+
+
+OrderAnswer = Obeyed | Refusal | Footage
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):
+    """Question of a recorder after an absence: may I record for `home` under `epoch`? It waits 5 s at most (SPEC 13.1)."""
+
+    recorder: RecorderId
+    instance: InstanceId
+    epoch: Epoch
+    home: RecorderId | None
+
+
+class GoOn(msgspec.Struct, frozen=True, kw_only=True, tag="go-on"):
+    """Answer: nobody replaced you; do what you last did."""
+
+
+Standing = GoOn | Record | StandDown
+
+
+class Beacon(msgspec.Struct, frozen=True, kw_only=True, tag="beacon"):
+    """Sent by the coordinator to all, twice a second. `term`: number of the coordinator's start."""
+
+    term: int
+    sequence: int
+    wall_ms: int
+
+
+class FetchDocument(msgspec.Struct, frozen=True, kw_only=True, tag="fetch-document"):
+    """Question in both directions: the content of one document, by its hash. The answer is the bare content."""
+
+    kind: DocumentKind
+    hash: DocumentHash
+
+
+FromRecorder = Beat | WatchdogBeat
