@@ -259,6 +259,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
 
     recorder: the server that broke. home: whose cameras move (`recorder`, or the one it acted for).
     group: the group that held when it started. server: the failover server that is reserved or acts.
+    epoch: under which `server` records; previous_epoch: under which `recorder` did, to find its last frames again.
     documents: fixed in step 2. moved, not_moved: cameras. to_do: what a person must do by hand.
     """
 
@@ -274,6 +275,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     ended_ms: int = 0
     server: RecorderId | None = None
     epoch: Epoch = Epoch(0)
+    previous_epoch: Epoch = Epoch(0)
     documents: DocumentSet | None = None
     verdicts: tuple[Verdict, ...] = ()
     attempts: tuple[Attempt, ...] = ()

@@ -1,0 +1,39 @@
+"""What is to be done outside, as `outstanding` finds it in the state. Each is safe to repeat, and is repeated until the state no longer asks for it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sysmanager.domain.documents import DocumentSet
+from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.protocol.recorders import Order
+
+
+class SendOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Send the order and bring back the answer as `OrderAnswered`, or `OrderUndelivered`."""
+
+    recorder: RecorderId
+    order: Order
+
+
+class FetchDocuments(msgspec.Struct, frozen=True, kw_only=True):
+    """Fetch these documents from the recorder into the cache; answer `DocumentsFetched`."""
+
+    recorder: RecorderId
+    documents: DocumentSet
+
+
+class CheckCache(msgspec.Struct, frozen=True, kw_only=True):
+    """Look whether the documents are in the cache and sound; answer `DocumentsInCache`."""
+
+    failover: FailoverId
+    documents: DocumentSet
+
+
+class Continue(msgspec.Struct, frozen=True, kw_only=True):
+    """The next step needs nothing from outside: review the entry, now that the last one is durable."""
+
+    failover: FailoverId
+
+
+Command = SendOrder | FetchDocuments | CheckCache | Continue

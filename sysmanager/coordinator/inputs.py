@@ -1,0 +1,93 @@
+"""Everything that can make the coordinator decide. Each input is one frozen value; the moment comes beside it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sysmanager.domain.documents import DocumentKind, DocumentSet, SettingsSummary
+from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.rights import Actor
+from sysmanager.protocol.clients import Request
+from sysmanager.protocol.recorders import FromRecorder, Order, OrderAnswer
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """The journal was read and the coordinator begins. damage: what was found wrong with the journal, one sentence."""
+
+    damage: str | None = None
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """A heartbeat arrived."""
+
+    message: FromRecorder
+
+
+class CanaryReturned(msgspec.Struct, frozen=True, kw_only=True):
+    """The coordinator heard its own beacon. sent_mono_ms: when it had sent it."""
+
+    sent_mono_ms: int
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """Look at a recorder again: a deadline of it was reached, or something it depends on changed."""
+
+    recorder: RecorderId
+
+
+class ReviewFailover(msgspec.Struct, frozen=True, kw_only=True):
+    """Look at an open entry again."""
+
+    failover: FailoverId
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A client's request, from a session with a role."""
+
+    actor: Actor
+    request: Request
+
+
+class OrderAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """A recorder answered an order."""
+
+    recorder: RecorderId
+    order: Order
+    answer: OrderAnswer
+
+
+class OrderUndelivered(msgspec.Struct, frozen=True, kw_only=True):
+    """Nobody answered an order in time. It is sent again as long as it is outstanding."""
+
+    recorder: RecorderId
+    order: Order
+
+
+class DocumentsFetched(msgspec.Struct, frozen=True, kw_only=True):
+    """The documents of a recorder were fetched, verified and synced into the cache."""
+
+    recorder: RecorderId
+    documents: DocumentSet
+    settings: SettingsSummary
+
+
+class DocumentsInCache(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of a look into the cache for step 3 of a failover. missing: what is not there or damaged."""
+
+    failover: FailoverId
+    documents: DocumentSet
+    missing: tuple[DocumentKind, ...] = ()
+
+
+Input = (
+    Started
+    | Heard
+    | CanaryReturned
+    | Review
+    | ReviewFailover
+    | Asked
+    | OrderAnswered
+    | OrderUndelivered
+    | DocumentsFetched
+    | DocumentsInCache
+)

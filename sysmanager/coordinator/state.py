@@ -1,0 +1,122 @@
+"""The tables of the coordinator: id -> row, with indexes. They belong to the engine and are changed in place by `evolve`, by nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import Protocol
+
+import msgspec
+
+from sysmanager.domain.failover import Failover
+from sysmanager.domain.group import Group
+from sysmanager.domain.ids import Epoch, FailoverId, GroupId, RecorderId
+from sysmanager.domain.recorder import Acting, Recorder, Recording
+from sysmanager.domain.rights import Actor
+from sysmanager.protocol.clients import HoldCause
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """Automatic failover of a recorder is held."""
+
+    cause: HoldCause
+    actor: Actor
+    since_wall_ms: int
+
+
+class Reconcile(msgspec.Struct, frozen=True, kw_only=True):
+    """Reports come before system data. confirmed: a person did so; then only the recorders in `waiting` are still to be reconciled."""
+
+    sentence: str
+    waiting: frozenset[RecorderId]
+    confirmed: bool = False
+
+
+class View(Protocol):
+    """The tables as a decision may see them: to read, not to change.
+
+    open: entries that have not ended, in the order in which they were opened.
+    open_of: the entry before or in failback or acting, by the recorder that broke. holders: who records the cameras of a home.
+    """
+
+    @property
+    def term(self) -> int: ...
+    @property
+    def next_epoch(self) -> Epoch: ...
+    @property
+    def next_number(self) -> int: ...
+    @property
+    def recorders(self) -> Mapping[RecorderId, Recorder]: ...
+    @property
+    def groups(self) -> Mapping[GroupId, Group]: ...
+    @property
+    def failovers(self) -> Mapping[FailoverId, Failover]: ...
+    @property
+    def open(self) -> Mapping[FailoverId, None]: ...
+    @property
+    def holds(self) -> Mapping[RecorderId, Hold]: ...
+    @property
+    def members(self) -> Mapping[GroupId, Set[RecorderId]]: ...
+    @property
+    def reconcile(self) -> Reconcile | None: ...
+
+
+class State:
+    """See `View`. A new one is the state before the first fact."""
+
+    def __init__(self) -> None:
+        self.term = 0
+        self.next_epoch = Epoch(1)
+        self.next_number = 1
+        self.recorders: dict[RecorderId, Recorder] = {}
+        self.groups: dict[GroupId, Group] = {}
+        self.failovers: dict[FailoverId, Failover] = {}
+        self.open: dict[FailoverId, None] = {}
+        self.holds: dict[RecorderId, Hold] = {}
+        self.members: dict[GroupId, set[RecorderId]] = {}
+        self.reconcile: Reconcile | None = None
+
+
+def governing(view: View, recorder: Recorder) -> Recorder:
+    """The row whose timeout, group and failover setting hold: its own, or that of the recorder it acts for (SPEC 4)."""
+    if isinstance(recorder.assignment, Acting):
+        return view.recorders.get(recorder.assignment.for_recorder, recorder)
+    return recorder
+
+
+def open_failover_of(view: View, recorder: RecorderId) -> Failover | None:
+    """The entry, before its commit point, in which this recorder broke."""
+    for failover_id in view.open:
+        failover = view.failovers[failover_id]
+        if failover.recorder == recorder and failover.phase.before_commit:
+            return failover
+    return None
+
+
+def running_in_group(view: View, group: GroupId) -> Failover | None:
+    """The failover or failback that others of the group have to wait for (SPEC 7)."""
+    for failover_id in view.open:
+        failover = view.failovers[failover_id]
+        if failover.group == group and failover.phase.occupies_group:
+            return failover
+    return None
+
+
+def holder_of(view: View, home: RecorderId) -> RecorderId | None:
+    """Which recorder the cameras of `home` belong to in system data; None while nobody has them."""
+    row = view.recorders.get(home)
+    if row is None:
+        return None
+    if isinstance(row.assignment, Recording):
+        return home
+    for failover_id in view.open:
+        failover = view.failovers[failover_id]
+        if failover.home == home and failover.server is not None and not failover.phase.before_commit:
+            server = view.recorders.get(failover.server)
+            if server is not None and server.home == home:
+                return server.id
+    return None
+
+
+def unreconciled(view: View, recorder: RecorderId) -> bool:
+    """Whether this recorder's own report comes before system data: no order goes to it, no automatic failover of it starts (SPEC 7)."""
+    return view.reconcile is not None and recorder in view.reconcile.waiting
