@@ -1,0 +1,300 @@
+"""What a person may do now: for every action hidden, disabled with the reason, or enabled. Buttons, menus and tool tips share it.
+
+The coordinator decides, whatever is shown here (SPEC 12); these conditions only spare people a refusal.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import assert_never
+
+import msgspec
+
+from sysmanager.api import (
+    RIGHT_FOR,
+    AbortFailover,
+    AddRecorder,
+    ConfirmReconcile,
+    Connection,
+    CoordinatorState,
+    EditRecorder,
+    HoldFailover,
+    RecorderRow,
+    ReleaseHold,
+    RemoveRecorder,
+    SaveGroup,
+    StartFailback,
+    StartFailover,
+)
+from sysmanager.domain.failover import Failover, LogState, Phase
+from sysmanager.domain.recorder import Acting, Broken, Reserved, Standby
+from sysmanager.domain.rights import Right, missing_right
+from sysmanager.ui.state.forms import problem_with
+from sysmanager.ui.state.log import name_of
+from sysmanager.ui.state.model import Link, Place, UiState
+from sysmanager.ui.state.tree import free_standbys
+
+
+class Action(StrEnum):
+    """What can be done from the window. `…_ENTRY` acts on the selected entry of the failover log, the others on the selected server."""
+
+    START_FAILOVER = "start failover"
+    PREVIEW = "preview"
+    FAILBACK = "failback"
+    ABORT = "abort"
+    HOLD = "hold"
+    RELEASE = "release"
+    EDIT = "edit"
+    SAVE = "save"
+    REVERT = "revert"
+    REMOVE_SERVER = "remove server"
+    ADD_SERVER = "add server"
+    EDIT_GROUPS = "edit groups"
+    CONFIRM_RECONCILE = "confirm reconcile"
+    FAILBACK_ENTRY = "failback of entry"
+    ABORT_ENTRY = "abort of entry"
+    DETAILS = "details"
+    BREAK = "break"
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """`reason`: one sentence why a visible action is disabled; empty when it is enabled."""
+
+    visible: bool = True
+    reason: str = ""
+
+    @property
+    def enabled(self) -> bool:
+        return self.visible and not self.reason
+
+
+ENABLED = Condition()
+HIDDEN = Condition(visible=False)
+
+
+def disabled(reason: str) -> Condition:
+    return Condition(reason=reason)
+
+
+_RIGHTS: dict[Action, Right] = {
+    Action.START_FAILOVER: RIGHT_FOR[StartFailover],
+    Action.PREVIEW: Right.MONITOR,
+    Action.FAILBACK: RIGHT_FOR[StartFailback],
+    Action.ABORT: RIGHT_FOR[AbortFailover],
+    Action.HOLD: RIGHT_FOR[HoldFailover],
+    Action.RELEASE: RIGHT_FOR[ReleaseHold],
+    Action.EDIT: RIGHT_FOR[EditRecorder],
+    Action.SAVE: RIGHT_FOR[EditRecorder],
+    Action.REVERT: RIGHT_FOR[EditRecorder],
+    Action.REMOVE_SERVER: RIGHT_FOR[RemoveRecorder],
+    Action.ADD_SERVER: RIGHT_FOR[AddRecorder],
+    Action.EDIT_GROUPS: RIGHT_FOR[SaveGroup],
+    Action.CONFIRM_RECONCILE: RIGHT_FOR[ConfirmReconcile],
+    Action.FAILBACK_ENTRY: RIGHT_FOR[StartFailback],
+    Action.ABORT_ENTRY: RIGHT_FOR[AbortFailover],
+    Action.DETAILS: Right.MONITOR,
+    Action.BREAK: Right.MONITOR,
+}
+
+_LOCAL = frozenset({Action.REVERT, Action.DETAILS, Action.BREAK})
+"""Actions that ask nothing of the coordinator."""
+
+NO_LINK = "There is no connection to the coordinator; wait until it is back."
+NO_SERVER = "No server is selected; select one in the tree."
+NO_ENTRY = "No entry is selected; select one in the failover log."
+
+
+def condition(action: Action, state: UiState) -> Condition:
+    """Whether the action is shown and may be used now, and if not, why."""
+    fits = _fits(action, state)
+    if not fits.visible:
+        return fits
+    missing = missing_right(state.actor.role, _RIGHTS[action])
+    if missing is not None:
+        return disabled(missing)
+    if state.link is not Link.CONNECTED and action not in _LOCAL:
+        return disabled(NO_LINK)
+    return fits
+
+
+def _fits(action: Action, state: UiState) -> Condition:
+    """The condition apart from rights and connection."""
+    match action:
+        case Action.ADD_SERVER | Action.EDIT_GROUPS:
+            return ENABLED
+        case Action.BREAK:
+            return ENABLED if state.practice else HIDDEN
+        case Action.CONFIRM_RECONCILE:
+            return _busy("reconcile", state) if _reconciling(state) else HIDDEN
+        case Action.DETAILS:
+            return ENABLED if state.entry is not None else disabled(NO_ENTRY)
+        case Action.FAILBACK_ENTRY:
+            return _failback(state.entry, state, NO_ENTRY)
+        case Action.ABORT_ENTRY:
+            return _abort(state.entry, state) if state.entry is not None else disabled(NO_ENTRY)
+        case _:
+            row = state.row
+            if row is None or state.place is not Place.SERVER:
+                return disabled(NO_SERVER)
+            return _fits_server(action, row, state)
+
+
+def _fits_server(action: Action, row: RecorderRow, state: UiState) -> Condition:
+    match action:
+        case Action.START_FAILOVER:
+            return _start_failover(row, state)
+        case Action.PREVIEW:
+            return HIDDEN if isinstance(row.assignment, Standby | Reserved | Broken) else ENABLED
+        case Action.FAILBACK:
+            return _failback(_failover_of(row, state), state, "") if isinstance(row.assignment, Broken | Acting) else HIDDEN
+        case Action.ABORT:
+            running = _failover_of(row, state)
+            return _abort(running, state) if running is not None and running.phase.before_commit else HIDDEN
+        case Action.HOLD:
+            return _hold(row, state)
+        case Action.RELEASE:
+            return _busy(f"hold:{row.id}", state) if row.hold is not None else HIDDEN
+        case Action.EDIT:
+            return _editable(row)
+        case Action.SAVE:
+            return _save(row, state)
+        case Action.REVERT:
+            edited = state.draft is not None and state.draft.recorder == row.id
+            return ENABLED if edited else disabled("Nothing was changed.")
+        case Action.REMOVE_SERVER:
+            return _remove(row, state)
+        case (
+            Action.ADD_SERVER
+            | Action.EDIT_GROUPS
+            | Action.BREAK
+            | Action.CONFIRM_RECONCILE
+            | Action.DETAILS
+            | Action.FAILBACK_ENTRY
+            | Action.ABORT_ENTRY
+        ):
+            return disabled(NO_SERVER)
+        case _:
+            assert_never(action)
+
+
+def _busy(key: str, state: UiState) -> Condition:
+    """Disabled while the same command waits for its answer, so that a second press does not send it twice."""
+    for running in state.running:
+        if running.key == key:
+            return disabled(f"{running.sentence} Wait for the answer of the coordinator.")
+    return ENABLED
+
+
+def _reconciling(state: UiState) -> bool:
+    return state.system is not None and state.system.state is CoordinatorState.RECONCILE
+
+
+def _failover_of(row: RecorderRow, state: UiState) -> Failover | None:
+    if row.failover is not None:
+        return state.failovers.get(row.failover)
+    if isinstance(row.assignment, Broken | Acting | Reserved):
+        return state.failovers.get(row.assignment.failover)
+    return None
+
+
+def _start_failover(row: RecorderRow, state: UiState) -> Condition:
+    """SPEC 4.5: a connected failover server of the same group, failover enabled, and the right; all else is a warning in the preview."""
+    if isinstance(row.assignment, Standby | Reserved | Broken):
+        return HIDDEN
+    if _reconciling(state):
+        return disabled("The coordinator does not yet know who records what; look at the findings above and confirm them first.")
+    running = _failover_of(row, state)
+    if running is not None and running.recorder == row.id and running.phase.before_commit and running.phase is not Phase.WAITING:
+        return disabled(f"A failover of {row.name} is already {_state_words(running)}; watch it in the failover log.")
+    if not row.failover_enabled:
+        return disabled(f"Failover is switched off for {row.name}; tick “Fail over this server when it breaks down” and save.")
+    group = row.group
+    if isinstance(row.assignment, Acting):
+        home = state.recorders.get(row.assignment.for_recorder)
+        if home is not None:
+            group = home.group
+            if home.connection is Connection.CONNECTED and isinstance(home.assignment, Broken):
+                return _busy(f"server:{row.id}", state)
+    if group is None or group not in state.groups:
+        return disabled(f"{row.name} is in no failover group; choose one and save.")
+    if not free_standbys(group, state.recorders.values()):
+        name = state.groups[group].name
+        return disabled(f"No failover server of the group {name} is free and connected; connect one, or add one to the group.")
+    return _busy(f"server:{row.id}", state)
+
+
+def _state_words(failover: Failover) -> str:
+    return "waiting" if failover.phase in (Phase.WAITING, Phase.QUEUED) else "in progress"
+
+
+def _failback(failover: Failover | None, state: UiState, nothing: str) -> Condition:
+    """SPEC 8, conditions 1 to 5, as far as the rows show them."""
+    if failover is None:
+        return disabled(nothing or "Its entry is not in the failover log any more; take the server out of system data and add it again.")
+    if failover.phase.failing_back:
+        return disabled("A failback of it is already in progress; watch it in the failover log.")
+    if failover.log_state not in (LogState.FAILOVER_READY, LogState.FAILBACK_FAILED) or failover.phase is not Phase.READY:
+        return disabled(f"Failback needs an entry with the state “{LogState.FAILOVER_READY.value}”; this one is: {failover.log_state.value}.")
+    home = state.recorders.get(failover.home)
+    name = name_of(failover.home, state)
+    if home is None:
+        return disabled(f"{name} is no longer in system data; add it again.")
+    if not isinstance(home.assignment, Broken):
+        return disabled(f"{name} is not broken any more; there is nothing to give back.")
+    if home.connection is not Connection.CONNECTED:
+        return disabled(f"{name} is not connected; switch it on and wait until it is.")
+    if not home.failover_enabled:
+        return disabled(f"Failover is switched off for {name}; tick “Fail over this server when it breaks down” and save.")
+    if home.disks and not any(disk.writable for disk in home.disks):
+        return disabled(f"{name} can write to none of its material disks; repair them first.")
+    return _busy(f"failover:{failover.id}", state)
+
+
+def _abort(failover: Failover | None, state: UiState) -> Condition:
+    if failover is None:
+        return disabled(NO_ENTRY)
+    if failover.phase.before_commit:
+        return _busy(f"failover:{failover.id}", state)
+    if failover.phase.ended or failover.phase is Phase.READY:
+        return disabled(f"There is nothing to abort; the entry is: {failover.log_state.value}.")
+    if failover.phase.failing_back:
+        return disabled("A failback cannot be aborted; wait until it is done, then start a failover.")
+    return disabled("The failover server has taken over already; use Failback to return.")
+
+
+def _hold(row: RecorderRow, state: UiState) -> Condition:
+    if row.hold is not None or isinstance(row.assignment, Standby | Reserved | Broken):
+        return HIDDEN
+    if not row.failover_enabled:
+        return disabled(f"Failover is switched off for {row.name}; there is nothing to hold.")
+    return _busy(f"hold:{row.id}", state)
+
+
+def _editable(row: RecorderRow) -> Condition:
+    if isinstance(row.assignment, Broken):
+        return disabled(f"{row.name} is broken and replaced; its settings are locked until a failback.")
+    return ENABLED
+
+
+def _save(row: RecorderRow, state: UiState) -> Condition:
+    editable = _editable(row)
+    if not editable.enabled:
+        return editable
+    draft = state.draft
+    if draft is None or draft.recorder != row.id:
+        return disabled("Nothing was changed.")
+    problem = state.conflict or problem_with(draft.fields, state, own=row.id)
+    return disabled(problem) if problem is not None else _busy(f"edit:{row.id}", state)
+
+
+def _remove(row: RecorderRow, state: UiState) -> Condition:
+    match row.assignment:
+        case Acting(for_recorder=home):
+            return disabled(f"{row.name} records for {name_of(home, state)}; fail back first.")
+        case Reserved(for_recorder=home):
+            return disabled(f"{row.name} is about to take over from {name_of(home, state)}; wait until that is done.")
+        case _:
+            running = _failover_of(row, state)
+            if running is not None and running.log_state in (LogState.FAILOVER_RUNNING, LogState.FAILBACK_RUNNING):
+                return disabled(f"A failover or failback of {row.name} is in progress; wait until it is done.")
+            return _busy(f"remove:{row.id}", state)

@@ -1,0 +1,106 @@
+"""What can change the state of the interface. Past tense: it has happened."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sysmanager.api import Changes, Snapshot
+from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.recorder import RecorderEdit
+from sysmanager.domain.rights import Actor, RoleName
+from sysmanager.ui.state.model import Forecast, Link, Place, Running, Tone
+
+
+class SnapshotArrived(msgspec.Struct, frozen=True):
+    snapshot: Snapshot
+
+
+class ChangesArrived(msgspec.Struct, frozen=True):
+    changes: Changes
+
+
+class LinkChanged(msgspec.Struct, frozen=True):
+    link: Link
+    sentence: str = ""
+
+
+class SessionChanged(msgspec.Struct, frozen=True):
+    actor: Actor
+    offered: tuple[RoleName, ...] = ()
+
+
+class PracticeOffered(msgspec.Struct, frozen=True):
+    """The levers of the demo are there."""
+
+
+class PlaceSelected(msgspec.Struct, frozen=True):
+    """Something was chosen in the tree; `recorder` is set where that is a server."""
+
+    place: Place
+    recorder: RecorderId | None = None
+
+
+class FailoverSelected(msgspec.Struct, frozen=True):
+    failover: FailoverId | None
+
+
+class LogFiltered(msgspec.Struct, frozen=True):
+    text: str
+
+
+class FieldsEdited(msgspec.Struct, frozen=True):
+    """A field of the selected server's general settings was changed on the screen."""
+
+    recorder: RecorderId
+    fields: RecorderEdit
+
+
+class DraftDropped(msgspec.Struct, frozen=True):
+    """What was edited is saved or given up."""
+
+
+class ForecastArrived(msgspec.Struct, frozen=True):
+    forecast: Forecast
+
+
+class OperationStarted(msgspec.Struct, frozen=True):
+    running: Running
+
+
+class OperationSlow(msgspec.Struct, frozen=True):
+    key: str
+
+
+class OperationEnded(msgspec.Struct, frozen=True):
+    key: str
+
+
+class NoticeShown(msgspec.Struct, frozen=True):
+    tone: Tone
+    sentence: str
+
+
+class NoticeDismissed(msgspec.Struct, frozen=True):
+    number: int
+
+
+FromCoordinator = SnapshotArrived | ChangesArrived
+"""Events that may come many times a second; the store merges what follows from them."""
+
+Event = (
+    FromCoordinator
+    | LinkChanged
+    | SessionChanged
+    | PracticeOffered
+    | PlaceSelected
+    | FailoverSelected
+    | LogFiltered
+    | FieldsEdited
+    | DraftDropped
+    | ForecastArrived
+    | OperationStarted
+    | OperationSlow
+    | OperationEnded
+    | NoticeShown
+    | NoticeDismissed
+)

@@ -1,0 +1,144 @@
+"""The one place where the state of the interface changes: `reduce(state, event)` is the next state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+import msgspec
+
+from sysmanager.api import Changes, Health, RecorderRow, Snapshot
+from sysmanager.domain.ids import RecorderId
+from sysmanager.ui.state.events import (
+    ChangesArrived,
+    DraftDropped,
+    Event,
+    FailoverSelected,
+    FieldsEdited,
+    ForecastArrived,
+    LinkChanged,
+    LogFiltered,
+    NoticeDismissed,
+    NoticeShown,
+    OperationEnded,
+    OperationSlow,
+    OperationStarted,
+    PlaceSelected,
+    PracticeOffered,
+    SessionChanged,
+    SnapshotArrived,
+)
+from sysmanager.ui.state.model import NOTICE_LIMIT, Draft, Link, Notice, Place, UiState
+
+_change = msgspec.structs.replace
+
+
+def reduce(state: UiState, event: Event) -> UiState:
+    """The state after the event; the same object where nothing changed."""
+    match event:
+        case SnapshotArrived(snapshot):
+            return _with_snapshot(state, snapshot)
+        case ChangesArrived(changes):
+            return _with_changes(state, changes)
+        case LinkChanged(link, sentence):
+            return _change(state, link=link, link_sentence=sentence)
+        case SessionChanged(actor, offered):
+            return _change(state, actor=actor, offered=offered, draft=None, forecast=None)
+        case PracticeOffered():
+            return _change(state, practice=True)
+        case PlaceSelected(place, recorder):
+            return _selecting(state, place, recorder)
+        case FailoverSelected(failover):
+            return state if failover == state.selected_failover else _change(state, selected_failover=failover)
+        case LogFiltered(text):
+            return state if text == state.log_filter else _change(state, log_filter=text)
+        case FieldsEdited():
+            return _with_fields(state, event)
+        case DraftDropped():
+            return state if state.draft is None else _change(state, draft=None)
+        case ForecastArrived(forecast):
+            # An answer about a server that is no longer selected would be shown under the wrong name.
+            return _change(state, forecast=forecast) if forecast.recorder == state.selected else state
+        case OperationStarted(running):
+            return _change(state, running=(*state.running, running))
+        case OperationSlow(key):
+            return _change(state, running=tuple(_change(one, slow=True) if one.key == key else one for one in state.running))
+        case OperationEnded(key):
+            return _change(state, running=tuple(one for one in state.running if one.key != key))
+        case NoticeShown(tone, sentence):
+            number = state.notices_shown + 1
+            same_gone = tuple(notice for notice in state.notices if notice.sentence != sentence)
+            notices = (*same_gone, Notice(number=number, tone=tone, sentence=sentence))[-NOTICE_LIMIT:]
+            return _change(state, notices=notices, notices_shown=number)
+        case NoticeDismissed(number):
+            return _change(state, notices=tuple(notice for notice in state.notices if notice.number != number))
+        case _:
+            assert_never(event)
+
+
+def _with_snapshot(state: UiState, snapshot: Snapshot) -> UiState:
+    return _settled(
+        _change(
+            state,
+            link=Link.CONNECTED,
+            link_sentence="",
+            system=snapshot.system,
+            groups={group.id: group for group in snapshot.groups},
+            recorders={row.id: row for row in snapshot.recorders},
+            failovers={failover.id: failover for failover in snapshot.failovers},
+        )
+    )
+
+
+def _with_changes(state: UiState, changes: Changes) -> UiState:
+    groups, recorders, failovers = state.groups, state.recorders, state.failovers
+    if changes.groups or changes.removed_groups:
+        groups = {key: group for key, group in groups.items() if key not in changes.removed_groups}
+        groups.update((group.id, group) for group in changes.groups)
+    if changes.recorders or changes.removed_recorders:
+        recorders = {key: row for key, row in recorders.items() if key not in changes.removed_recorders}
+        recorders.update((row.id, row) for row in changes.recorders)
+    if changes.failovers:
+        failovers = {**failovers, **{failover.id: failover for failover in changes.failovers}}
+    system = changes.system if changes.system is not None else state.system
+    return _settled(_change(state, system=system, groups=groups, recorders=recorders, failovers=failovers))
+
+
+def _settled(state: UiState) -> UiState:
+    """Selections name what exists: a removed server is not selected, and the first view shows what needs a person most."""
+    if state.selected is not None and state.selected not in state.recorders:
+        state = _change(state, selected=None, place=Place.SITE, forecast=None)
+    if state.place is Place.NOTHING and state.recorders:
+        state = _change(state, place=Place.SERVER, selected=_most_urgent(state.recorders))
+    if state.selected_failover is not None and state.selected_failover not in state.failovers:
+        state = _change(state, selected_failover=None)
+    if state.selected_failover is None and state.failovers:
+        newest = max(state.failovers.values(), key=lambda failover: failover.number)
+        state = _change(state, selected_failover=newest.id)
+    return state
+
+
+def _most_urgent(recorders: Mapping[RecorderId, RecorderRow]) -> RecorderId:
+    worst = (Health.BAD, Health.WARNING, Health.UNKNOWN, Health.GOOD)
+    return min(recorders.values(), key=lambda row: (row.countdown_ms is None, worst.index(row.health), row.id)).id
+
+
+def _selecting(state: UiState, place: Place, recorder: RecorderId | None) -> UiState:
+    if place is state.place and recorder == state.selected:
+        return state
+    forecast = state.forecast if recorder == state.selected else None
+    return _change(state, place=place, selected=recorder, forecast=forecast)
+
+
+def _with_fields(state: UiState, event: FieldsEdited) -> UiState:
+    row = state.recorders.get(event.recorder)
+    if row is None:
+        return state
+    draft = state.draft if state.draft is not None and state.draft.recorder == event.recorder else None
+    if draft is None:
+        draft = Draft(recorder=row.id, revision=row.revision, base=row.edit, fields=event.fields)
+    else:
+        draft = _change(draft, fields=event.fields)
+    # Typing a change back by hand leaves nothing to save.
+    unchanged = draft.fields == draft.base and draft.revision == row.revision
+    return _change(state, draft=None if unchanged else draft)
