@@ -1,7 +1,7 @@
 """The one place that turns values into bytes and back: messages between the parts, and facts in the journal.
 
-Every encoding begins with its version and a space, then JSON. What is of another version, malformed, or holds a field, type or value that the
-type does not know raises `WireError` with one sentence (SPEC 18); nothing of it is used.
+Every encoding begins with its version and a space, then JSON. What is of another version, malformed, or holds a type or
+value that does not fit raises `WireError` with one sentence (SPEC 18); nothing of it is used.
 """
 
 from __future__ import annotations

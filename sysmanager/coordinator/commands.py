@@ -1,4 +1,7 @@
-"""What is to be done outside, as `outstanding` finds it in the state. Each is safe to repeat, and is repeated until the state no longer asks for it."""
+"""What is to be done outside, as `outstanding` finds it in the state.
+
+Each is safe to repeat, and is repeated until the state no longer asks for it.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def evolve(state: State, record: f.FactRecord) -> None:
             del state.groups[fact.group]
         case f.DocumentsCached():
             row = state.recorders[fact.recorder]
-            _put_recorder(state, replace(row, documents=fact.documents, settings=fact.settings))
+            _put_recorder(state, replace(row, documents=fact.documents, settings=fact.settings, version=fact.version))
         case f.HoldPlaced():
             state.holds[fact.recorder] = Hold(cause=fact.cause, actor=record.actor, since_wall_ms=record.wall_ms)
         case f.HoldLifted():

@@ -51,6 +51,7 @@ class DocumentsCached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     recorder: RecorderId
     documents: DocumentSet
     settings: SettingsSummary
+    version: str = ""
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""The tables of the coordinator: id -> row, with indexes. They belong to the engine and are changed in place by `evolve`, by nobody else."""
+"""The tables of the coordinator: id -> row, with indexes. They belong to the engine; `evolve` alone changes them, in place."""
 
 from __future__ import annotations
 

@@ -64,8 +64,8 @@ class Recorder(msgspec.Struct, frozen=True, kw_only=True):
     revision: of this row, grows with every edit, so that two editors cannot overwrite one another.
     detection_timeout_s: one of `DETECTION_TIMEOUTS_S`.
     vca_channels: activated on the server. camera_limit, bitrate_limit_kbps: what it can record.
-    documents: which documents are in the cache; None until they were fetched once.
-    home_documents_of: on an acting server, `documents` and `settings` are those it took over and may have changed since.
+    version: software version under which its documents were fetched.
+    documents: which documents are in the cache; None until they were fetched once. An acting server holds those that it took over.
     """
 
     id: RecorderId
@@ -77,6 +77,7 @@ class Recorder(msgspec.Struct, frozen=True, kw_only=True):
     failover_enabled: bool = True
     detection_timeout_s: int = DEFAULT_DETECTION_TIMEOUT_S
     assignment: Assignment
+    version: str = ""
     documents: DocumentSet | None = None
     settings: SettingsSummary = SettingsSummary()
     practice: bool = False

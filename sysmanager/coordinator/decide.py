@@ -1,0 +1,212 @@
+"""The coordinator: what an input changes in what is seen (`absorb`), which facts follow (`decide`), and when to look again (`due_ms`)."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from sysmanager.coordinator import facts as f
+from sysmanager.coordinator import inputs as i
+from sysmanager.coordinator.detection import assess, why_not_automatic
+from sysmanager.coordinator.failback import ANSWER_MS as FAILBACK_ANSWER_MS
+from sysmanager.coordinator.failback import DOCUMENTS_MS, FAILBACK_TABLE, FRAMES_MS
+from sysmanager.coordinator.failover import ANSWER_MS, DELIVERY_MS, FAILOVER_TABLE, GAP_WAIT_MS, RETRY_MS, open_entry
+from sysmanager.coordinator.gaps import unmeasured
+from sysmanager.coordinator.reconcile import agrees
+from sysmanager.coordinator.requests import Decision, decide_request
+from sysmanager.coordinator.seen import UNKNOWN_LIMIT, Seen
+from sysmanager.coordinator.state import View
+from sysmanager.coordinator.table import Case, On, find
+from sysmanager.domain.failover import AttemptEnd, Failover, Phase
+from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.instant import Instant
+from sysmanager.domain.recorder import Broken, Recorder, Role
+from sysmanager.protocol.clients import HoldCause
+from sysmanager.protocol.recorders import Beat, Footage, Mode, Refusal, ReportFootage
+
+__all__ = ["TABLE", "Decision", "absorb", "decide", "due_failover_ms", "due_recorder_ms", "neighbours", "remember"]
+
+TABLE = FAILOVER_TABLE + FAILBACK_TABLE
+
+
+def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
+    """Take what an input says into `seen`. True if a decision could come out differently for it."""
+    match taken:
+        case i.Heard(message=message):
+            if message.recorder not in view.recorders:
+                if isinstance(message, Beat) and (message.recorder in seen.unknown or len(seen.unknown) < UNKNOWN_LIMIT):
+                    fresh = message.recorder not in seen.unknown
+                    seen.unknown[message.recorder] = message
+                    return fresh
+                return False
+            seen.unknown.pop(message.recorder, None)
+            return seen.observe(message, now)
+        case i.CanaryReturned(sent_mono_ms=sent_mono_ms):
+            seen.listening.canary(sent_mono_ms)
+            return True
+        case i.OrderAnswered(recorder=recorder, order=order, answer=answer):
+            _absorb_answer(view, seen, taken, now)
+            if isinstance(answer, Footage) and isinstance(order, ReportFootage):
+                seen.footage[recorder, order.epoch] = answer
+            return True
+        case i.OrderUndelivered(order=order):
+            key = getattr(order, "key", None)
+            if key is not None and key.failover in view.open:
+                seen.undelivered_ms.setdefault(key.failover, now.mono_ms)
+            return True
+        case _:
+            return True
+
+
+def _absorb_answer(view: View, seen: Seen, answered: i.OrderAnswered, now: Instant) -> None:
+    key = getattr(answered.order, "key", None)
+    if key is not None:
+        seen.undelivered_ms.pop(key.failover, None)
+    if isinstance(answered.answer, Refusal):
+        if key is not None and key.failover in view.open:
+            seen.failed_attempt_ms[key.failover, answered.recorder] = now.mono_ms
+        else:
+            # Said once; the same order is not repeated until the recorder reports something new.
+            seen.refused_orders[answered.recorder] = (answered.order, answered.answer.sentence)
+    else:
+        seen.refused_orders.pop(answered.recorder, None)
+
+
+def decide(view: View, seen: Seen, taken: i.Input, now: Instant) -> Decision:
+    """The facts that follow from an input, after `absorb`. Pure: the same view, reports, input and moment give the same facts."""
+    match taken:
+        case i.Started(damage=damage):
+            facts: tuple[f.AnyFact, ...] = (f.CoordinatorStarted(term=view.term + 1),)
+            if damage is not None:
+                facts += (f.ReconcileStarted(sentence=damage),)
+            return Decision(facts=facts)
+        case i.Asked():
+            return decide_request(view, seen, taken, now)
+        case i.Heard(message=message):
+            return _review(view, seen, message.recorder, now)
+        case i.Review(recorder=recorder):
+            return _review(view, seen, recorder, now)
+        case i.ReviewFailover(failover=failover):
+            return _entry(view, seen, failover, taken, now, On.REVIEW)
+        case i.DocumentsInCache(failover=failover):
+            return _entry(view, seen, failover, taken, now, On.CACHE)
+        case i.OrderAnswered(order=order):
+            key = getattr(order, "key", None)
+            return _entry(view, seen, key.failover, taken, now, On.ANSWER) if key is not None else Decision()
+        case i.OrderUndelivered(order=order):
+            key = getattr(order, "key", None)
+            return _entry(view, seen, key.failover, taken, now, On.REVIEW) if key is not None else Decision()
+        case i.DocumentsFetched():
+            return _fetched(view, seen, taken)
+        case i.CanaryReturned():
+            return Decision()
+        case _:
+            assert_never(taken)
+
+
+def _entry(view: View, seen: Seen, failover: FailoverId, taken: i.Input, now: Instant, on: On) -> Decision:
+    if failover not in view.open or (view.reconcile is not None and not view.reconcile.confirmed):
+        return Decision()
+    case = Case(view=view, seen=seen, failover=view.failovers[failover], now=now, input=taken)
+    row = find(TABLE, case, on)
+    if row is None:
+        return Decision()
+    return Decision(facts=row.then(case))
+
+
+def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, now: Instant) -> None:
+    """After a fact was applied: when the entry's next step began, and who failed it. `before`: the entry as it was."""
+    failover_id = getattr(fact, "failover", None) or getattr(getattr(fact, "opening", None), "failover", None)
+    entry = view.failovers.get(failover_id) if failover_id is not None else None
+    if isinstance(fact, f.RecorderRemoved):
+        seen.forget(fact.recorder)
+    if entry is None:
+        return
+    if isinstance(fact, f.AttemptEnded) and fact.end is AttemptEnd.LOST and before is not None and before.server is not None:
+        seen.failed_attempt_ms[entry.id, before.server] = now.mono_ms
+    if entry.phase.ended:
+        seen.entry_ended(entry.id)
+    elif before is None or before.phase is not entry.phase or before.attempt != entry.attempt:
+        seen.step_begins(entry.id, now)
+
+
+def _fetched(view: View, seen: Seen, fetched: i.DocumentsFetched) -> Decision:
+    row = view.recorders.get(fetched.recorder)
+    if row is None or not row.records or row.documents == fetched.documents:
+        return Decision()
+    beat = seen.of(row.id).beat
+    version = beat.version if beat is not None else row.version
+    return Decision(facts=(f.DocumentsCached(recorder=row.id, documents=fetched.documents, settings=fetched.settings, version=version),))
+
+
+def _review(view: View, seen: Seen, recorder: RecorderId, now: Instant) -> Decision:
+    """One recorder, looked at again: reconciled, released from a hold, restored, or failed."""
+    row = view.recorders.get(recorder)
+    if row is None:
+        return Decision()
+    heard = seen.of(recorder)
+    if view.reconcile is not None and recorder in view.reconcile.waiting:
+        if heard.beat is not None and seen.connected(recorder) and agrees(row, heard.beat):
+            return Decision(facts=(f.RecorderReconciled(recorder=recorder, epoch=heard.beat.epoch),))
+        return Decision()
+    well = seen.connected(recorder) and heard.reports_frames()
+    hold = view.holds.get(recorder)
+    judged = assess(view, seen, row, now)
+    if hold is not None and hold.cause is not HoldCause.PERSON and well and judged.trigger is None:
+        return Decision(facts=(f.HoldLifted(recorder=recorder, sentence="The recorder is well again."),))
+    if _restorable(row, heard.beat) and seen.connected(recorder):
+        return Decision(facts=(f.ServerRestored(recorder=recorder, epoch=row.assignment.epoch),))
+    if judged.trigger is not None and why_not_automatic(view, row) is None:
+        return Decision(facts=open_entry(view, seen, row, judged.trigger, now))
+    return Decision()
+
+
+def _restorable(row: Recorder, beat: Beat | None) -> bool:
+    """A failover server that was replaced while acting, and obeyed: it waits, under an epoch at least as new."""
+    if row.role is not Role.FAILOVER or not isinstance(row.assignment, Broken) or beat is None:
+        return False
+    return beat.mode is Mode.STANDBY and beat.epoch >= row.assignment.epoch
+
+
+# ---------------------------------------------------------------- what to look at again, and when
+
+
+def neighbours(view: View, recorder: RecorderId) -> tuple[FailoverId, ...]:
+    """Open entries that news of this recorder may move: those that name it, and those of its group."""
+    row = view.recorders.get(recorder)
+    group = row.group if row is not None else None
+    return tuple(
+        failover
+        for failover in view.open
+        if recorder in ((entry := view.failovers[failover]).recorder, entry.home, entry.server) or entry.group == group
+    )
+
+
+def due_recorder_ms(view: View, seen: Seen, row: Recorder, now: Instant) -> int | None:
+    """When to review the recorder without news, by the monotonic clock; None if news alone can change something."""
+    if why_not_automatic(view, row) is not None:
+        return None
+    judged = assess(view, seen, row, now)
+    return None if judged.due_in_ms is None else now.mono_ms + judged.due_in_ms
+
+
+def due_failover_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> int | None:
+    """When to review the entry without news, by the monotonic clock."""
+    began_ms = seen.step_began_ms.get(entry.id, now.mono_ms)
+    match entry.phase:
+        case Phase.FETCHED:
+            undelivered_ms = seen.undelivered_ms.get(entry.id)
+            delivery = began_ms + ANSWER_MS if undelivered_ms is None else undelivered_ms + DELIVERY_MS
+            return min(began_ms + ANSWER_MS, delivery)
+        case Phase.FAILBACK_STARTED:
+            return began_ms + DOCUMENTS_MS
+        case Phase.FAILBACK_TAKEN:
+            return began_ms + FAILBACK_ANSWER_MS
+        case Phase.FAILBACK_SAVED:
+            return min(began_ms + FRAMES_MS, now.mono_ms + 500)
+        case Phase.WAITING:
+            retries = [failed_ms + RETRY_MS for (failover, _), failed_ms in seen.failed_attempt_ms.items() if failover == entry.id]
+            return min((retry for retry in retries if retry > now.mono_ms), default=None)
+        case Phase.READY if unmeasured(entry.gaps, entry.moved):
+            return began_ms + GAP_WAIT_MS if now.mono_ms < began_ms + GAP_WAIT_MS else None
+        case _:
+            return None

@@ -1,0 +1,96 @@
+"""Whether a recorder has failed, and how long until it counts as failed (SPEC 4)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sysmanager.coordinator.seen import Seen
+from sysmanager.coordinator.state import View, governing, open_failover_of, unreconciled
+from sysmanager.domain.failover import Trigger
+from sysmanager.domain.ids import GroupId
+from sysmanager.domain.instant import Instant
+from sysmanager.domain.recorder import Recorder
+from sysmanager.protocol.clients import Connection
+from sysmanager.protocol.recorders import BEAT_INTERVAL_MS
+
+DISKS_LOST_MS = 5_000
+"""How long a recorder has to report that it can write to none of its disks (SPEC 4.2)."""
+
+START_GRACE_MS = 300_000
+"""What a recorder gets that was not heard yet since the coordinator's start (SPEC 4)."""
+
+
+class Assessment(msgspec.Struct, frozen=True, kw_only=True):
+    """How a recorder stands now.
+
+    trigger: what has been reached and would start a failover. counting: what is on its way; remaining_ms until it is reached.
+    due_in_ms: when to look again, by the monotonic clock; None if only news can change something.
+    """
+
+    connection: Connection
+    silence_ms: int
+    timeout_ms: int
+    trigger: Trigger | None = None
+    counting: Trigger | None = None
+    remaining_ms: int | None = None
+    due_in_ms: int | None = None
+
+
+def assess(view: View, seen: Seen, row: Recorder, now: Instant) -> Assessment:
+    """Judge one recorder. Silence is proven silence; nothing here depends on whether failover is enabled or held."""
+    heard = seen.of(row.id)
+    silence_ms = seen.silence_ms(row.id)
+    timeout_ms = governing(view, row).detection_timeout_s * 1000
+    if not heard.ever:
+        timeout_ms = max(timeout_ms, START_GRACE_MS)
+    connection = _connection(heard.ever, silence_ms, timeout_ms)
+    unproven_ms = max(0, timeout_ms - silence_ms)
+    waits: list[tuple[int, Trigger]] = [(unproven_ms, Trigger.CONNECTION)]
+    if connection is Connection.CONNECTED:
+        if heard.reports_service_failed():
+            waits.append((0, Trigger.SERVICE))
+        if heard.disks_lost_ms is not None:
+            waits.append((max(0, heard.disks_lost_ms + DISKS_LOST_MS - now.mono_ms), Trigger.DISKS))
+    remaining_ms, nearest = min(waits, key=lambda wait: wait[0])
+    counts = nearest is not Trigger.CONNECTION or connection is not Connection.CONNECTED
+    return Assessment(
+        connection=connection,
+        silence_ms=silence_ms,
+        timeout_ms=timeout_ms,
+        trigger=nearest if remaining_ms <= 0 else None,
+        counting=nearest if counts else None,
+        remaining_ms=remaining_ms if counts else None,
+        due_in_ms=None if remaining_ms <= 0 else remaining_ms,
+    )
+
+
+def _connection(ever: bool, silence_ms: int, timeout_ms: int) -> Connection:
+    if not ever:
+        return Connection.NOT_SEEN if silence_ms < timeout_ms else Connection.LOST
+    if silence_ms < 3 * BEAT_INTERVAL_MS:
+        return Connection.CONNECTED
+    return Connection.SILENT if silence_ms < timeout_ms else Connection.LOST
+
+
+def why_not_automatic(view: View, row: Recorder) -> str | None:
+    """None if a trigger of this recorder starts a failover by itself; else why it does not, in a few words for the tree."""
+    governor = governing(view, row)
+    if not row.records:
+        return "not recording"
+    if governor.group is None or governor.group not in view.groups:
+        return "in no failover group"
+    if not governor.failover_enabled:
+        return "failover is off"
+    if row.id in view.holds:
+        return "failover is held"
+    if view.reconcile is not None and (not view.reconcile.confirmed or unreconciled(view, row.id)):
+        return "failover is held until the reconcile is confirmed"
+    if open_failover_of(view, row.id) is not None:
+        return "failover is running"
+    return None
+
+
+def group_of(view: View, row: Recorder) -> GroupId | None:
+    """The group whose failover servers may replace it (SPEC 4: of the recorder it acts for, if it acts)."""
+    group = governing(view, row).group
+    return group if group in view.groups else None

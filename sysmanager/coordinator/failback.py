@@ -1,0 +1,411 @@
+"""The transitions of a failback, from the request to "failback ready" (SPEC 8). This file owns them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sysmanager.coordinator import facts as f
+from sysmanager.coordinator.inputs import OrderAnswered
+from sysmanager.coordinator.seen import Heard, Seen
+from sysmanager.coordinator.selection import fitness
+from sysmanager.coordinator.state import View, running_in_group, unreconciled
+from sysmanager.coordinator.table import Case, On, Row, always
+from sysmanager.domain.documents import DocumentSet
+from sysmanager.domain.failover import Failover, Phase, Reason
+from sysmanager.domain.ids import CameraId, Epoch
+from sysmanager.domain.recorder import Acting, Broken
+from sysmanager.protocol.clients import Check, Level
+from sysmanager.protocol.recorders import CameraState, Obeyed, Refusal
+
+DOCUMENTS_MS = 5_000
+"""How long the failover server's present documents are waited for before the failback is given up."""
+
+ANSWER_MS = 5_000
+"""All of step 8, as in a failover."""
+
+FRAMES_MS = 10_000
+"""How long the recorder's cameras have for their first frame (SPEC 8)."""
+
+DARK_SHARE_PERCENT = 10
+"""With more dark cameras than this share the failback is undone (SPEC 8)."""
+
+
+# ---------------------------------------------------------------- steps 1 to 5
+
+
+def checks(view: View, seen: Seen, entry: Failover) -> tuple[Check, ...]:
+    """Steps 1 to 5, each as a check that people can read. A failback may start if none of them is a stop."""
+    return (
+        _check_entry(entry),
+        _check_server(view, seen, entry),
+        _check_recorder(view, seen, entry),
+        _check_enabled(view, entry),
+        _check_group(view, entry),
+    )
+
+
+def _stop(sentence: str) -> Check:
+    return Check(level=Level.STOP, sentence=sentence)
+
+
+def _good(sentence: str) -> Check:
+    return Check(level=Level.GOOD, sentence=sentence)
+
+
+def _check_entry(entry: Failover) -> Check:
+    if entry.phase is not Phase.READY:
+        return _stop(f"The log entry is \u201c{entry.log_state}\u201d; a failback starts from \u201cFailover ready\u201d.")
+    return _good("The log entry is ready for a failback.")
+
+
+def _check_server(view: View, seen: Seen, entry: Failover) -> Check:
+    server = view.recorders.get(entry.server) if entry.server is not None else None
+    if server is None or not isinstance(server.assignment, Acting) or server.assignment.failover != entry.id:
+        return _stop(f"{entry.server} no longer acts for {entry.home}.")
+    if unreconciled(view, server.id):
+        return _stop(f"{server.name} has not been reconciled yet; confirm the reconcile first.")
+    if not seen.connected(server.id):
+        return Check(level=Level.WARNING, sentence=f"{server.name} is not connected; its last known documents are taken.")
+    return _good(f"{server.name} acts for {entry.home}.")
+
+
+def _check_recorder(view: View, seen: Seen, entry: Failover) -> Check:
+    home = view.recorders.get(entry.home)
+    if home is None:
+        return _stop(f"{entry.home} is no longer in system data; add it again.")
+    if not isinstance(home.assignment, Broken):
+        return _stop(f"{home.name} is not broken in system data.")
+    heard = seen.of(home.id)
+    if heard.beat is None or not seen.connected(home.id):
+        return _stop(f"{home.name} is not connected; switch it on and check its network.")
+    if heard.reports_service_failed():
+        return _stop(f"The recording service of {home.name} cannot be started; see its Watchdog's log.")
+    if unreconciled(view, home.id):
+        return _stop(f"{home.name} has not been reconciled yet; confirm the reconcile first.")
+    server = view.recorders.get(entry.server) if entry.server is not None else None
+    settings = server.settings if server is not None else home.settings
+    objection = fitness(heard.beat, settings, home.version)
+    if objection is not None:
+        return _stop(f"{home.name} {objection}.")
+    wanted = sum(1 for camera in settings.cameras if camera.moves)
+    if wanted > heard.beat.camera_limit:
+        return _stop(f"{home.name} has room for {heard.beat.camera_limit} of {wanted} cameras.")
+    return _good(f"{home.name} is connected, its disks are writable.")
+
+
+def _check_enabled(view: View, entry: Failover) -> Check:
+    home = view.recorders.get(entry.home)
+    if home is not None and not home.failover_enabled:
+        return _stop(f"Failover is off for {home.name}; switch it on in its settings.")
+    return _good("Failover is enabled.")
+
+
+def _check_group(view: View, entry: Failover) -> Check:
+    running = running_in_group(view, entry.group)
+    if running is not None:
+        return _stop(f"{running.id} is running in the group; wait until it is done.")
+    return _good("No other failover or failback of the group is running.")
+
+
+def reason_of(entry: Failover, view: View, seen: Seen) -> Reason:
+    """Which reason of the log says why the checks stop."""
+    if entry.phase is not Phase.READY or running_in_group(view, entry.group) is not None:
+        return Reason.INVALID_LOG_STATE
+    if entry.home not in view.recorders:
+        return Reason.NO_RECORDER
+    if _check_server(view, seen, entry).level is Level.STOP:
+        return Reason.WRONG_STATE_OF_FAILOVER_SERVER
+    return Reason.WRONG_STATE_OF_SERVER
+
+
+def handed_over_singly(view: View, entry: Failover) -> tuple[CameraId, ...]:
+    """Cameras that give one session only: taken from the failover server before the recorder can have them (SPEC 8)."""
+    server = view.recorders.get(entry.server) if entry.server is not None else None
+    if server is None:
+        return ()
+    return tuple(camera.id for camera in server.settings.cameras if camera.moves and camera.sessions == 1)
+
+
+# ---------------------------------------------------------------- guards
+
+
+def _fit_to_start(case: Case) -> bool:
+    return all(check.level is not Level.STOP for check in checks(case.view, case.seen, case.failover))
+
+
+def _failover_waits(case: Case) -> bool:
+    """A failover of the group never waits for a failback: before its commit the failback is put back (SPEC 7)."""
+    waiting = (case.view.failovers[failover_id] for failover_id in case.view.open)
+    return any(entry.group == case.failover.group and entry.phase is Phase.QUEUED for entry in waiting)
+
+
+def current_documents(case: Case) -> DocumentSet | None:
+    """The failover server's documents, if those that it reports now are in the cache; the cached ones if it is silent."""
+    server = case.view.recorders[case.failover.server] if case.failover.server is not None else None
+    if server is None or server.documents is None:
+        return None
+    beat = case.seen.of(server.id).beat
+    if beat is not None and case.seen.connected(server.id) and beat.documents is not None and beat.documents != server.documents:
+        return None
+    return server.documents
+
+
+def _documents_known(case: Case) -> bool:
+    return current_documents(case) is not None
+
+
+def _documents_late(case: Case) -> bool:
+    return case.waited_ms >= DOCUMENTS_MS
+
+
+def _current_answer(case: Case) -> OrderAnswered | None:
+    answered = case.input
+    if not isinstance(answered, OrderAnswered) or answered.recorder != case.failover.home or case.failover.failback is None:
+        return None
+    key = getattr(answered.order, "key", None)
+    return answered if key is not None and key.step == 8 and getattr(answered.order, "epoch", 0) == case.failover.failback.epoch else None
+
+
+def _obeyed(case: Case) -> bool:
+    answered = _current_answer(case)
+    failback = case.failover.failback
+    if answered is None or failback is None or not isinstance(answered.answer, Obeyed) or failback.documents is None:
+        return False
+    return answered.answer.documents is not None and answered.answer.documents.same_content(failback.documents)
+
+
+def _not_obeyed(case: Case) -> bool:
+    return _current_answer(case) is not None and not _obeyed(case)
+
+
+def _answer_late(case: Case) -> bool:
+    return case.waited_ms >= ANSWER_MS
+
+
+def _recorder_silent(case: Case) -> bool:
+    return not case.seen.connected(case.failover.home)
+
+
+def dark_cameras(case: Case) -> tuple[CameraId, ...]:
+    """Cameras without a frame on the recorder under its new epoch. One that gives the failover server none either does not count."""
+    entry = case.failover
+    server, home = case.view.recorders.get(entry.server or entry.home), case.seen.of(entry.home)
+    if server is None or entry.failback is None:
+        return ()
+    lit = _with_frames(home, entry.failback.epoch)
+    singly = set(handed_over_singly(case.view, entry))
+    acting = case.seen.of(server.id)
+    counted = {camera.id for camera in server.settings.cameras if camera.moves}
+    if acting.beat is not None and case.seen.connected(server.id):
+        recording = {camera.camera for camera in acting.beat.cameras if camera.state is CameraState.RECORDING}
+        counted &= recording | singly
+    return tuple(sorted(counted - lit))
+
+
+def _with_frames(heard: Heard, epoch: Epoch) -> set[CameraId]:
+    if heard.beat is None or heard.beat.epoch != epoch:
+        return set()
+    return {camera.camera for camera in heard.beat.cameras if camera.first_frame_ms}
+
+
+def _all_lit(case: Case) -> bool:
+    beat = case.seen.of(case.failover.home).beat
+    failback = case.failover.failback
+    return beat is not None and failback is not None and beat.epoch == failback.epoch and not dark_cameras(case)
+
+
+def _too_dark(case: Case) -> bool:
+    return case.waited_ms >= FRAMES_MS and len(dark_cameras(case)) * 100 > DARK_SHARE_PERCENT * max(1, len(case.failover.moved))
+
+
+def _time_over(case: Case) -> bool:
+    return case.waited_ms >= FRAMES_MS
+
+
+# ---------------------------------------------------------------- facts
+
+_Then = Callable[[Case], tuple[f.AnyFact, ...]]
+
+
+def _start(case: Case) -> tuple[f.AnyFact, ...]:
+    return (f.FailbackStarted(failover=case.failover.id, epoch=case.view.next_epoch, duration_ms=0),)
+
+
+def _take(case: Case) -> tuple[f.AnyFact, ...]:
+    documents = current_documents(case)
+    assert documents is not None, "guarded"
+    return (f.FailbackDocumentsTaken(failover=case.failover.id, documents=documents, duration_ms=case.step_ms),)
+
+
+def _saved(case: Case) -> tuple[f.AnyFact, ...]:
+    return (f.FailbackSaved(failover=case.failover.id, duration_ms=case.step_ms),)
+
+
+def _commit(case: Case) -> tuple[f.AnyFact, ...]:
+    return (
+        f.FailbackCommitted(
+            failover=case.failover.id, release_epoch=case.view.next_epoch, duration_ms=case.step_ms, dark=dark_cameras(case)
+        ),
+    )
+
+
+def _performed(case: Case) -> tuple[f.AnyFact, ...]:
+    return (f.FailbackPerformed(failover=case.failover.id, duration_ms=case.step_ms),)
+
+
+def _notified(case: Case) -> tuple[f.AnyFact, ...]:
+    return (f.FailbackNotified(failover=case.failover.id, duration_ms=case.step_ms),)
+
+
+def _undo(reason: Reason, note: str) -> _Then:
+    def then(case: Case) -> tuple[f.AnyFact, ...]:
+        return (f.FailbackUndone(failover=case.failover.id, reason=reason, note=note, recorder_epoch=case.view.next_epoch),)
+
+    return then
+
+
+def _undo_refused(case: Case) -> tuple[f.AnyFact, ...]:
+    answered = _current_answer(case)
+    refusal = answered.answer if answered is not None else None
+    note = refusal.sentence if isinstance(refusal, Refusal) else "The recorder applied other documents than those it was given."
+    return _undo(Reason.SAVING_FAILED, note)(case)
+
+
+def _undo_dark(case: Case) -> tuple[f.AnyFact, ...]:
+    dark = dark_cameras(case)
+    note = f"{len(dark)} cameras gave the recorder no frame within {FRAMES_MS // 1000} s: {', '.join(dark[:5])}."
+    return _undo(Reason.WRONG_STATE_OF_SERVER, note)(case)
+
+
+# ---------------------------------------------------------------- the table
+
+_BEFORE_COMMIT = (Phase.FAILBACK_STARTED, Phase.FAILBACK_TAKEN, Phase.FAILBACK_SAVED)
+
+FAILBACK_TABLE: tuple[Row, ...] = (
+    Row(
+        number=100,
+        phases=(Phase.READY,),
+        on=On.FAILBACK,
+        when=_fit_to_start,
+        then=_start,
+        to=(Phase.FAILBACK_STARTED,),
+        sentence="a person asked and steps 1 to 5 hold: started, with the next epoch for the recorder (step 6)",
+    ),
+    Row(
+        number=101,
+        phases=_BEFORE_COMMIT,
+        on=On.REVIEW,
+        when=_failover_waits,
+        then=_undo(Reason.CANCELLED, "A failover of the group came first; start the failback again after it."),
+        to=(Phase.READY,),
+        sentence="a failover of the group waits: the failback is undone before its commit and never delays it",
+    ),
+    Row(
+        number=102,
+        phases=_BEFORE_COMMIT,
+        on=On.ABORT,
+        when=always,
+        then=_undo(Reason.CANCELLED, "Aborted by hand."),
+        to=(Phase.READY,),
+        sentence="a person aborted it before its commit: the failover server goes on",
+    ),
+    Row(
+        number=110,
+        phases=(Phase.FAILBACK_STARTED,),
+        on=On.REVIEW,
+        when=_documents_known,
+        then=_take,
+        to=(Phase.FAILBACK_TAKEN,),
+        sentence="the failover server's present documents are in the cache: take them (step 7)",
+    ),
+    Row(
+        number=111,
+        phases=(Phase.FAILBACK_STARTED,),
+        on=On.REVIEW,
+        when=_documents_late,
+        then=_undo(Reason.NO_SETTINGS, "The failover server's documents could not be fetched in time."),
+        to=(Phase.READY,),
+        sentence="the failover server's documents did not come: undone",
+    ),
+    Row(
+        number=120,
+        phases=(Phase.FAILBACK_TAKEN,),
+        on=On.ANSWER,
+        when=_obeyed,
+        then=_saved,
+        to=(Phase.FAILBACK_SAVED,),
+        sentence="the recorder confirmed the settings and opens its cameras (step 8)",
+    ),
+    Row(
+        number=121,
+        phases=(Phase.FAILBACK_TAKEN,),
+        on=On.ANSWER,
+        when=_not_obeyed,
+        then=_undo_refused,
+        to=(Phase.READY,),
+        sentence="the recorder refused the settings: undone",
+    ),
+    Row(
+        number=122,
+        phases=(Phase.FAILBACK_TAKEN,),
+        on=On.REVIEW,
+        when=_answer_late,
+        then=_undo(Reason.SAVING_FAILED, "The recorder did not answer in time."),
+        to=(Phase.READY,),
+        sentence="the recorder did not answer in time: undone",
+    ),
+    Row(
+        number=130,
+        phases=(Phase.FAILBACK_SAVED,),
+        on=On.REVIEW,
+        when=_recorder_silent,
+        then=_undo(Reason.WRONG_STATE_OF_SERVER, "The recorder fell silent before it had its cameras."),
+        to=(Phase.READY,),
+        sentence="the recorder fell silent before the commit: undone",
+    ),
+    Row(
+        number=131,
+        phases=(Phase.FAILBACK_SAVED,),
+        on=On.REVIEW,
+        when=_all_lit,
+        then=_commit,
+        to=(Phase.FAILBACK_COMMITTED,),
+        sentence="every camera that counts has its first frame on the recorder: the tasks go back, in one record (step 9)",
+    ),
+    Row(
+        number=132,
+        phases=(Phase.FAILBACK_SAVED,),
+        on=On.REVIEW,
+        when=_too_dark,
+        then=_undo_dark,
+        to=(Phase.READY,),
+        sentence="too many cameras stayed dark on the recorder: undone",
+    ),
+    Row(
+        number=133,
+        phases=(Phase.FAILBACK_SAVED,),
+        on=On.REVIEW,
+        when=_time_over,
+        then=_commit,
+        to=(Phase.FAILBACK_COMMITTED,),
+        sentence="few cameras stayed dark: the tasks go back, and these are named (step 9)",
+    ),
+    Row(
+        number=140,
+        phases=(Phase.FAILBACK_COMMITTED,),
+        on=On.REVIEW,
+        when=always,
+        then=_performed,
+        to=(Phase.FAILBACK_PERFORMED,),
+        sentence="the result is written into the log entry (step 10)",
+    ),
+    Row(
+        number=141,
+        phases=(Phase.FAILBACK_PERFORMED,),
+        on=On.REVIEW,
+        when=always,
+        then=_notified,
+        to=(Phase.RETURNED,),
+        sentence="the clients have the change (step 11)",
+    ),
+)

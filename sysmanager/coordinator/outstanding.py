@@ -1,0 +1,62 @@
+"""What is to be done outside, read off the state (DESIGN). After a restart the same question finds the same work."""
+
+from __future__ import annotations
+
+from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
+from sysmanager.coordinator.gaps import awaits_footage
+from sysmanager.coordinator.seen import Seen
+from sysmanager.coordinator.standing import order_for
+from sysmanager.coordinator.state import View, unreconciled
+from sysmanager.domain.failover import Failover, Phase
+from sysmanager.domain.recorder import Recorder
+from sysmanager.protocol.recorders import ReportFootage
+
+_GOES_ON = (
+    Phase.SAVED,
+    Phase.COMMITTED,
+    Phase.RECORDED,
+    Phase.FAILBACK_STARTED,
+    Phase.FAILBACK_COMMITTED,
+    Phase.FAILBACK_PERFORMED,
+)
+"""Phases whose next step needs nothing from outside."""
+
+
+def outstanding(view: View, seen: Seen) -> tuple[Command, ...]:
+    """All work there is. Looks at every recorder and every open entry; for the start and for tests."""
+    commands: list[Command] = []
+    for row in view.recorders.values():
+        commands += for_recorder(view, seen, row)
+    for failover_id in view.open:
+        commands += for_failover(view, seen, view.failovers[failover_id])
+    return tuple(commands)
+
+
+def for_recorder(view: View, seen: Seen, row: Recorder) -> tuple[Command, ...]:
+    """The work that concerns one recorder: an order where it does not do what it shall, its documents where the cache is behind."""
+    commands: list[Command] = []
+    order = order_for(view, seen, row)
+    if order is not None:
+        commands.append(SendOrder(recorder=row.id, order=order))
+    beat = seen.of(row.id).beat
+    if beat is not None and beat.documents is not None and row.records and seen.connected(row.id) and not unreconciled(view, row.id):
+        own = beat.home == row.home and beat.epoch == row.assignment.epoch
+        if own and beat.documents != row.documents:
+            commands.append(FetchDocuments(recorder=row.id, documents=beat.documents))
+    return tuple(commands)
+
+
+def for_failover(view: View, seen: Seen, entry: Failover) -> tuple[Command, ...]:
+    """The work that concerns one open entry."""
+    if view.reconcile is not None and not view.reconcile.confirmed:
+        return ()
+    if entry.phase is Phase.RESERVED and entry.documents is not None:
+        return (CheckCache(failover=entry.id, documents=entry.documents),)
+    if entry.phase in _GOES_ON:
+        return (Continue(failover=entry.id),)
+    if entry.phase is Phase.READY and awaits_footage(entry) and (entry.recorder, entry.previous_epoch) not in seen.footage:
+        heard = seen.recorders.get(entry.recorder)
+        if heard is not None and heard.beat is not None and seen.connected(entry.recorder):
+            cameras = tuple(gap.camera for gap in entry.gaps)
+            return (SendOrder(recorder=entry.recorder, order=ReportFootage(epoch=entry.previous_epoch, cameras=cameras)),)
+    return ()

@@ -1,0 +1,137 @@
+"""The same decisions, computed and not taken (SPEC 14.2); and who held a camera when (SPEC 17)."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from sysmanager.coordinator.detection import group_of
+from sysmanager.coordinator.failback import checks, handed_over_singly
+from sysmanager.coordinator.requests import failover_stops
+from sysmanager.coordinator.seen import Seen
+from sysmanager.coordinator.selection import Choice, choose
+from sysmanager.coordinator.state import View, running_in_group
+from sysmanager.domain.failover import Failover
+from sysmanager.domain.ids import CameraId, RecorderId
+from sysmanager.domain.recorder import Recorder
+from sysmanager.protocol import clients as c
+
+HOLDER_LIMIT = 1000
+
+
+def answer(view: View, seen: Seen, question: c.Question) -> c.Answer:
+    """Answer a question of a client from the present view."""
+    match question:
+        case c.PreviewFailover(recorder=recorder):
+            row = view.recorders.get(recorder)
+            if row is None:
+                return c.Refused(sentence=f"There is no server {recorder}; see the list of servers.")
+            return preview_failover(view, seen, row)
+        case c.PreviewFailback(failover=failover):
+            entry = view.failovers.get(failover)
+            if entry is None:
+                return c.Refused(sentence=f"There is no entry {failover} in the failover log; see the list of entries.")
+            return preview_failback(view, seen, entry)
+        case c.WhoRecords(camera=camera, at_wall_ms=at_wall_ms):
+            return who_records(view, camera, at_wall_ms)
+        case _:
+            assert_never(question)
+
+
+def preview_failover(view: View, seen: Seen, row: Recorder) -> c.Preview:
+    """What a failover by hand would do now."""
+    found = [c.Check(level=c.Level.STOP, sentence=sentence) for sentence, _ in failover_stops(view, seen, row)]
+    group_id = group_of(view, row)
+    choice = Choice(server=None, verdicts=())
+    home = view.recorders.get(row.home) if row.home is not None else None
+    if group_id is not None and home is not None:
+        choice = choose(view, seen, failed=row, home=home, group=view.groups[group_id])
+        found += _warnings(view, seen, row, choice)
+    return c.Preview(
+        allowed=not any(check.level is c.Level.STOP for check in found),
+        checks=tuple(found),
+        target=choice.server,
+        verdicts=choice.verdicts,
+        moves=choice.moved,
+        stays=choice.not_moved,
+        to_do=choice.to_do,
+    )
+
+
+def _warnings(view: View, seen: Seen, row: Recorder, choice: Choice) -> list[c.Check]:
+    found: list[c.Check] = []
+    group_id = group_of(view, row)
+    running = running_in_group(view, group_id) if group_id is not None else None
+    if running is not None:
+        found.append(c.Check(level=c.Level.WARNING, sentence=f"{running.id} is running in the group; this one would wait for it."))
+    if choice.server is None:
+        found.append(c.Check(level=c.Level.WARNING, sentence="No failover server of the group fits now; it would wait for one."))
+    else:
+        name = view.recorders[choice.server].name
+        found.append(c.Check(level=c.Level.GOOD, sentence=f"{name} would take {len(choice.moved)} cameras."))
+    if seen.connected(row.id) and seen.of(row.id).reports_frames():
+        sentence = f"{row.name} is well and records; it would be told to stop once {choice.server or 'another server'} records."
+        found.append(c.Check(level=c.Level.WARNING, sentence=sentence))
+    found += [c.Check(level=c.Level.WARNING, sentence=line) for line in choice.to_do]
+    return found
+
+
+def preview_failback(view: View, seen: Seen, entry: Failover) -> c.Preview:
+    """What a failback of this entry would do now."""
+    found = checks(view, seen, entry)
+    singly = handed_over_singly(view, entry)
+    warnings: list[c.Check] = []
+    home = view.recorders.get(entry.home)
+    server = view.recorders.get(entry.server) if entry.server is not None else None
+    if singly:
+        sentence = f"{len(singly)} cameras allow one session only; each is dark for about a second while it changes hands."
+        warnings.append(c.Check(level=c.Level.WARNING, sentence=sentence))
+    if home is not None and server is not None and home.documents is not None and server.documents is not None:
+        if not home.documents.same_content(server.documents):
+            sentence = f"The settings were changed on {server.name} meanwhile; {home.name} gets them as they are now."
+            warnings.append(c.Check(level=c.Level.WARNING, sentence=sentence))
+    cameras = server.settings.cameras if server is not None else ()
+    return c.Preview(
+        allowed=not any(check.level is c.Level.STOP for check in found),
+        checks=(*found, *warnings),
+        target=entry.home,
+        moves=tuple(camera.id for camera in cameras if camera.moves),
+        handed_over_singly=singly,
+    )
+
+
+def who_records(view: View, camera: CameraId, at_wall_ms: int) -> c.Holders:
+    """Which recorders held the camera at a moment: two while a failback hands it over, none while nobody had it."""
+    home = next((row.id for row in view.recorders.values() if any(known.id == camera for known in row.settings.cameras)), None)
+    for row in view.recorders.values():
+        # On an acting server the same cameras stand under their home.
+        if home == row.id and row.home is not None and row.home != row.id:
+            home = row.home
+    if home is None:
+        return c.Holders()
+    spans = [span for span in _spans(view, home, camera) if _covers(span, at_wall_ms)]
+    return c.Holders(holders=tuple(spans[:HOLDER_LIMIT]))
+
+
+def _covers(span: c.Holder, at_wall_ms: int) -> bool:
+    return span.from_wall_ms <= at_wall_ms and (span.until_wall_ms == 0 or at_wall_ms < span.until_wall_ms)
+
+
+def _spans(view: View, home: RecorderId, camera: CameraId) -> list[c.Holder]:
+    """Who held the cameras of a home, from the first failover to now."""
+    entries = sorted(
+        (entry for entry in view.failovers.values() if entry.home == home and entry.timeline.committed_ms),
+        key=lambda entry: entry.number,
+    )
+    spans: list[c.Holder] = []
+    holder, since_ms = home, 0
+    for entry in entries:
+        if camera not in entry.moved or entry.server is None:
+            continue
+        spans.append(c.Holder(recorder=holder, from_wall_ms=since_ms, until_wall_ms=entry.timeline.committed_ms))
+        holder, since_ms = entry.server, entry.timeline.committed_ms
+        steps = {step.number: step.done_wall_ms for step in entry.failback.steps} if entry.failback is not None else {}
+        if 9 in steps:
+            spans.append(c.Holder(recorder=holder, from_wall_ms=since_ms, until_wall_ms=steps[9]))
+            # The recorder records from step 8 on, before the failover server stops: both hold the seam.
+            holder, since_ms = home, steps[8]
+    return [*spans, c.Holder(recorder=holder, from_wall_ms=since_ms)]

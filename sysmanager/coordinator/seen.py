@@ -1,0 +1,250 @@
+"""The last report of every recorder, and how long the coordinator listened: volatile, lost at a restart, rebuilt within seconds.
+
+Silence is measured in time in which the coordinator demonstrably listened (SPEC 4): its own beacon, sent through the same bus, came back.
+A coordinator that was paused, asleep, overloaded or cut off hears no canary, counts no time, and blames nobody.
+"""
+
+from __future__ import annotations
+
+from sysmanager.domain.ids import Epoch, FailoverId, InstanceId, RecorderId
+from sysmanager.domain.instant import Instant
+from sysmanager.protocol.recorders import (
+    BEAT_INTERVAL_MS,
+    Beat,
+    CameraState,
+    Footage,
+    FromRecorder,
+    Mode,
+    Order,
+    ServiceState,
+    WatchdogBeat,
+)
+
+LISTEN_GAP_MS = 1500
+"""Two canaries further apart than this prove nothing about the time between them: three beacons are missing."""
+
+RIVAL_MS = 5000
+"""A second instance of one id is refused while the first was heard within this time (SPEC 2)."""
+
+UNKNOWN_LIMIT = 200
+
+
+class Listening:
+    """How long the coordinator demonstrably listened since its start, in milliseconds of the monotonic clock.
+
+    Stamps made in a stretch that later turned out to be unproven are cut back to its beginning, so that silence is never counted from the
+    future and never early.
+    """
+
+    def __init__(self, now: Instant) -> None:
+        self.proven_ms = 0
+        self.generation = 0
+        self._ends: list[int] = []
+        self._last_mono_ms = now.mono_ms
+
+    def canary(self, sent_mono_ms: int) -> bool:
+        """A canary sent at that moment came back. False if the stretch before it was too long to be proven."""
+        stretch_ms = sent_mono_ms - self._last_mono_ms
+        if stretch_ms <= 0:
+            return True
+        self._last_mono_ms = sent_mono_ms
+        if stretch_ms > LISTEN_GAP_MS:
+            self._ends.append(self.proven_ms)
+            self.generation += 1
+            return False
+        self.proven_ms += stretch_ms
+        return True
+
+    def stamp_ms(self, now: Instant) -> int:
+        """Where something heard now stands on the scale of proven time, if the present stretch is proven later."""
+        return self.proven_ms + max(0, min(now.mono_ms - self._last_mono_ms, LISTEN_GAP_MS))
+
+    def since_ms(self, stamp_ms: int, generation: int) -> int:
+        """Proven time since a stamp; never below 0."""
+        if generation < self.generation:
+            stamp_ms = min(stamp_ms, self._ends[generation])
+        return max(0, self.proven_ms - stamp_ms)
+
+    def deaf(self, now: Instant) -> bool:
+        """Whether the canary is overdue, so that the coordinator cannot say who is silent."""
+        return now.mono_ms - self._last_mono_ms > LISTEN_GAP_MS
+
+
+class Heard:
+    """What was heard of one recorder since the coordinator's start.
+
+    ever: whether anything was. disks_lost_ms, well_ms: since when (monotonic) it reports no writable disk, or frames; None if not.
+    """
+
+    __slots__ = (
+        "beat",
+        "beat_ms",
+        "disks_lost_ms",
+        "ever",
+        "generation",
+        "heard_ms",
+        "heard_wall_ms",
+        "instance",
+        "rival",
+        "rival_ms",
+        "stamp_ms",
+        "watchdog",
+        "watchdog_ms",
+        "well_ms",
+    )
+
+    def __init__(self, stamp_ms: int, generation: int) -> None:
+        self.stamp_ms = stamp_ms
+        self.generation = generation
+        self.ever = False
+        self.heard_ms = 0
+        self.heard_wall_ms = 0
+        self.instance: InstanceId | None = None
+        self.rival: InstanceId | None = None
+        self.rival_ms = 0
+        self.beat: Beat | None = None
+        self.beat_ms = 0
+        self.watchdog: WatchdogBeat | None = None
+        self.watchdog_ms = 0
+        self.disks_lost_ms: int | None = None
+        self.well_ms: int | None = None
+
+    def reports_all_disks_lost(self) -> bool:
+        return self.beat is not None and bool(self.beat.disks) and not any(disk.writable for disk in self.beat.disks)
+
+    def reports_service_failed(self) -> bool:
+        return self.watchdog is not None and self.watchdog.service is ServiceState.FAILED
+
+    def reports_frames(self) -> bool:
+        """Whether the recorder says that it writes frames: it records, and at least one camera gives it some."""
+        beat = self.beat
+        if beat is None or beat.mode is not Mode.RECORDING or self.reports_service_failed() or self.reports_all_disks_lost():
+            return False
+        return not beat.cameras or any(camera.state is CameraState.RECORDING for camera in beat.cameras)
+
+
+class Seen:
+    """All that is known only from hearing. Owned by the engine; `observe` and its neighbours change it, decisions read it."""
+
+    def __init__(self, now: Instant) -> None:
+        self.started = now
+        self.listening = Listening(now)
+        self.recorders: dict[RecorderId, Heard] = {}
+        self.unknown: dict[RecorderId, Beat] = {}
+        self.step_began_ms: dict[FailoverId, int] = {}
+        self.resumed: set[FailoverId] = set()
+        self.undelivered_ms: dict[FailoverId, int] = {}
+        self.failed_attempt_ms: dict[tuple[FailoverId, RecorderId], int] = {}
+        self.footage: dict[tuple[RecorderId, Epoch], Footage] = {}
+        self.refused_orders: dict[RecorderId, tuple[Order, str]] = {}
+
+    def of(self, recorder: RecorderId) -> Heard:
+        """What was heard of the recorder; for one not heard yet, silence counts from the coordinator's start."""
+        heard = self.recorders.get(recorder)
+        if heard is None:
+            heard = self.recorders[recorder] = Heard(0, 0)
+        return heard
+
+    def silence_ms(self, recorder: RecorderId) -> int:
+        """Proven silence: what decisions count."""
+        heard = self.of(recorder)
+        return self.listening.since_ms(heard.stamp_ms, heard.generation)
+
+    def connected(self, recorder: RecorderId) -> bool:
+        """Heard since the start, and not silent for three beats or more."""
+        return self.of(recorder).ever and self.silence_ms(recorder) < 3 * BEAT_INTERVAL_MS
+
+    def step_ms(self, failover: FailoverId, now: Instant) -> int:
+        """How long the present step of the entry has taken; -1 if a restart of the coordinator lies between."""
+        return -1 if failover in self.resumed else self.waited_ms(failover, now)
+
+    def waited_ms(self, failover: FailoverId, now: Instant) -> int:
+        """How long this coordinator has waited in the present step: what its limits count, anew after a restart."""
+        return max(0, now.mono_ms - self.step_began_ms.get(failover, now.mono_ms))
+
+    def step_begins(self, failover: FailoverId, now: Instant) -> None:
+        """A fact moved the entry to its next step."""
+        self.step_began_ms[failover] = now.mono_ms
+        self.resumed.discard(failover)
+        self.undelivered_ms.pop(failover, None)
+
+    def resume(self, failover: FailoverId, now: Instant) -> None:
+        """The entry was found open in the journal at the start."""
+        self.step_began_ms[failover] = now.mono_ms
+        self.resumed.add(failover)
+
+    def entry_ended(self, failover: FailoverId) -> None:
+        """Nothing volatile is kept of an ended entry."""
+        self.step_began_ms.pop(failover, None)
+        self.resumed.discard(failover)
+        self.undelivered_ms.pop(failover, None)
+        for key in [key for key in self.failed_attempt_ms if key[0] == failover]:
+            del self.failed_attempt_ms[key]
+
+    def forget(self, recorder: RecorderId) -> None:
+        self.recorders.pop(recorder, None)
+        self.refused_orders.pop(recorder, None)
+
+    def observe(self, message: FromRecorder, now: Instant) -> bool:
+        """Take in a heartbeat. True if it says something new that a decision could rest on.
+
+        A beat of a second instance of the same id is not heard while the first is alive (SPEC 2).
+        """
+        heard = self.of(message.recorder)
+        if heard.instance is not None and heard.instance != message.instance and now.mono_ms - heard.heard_ms < RIVAL_MS:
+            heard.rival, heard.rival_ms = message.instance, now.mono_ms
+            return True
+        was_silent = not heard.ever or self.silence_ms(message.recorder) >= 2 * BEAT_INTERVAL_MS
+        heard.instance = message.instance
+        heard.ever = True
+        heard.heard_ms = now.mono_ms
+        heard.heard_wall_ms = now.wall_ms
+        heard.stamp_ms = self.listening.stamp_ms(now)
+        heard.generation = self.listening.generation
+        if isinstance(message, WatchdogBeat):
+            old_service = heard.watchdog.service if heard.watchdog is not None else None
+            heard.watchdog, heard.watchdog_ms = message, now.mono_ms
+            news = old_service is not message.service
+        else:
+            news = heard.beat is None or differs(heard.beat, message)
+            heard.beat, heard.beat_ms = message, now.mono_ms
+        return self._conditions(heard, now) or news or was_silent
+
+    def _conditions(self, heard: Heard, now: Instant) -> bool:
+        """Keep the moments since when disks are lost and all is well; True if one began or ended."""
+        lost, well = heard.reports_all_disks_lost(), heard.reports_frames()
+        changed = (heard.disks_lost_ms is not None) != lost or (heard.well_ms is not None) != well
+        if not lost:
+            heard.disks_lost_ms = None
+        elif heard.disks_lost_ms is None:
+            heard.disks_lost_ms = now.mono_ms
+        if not well:
+            heard.well_ms = None
+        elif heard.well_ms is None:
+            heard.well_ms = now.mono_ms
+        return changed
+
+
+def differs(old: Beat, new: Beat) -> bool:
+    """Whether two beats differ in something that a decision could rest on; counters, clocks, free space and frame times are not that."""
+    if (
+        old.mode is not new.mode
+        or old.epoch != new.epoch
+        or old.home != new.home
+        or old.documents != new.documents
+        or old.without != new.without
+        or old.boot != new.boot
+        or old.version != new.version
+        or old.camera_limit != new.camera_limit
+        or old.bitrate_limit_kbps != new.bitrate_limit_kbps
+        or old.vca_channels != new.vca_channels
+        or len(old.cameras) != len(new.cameras)
+        or len(old.disks) != len(new.disks)
+    ):
+        return True
+    if any(a.writable is not b.writable or a.path != b.path for a, b in zip(old.disks, new.disks, strict=True)):
+        return True
+    return any(
+        a.state is not b.state or a.camera != b.camera or a.first_frame_ms != b.first_frame_ms
+        for a, b in zip(old.cameras, new.cameras, strict=True)
+    )

@@ -1,0 +1,111 @@
+"""What system data wants each recorder to do, and the order that tells it so. An order goes where goal and report differ."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from sysmanager.coordinator.failback import handed_over_singly
+from sysmanager.coordinator.seen import Seen
+from sysmanager.coordinator.state import View, unreconciled
+from sysmanager.domain.failover import Failover, Phase
+from sysmanager.domain.ids import CameraId
+from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Standby
+from sysmanager.protocol.recorders import Ask, Beat, GoOn, Mode, OrderKey, Record, StandDown, Standing
+
+_PLAIN = OrderKey()
+
+
+def goal(view: View, row: Recorder) -> Record | StandDown | None:
+    """The order that would bring the recorder where system data has it; None while it shall be left as it is."""
+    match row.assignment:
+        case Recording(epoch=epoch):
+            return Record(key=_PLAIN, epoch=epoch, home=row.id)
+        case Acting(epoch=epoch, for_recorder=home, failover=failover_id):
+            without = _not_here(view.failovers[failover_id]) if failover_id in view.failovers else ()
+            return Record(key=_PLAIN, epoch=epoch, home=home, without=without + _handed_over(view, failover_id))
+        case Standby(epoch=epoch):
+            return StandDown(key=_PLAIN, epoch=epoch)
+        case Reserved(epoch=epoch, failover=failover_id):
+            entry = view.failovers[failover_id]
+            if entry.phase not in (Phase.FETCHED, Phase.SAVED) or entry.documents is None:
+                return None
+            key = OrderKey(failover=entry.id, step=4, attempt=entry.attempt)
+            return Record(key=key, epoch=epoch, home=entry.home, documents=entry.documents, without=_not_here(entry))
+        case Broken(epoch=epoch, failover=failover_id):
+            return _returning(view, row, failover_id) or StandDown(key=_PLAIN, epoch=epoch)
+        case _:
+            assert_never(row.assignment)
+
+
+def _not_here(entry: Failover) -> tuple[CameraId, ...]:
+    """Cameras for which the failover server has no room, so that it does not open them. What never moves it leaves out by itself."""
+    return tuple(camera.camera for camera in entry.not_moved if camera.sentence.startswith("Not protected"))
+
+
+def _handed_over(view: View, failover_id: str) -> tuple[CameraId, ...]:
+    """Cameras with a single session, once the recorder that gets them back waits for them (SPEC 8)."""
+    for open_id in view.open:
+        entry = view.failovers[open_id]
+        if entry.id == failover_id and entry.phase is Phase.FAILBACK_SAVED:
+            return handed_over_singly(view, entry)
+    return ()
+
+
+def _returning(view: View, row: Recorder, failover_id: str) -> Record | None:
+    """Step 8 of a failback: the broken recorder gets its tasks while the failover server still records."""
+    for open_id in view.open:
+        entry = view.failovers[open_id]
+        failback = entry.failback
+        if entry.home != row.id or entry.phase not in (Phase.FAILBACK_TAKEN, Phase.FAILBACK_SAVED) or failback is None:
+            continue
+        key = OrderKey(failover=entry.id, step=8, attempt=1)
+        return Record(key=key, epoch=failback.epoch, home=row.id, documents=failback.documents)
+    return None
+
+
+def satisfied(beat: Beat, wanted: Record | StandDown) -> bool:
+    """Whether the recorder reports that it does what is wanted, under the epoch that is wanted."""
+    match wanted:
+        case StandDown():
+            return beat.mode is Mode.STANDBY and beat.epoch >= wanted.epoch
+        case Record():
+            held = wanted.documents is None or (beat.documents is not None and beat.documents.same_content(wanted.documents))
+            same = beat.epoch == wanted.epoch and beat.home == wanted.home and set(beat.without) == set(wanted.without)
+            return beat.mode is Mode.RECORDING and same and held
+        case _:
+            assert_never(wanted)
+
+
+def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | None:
+    """The order that is outstanding for a recorder; None if it does what it shall, is not heard, or speaks before system data."""
+    wanted = goal(view, row)
+    heard = seen.of(row.id)
+    if wanted is None or heard.beat is None or unreconciled(view, row.id) or heard.beat.epoch > wanted.epoch:
+        return None
+    if isinstance(wanted, Record) and wanted.key.step and not _answered(view, wanted):
+        # The answer, not the heartbeat, moves the step on: repeat the order until it came.
+        return wanted
+    if not seen.connected(row.id):
+        return None
+    refused = seen.refused_orders.get(row.id)
+    if refused is not None and refused[0] == wanted:
+        return None
+    return None if satisfied(heard.beat, wanted) else wanted
+
+
+def _answered(view: View, wanted: Record) -> bool:
+    entry = view.failovers[wanted.key.failover]
+    return entry.phase not in (Phase.FETCHED, Phase.FAILBACK_TAKEN)
+
+
+def answer_to(view: View, ask: Ask) -> Standing:
+    """What a recorder may do that was away (SPEC 13.1). In doubt it records on: twice is better than never."""
+    row = view.recorders.get(ask.recorder)
+    if row is None or unreconciled(view, ask.recorder):
+        return GoOn()
+    wanted = goal(view, row)
+    if wanted is None or ask.epoch > wanted.epoch:
+        return GoOn()
+    if isinstance(wanted, Record) and wanted.documents is None and (wanted.home, wanted.epoch) == (ask.home, ask.epoch):
+        return GoOn()
+    return wanted
