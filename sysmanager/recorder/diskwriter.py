@@ -1,0 +1,298 @@
+"""The one thread that touches a material disk, and the queue in front of it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from sysmanager.recorder.filesystem import FileSystem, Space
+
+NAME_TRIES = 100
+
+
+class FileOwner(Protocol):
+    """Who writes a file. Called from the disk's thread; `lost` from any thread, at most once, and nothing after it.
+
+    Numbers of bytes count from the start of the file.
+    """
+
+    def accepted(self, file_bytes: int) -> None:
+        """The system took the bytes: they survive the death of this process."""
+
+    def synced(self, file_bytes: int) -> None:
+        """The bytes are on the disk: they survive the loss of power."""
+
+    def closed(self, path: Path, file_bytes: int) -> None:
+        """The file is complete, synced and closed under this path."""
+
+    def lost(self, problem: str) -> None:
+        """The disk is gone; what was not synced may be gone too."""
+
+
+class DiskFile:
+    """A new file on one disk, as its owner sees it. Calls return at once; after a loss they do nothing."""
+
+    def __init__(self, jobs: DiskJobs, path: Path, owner: FileOwner) -> None:
+        self.path = path
+        self.owner = owner
+        self.file: BinaryIO | None = None
+        self.written_bytes = 0
+        self.synced_bytes = 0
+        self.sync_due_s = 0.0
+        self._jobs = jobs
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the end of the file."""
+        self._jobs.put(_Job(self._jobs.write, self, data))
+
+    def close(self) -> None:
+        """Queue the sync and close of the file."""
+        self._jobs.put(_Job(self._jobs.close, self))
+
+    def append_beside(self, name: str, data: bytes) -> None:
+        """Queue an addition to another file in the same folder: the index."""
+        self._jobs.put(_Job(self._jobs.append, self, data, name))
+
+
+class _Job:
+    __slots__ = ("data", "file", "name", "queued_s", "run")
+
+    def __init__(self, run: Callable[[_Job], None], file: DiskFile | None = None, data: bytes = b"", name: str = "") -> None:
+        self.run = run
+        self.file = file
+        self.data = data
+        self.name = name
+        self.queued_s = 0.0
+
+
+class DiskJobs:
+    """Queue and thread of one disk, for one stretch of its life: after a failure a new one is made.
+
+    `healthy` and `failed` are called from the thread, or `failed` from whoever fills the queue. `clock`: seconds in which the watch ran.
+    """
+
+    def __init__(
+        self,
+        disk: Path,
+        filesystem: FileSystem,
+        *,
+        clock: Callable[[], float],
+        queue_limit_bytes: int,
+        sync_every_s: float,
+        write_test_every_s: float,
+        healthy: Callable[[DiskJobs, Space], None],
+        failed: Callable[[DiskJobs, str], None],
+    ) -> None:
+        self._disk = disk
+        self._filesystem = filesystem
+        self._clock = clock
+        self._queue_limit_bytes = queue_limit_bytes
+        self._sync_every_s = sync_every_s
+        self._write_test_every_s = write_test_every_s
+        self._healthy = healthy
+        self._failed = failed
+        self._wake = threading.Condition()
+        self._queue: deque[_Job] = deque()
+        self._queued_bytes = 0
+        self._files: dict[DiskFile, None] = {}
+        self._due: deque[DiskFile] = deque()
+        self._looked_s = 0.0
+        self._busy_since_s: float | None = None
+        self._abandoned = False
+        self._overfull = False
+        self._finishing = False
+        self._health_queued = False
+        self._test_due_s = 0.0
+        self._thread = threading.Thread(target=self._run, name=f"disk {disk}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def join(self, timeout_s: float) -> None:
+        self._thread.join(timeout_s)
+
+    def finish(self) -> None:
+        """Work off the queue, sync and close all files, end."""
+        with self._wake:
+            self._finishing = True
+            self._wake.notify()
+
+    def waiting_s(self, now_s: float) -> float:
+        """How long the oldest unfinished job has been waiting."""
+        with self._wake:
+            since = self._queue[0].queued_s if self._queue else now_s
+            return now_s - (since if self._busy_since_s is None else min(since, self._busy_since_s))
+
+    def open(self, path: Path, owner: FileOwner) -> DiskFile:
+        file = DiskFile(self, path, owner)
+        with self._wake:
+            self._files[file] = None
+        self.put(_Job(self.create, file))
+        return file
+
+    def check_health(self) -> None:
+        with self._wake:
+            if self._health_queued:
+                return
+            self._health_queued = True
+        self.put(_Job(self._check))
+
+    def put(self, job: _Job) -> None:
+        with self._wake:
+            if self._abandoned or self._overfull:
+                return
+            overfull = self._overfull = self._queued_bytes + len(job.data) > self._queue_limit_bytes
+            if not overfull:
+                job.queued_s = self._clock()
+                self._queue.append(job)
+                self._queued_bytes += len(job.data)
+                self._wake.notify()
+        if overfull:
+            # Told from a thread of its own: the caller may hold the lock of the very owner that has to hear it.
+            problem = f"The material disk {self._disk} is too slow for what is recorded on it."
+            threading.Thread(target=self._failed, args=(self, problem), name="disk overfull", daemon=True).start()
+
+    def abandon(self, problem: str) -> None:
+        """Drop the queue, tell the owners of all open files, let the thread end when it can."""
+        with self._wake:
+            if self._abandoned:
+                return
+            self._abandoned = True
+            self._queue.clear()
+            self._queued_bytes = 0
+            files = list(self._files)
+            self._wake.notify()
+        for file in files:
+            file.owner.lost(problem)
+
+    # -- in the thread
+
+    def _run(self) -> None:
+        try:
+            while True:
+                job, syncing = self._next()
+                if job is None and syncing is None:
+                    break
+                if job is not None:
+                    job.run(job)
+                if syncing is not None:
+                    self._sync(syncing)
+        except OSError as error:
+            self._failed(self, explain(self._disk, error))
+        finally:
+            self._close_all()
+
+    def _next(self) -> tuple[_Job | None, DiskFile | None]:
+        """Wait for work: a job, a file whose sync is due, or both; neither at the end."""
+        with self._wake:
+            self._busy_since_s = None
+            while not self._abandoned:
+                now_s = self._clock()
+                syncing = self._due_sync(now_s)
+                job = self._queue.popleft() if self._queue else None
+                if job is not None or syncing is not None:
+                    self._queued_bytes -= len(job.data) if job else 0
+                    self._busy_since_s = now_s if job is None else min(now_s, job.queued_s)
+                    return job, syncing
+                if self._finishing:
+                    break
+                self._wake.wait(0.25)
+            return None, None
+
+    def _due_sync(self, now_s: float) -> DiskFile | None:
+        """One file whose sync is due. All files are looked through only every now and then: this runs for each packet."""
+        if not self._due and now_s >= self._looked_s + 0.2:
+            self._looked_s = now_s
+            self._due.extend(file for file in self._files if file.written_bytes > file.synced_bytes and now_s >= file.sync_due_s)
+        return self._due.popleft() if self._due else None
+
+    def create(self, job: _Job) -> None:
+        assert job.file is not None
+        path = job.file.path
+        for number in range(NAME_TRIES):
+            candidate = path.with_name(f"{path.stem}-{number}{path.suffix}") if number else path
+            try:
+                job.file.file = self._filesystem.create(candidate)
+            except FileExistsError:
+                continue
+            job.file.path = candidate
+            return
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+    def write(self, job: _Job) -> None:
+        file = job.file
+        assert file is not None
+        assert file.file is not None
+        self._filesystem.write(file.file, job.data)
+        if file.written_bytes == file.synced_bytes:
+            file.sync_due_s = self._clock() + self._sync_every_s
+        file.written_bytes += len(job.data)
+        if not self._abandoned:
+            file.owner.accepted(file.written_bytes)
+
+    def close(self, job: _Job) -> None:
+        file = job.file
+        assert file is not None
+        assert file.file is not None
+        self._filesystem.sync(file.file)
+        self._filesystem.close(file.file)
+        with self._wake:
+            self._files.pop(file, None)
+            abandoned = self._abandoned
+        if not abandoned:
+            file.owner.closed(file.path, file.written_bytes)
+
+    def append(self, job: _Job) -> None:
+        assert job.file is not None
+        self._filesystem.append(job.file.path.with_name(job.name), job.data)
+
+    def _check(self, _job: _Job) -> None:
+        with self._wake:
+            self._health_queued = False
+        space = self._filesystem.space(self._disk)
+        if self._clock() >= self._test_due_s:
+            self._filesystem.try_out(self._disk, f".write-test-{os.getpid()}")
+            self._test_due_s = self._clock() + self._write_test_every_s
+        self._healthy(self, space)
+
+    def _sync(self, file: DiskFile) -> None:
+        if file.file is None or file not in self._files:
+            return
+        size = file.written_bytes
+        self._filesystem.sync(file.file)
+        file.synced_bytes = size
+        file.sync_due_s = self._clock() + self._sync_every_s
+        if not self._abandoned:
+            file.owner.synced(size)
+
+    def _close_all(self) -> None:
+        for file in list(self._files):
+            if file.file is not None:
+                with contextlib.suppress(OSError):  # the disk is lost anyway, and the owner knows
+                    if not self._abandoned:
+                        self._filesystem.sync(file.file)
+                    self._filesystem.close(file.file)
+
+
+def explain(disk: Path, error: OSError) -> str:
+    """One sentence for people about a disk's error, with what to do."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"The material disk {disk} is full. Free some space on it."
+        case errno.ENOENT | errno.ENOTDIR | errno.ENODEV | errno.ENXIO:
+            return f"The material disk {disk} is not there. Connect it, or correct its path in the recorder's settings."
+        case errno.EACCES | errno.EPERM:
+            return f"The material disk {disk} may not be written by this service. Give the service's account the right to write there."
+        case errno.EROFS:
+            return f"The material disk {disk} is read-only. Check the disk for damage and mount it writable."
+        case _:
+            return f"The material disk {disk} fails: {error.strerror or type(error).__name__}. Check the disk."

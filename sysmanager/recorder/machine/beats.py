@@ -1,0 +1,58 @@
+"""The heartbeat of a recording service, from what its machine knows."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sysmanager.domain.instant import Instant
+from sysmanager.protocol.recorders import Beat, CameraBeat
+from sysmanager.recorder.machine.state import MachineState, shown_documents
+
+
+class Observations(msgspec.Struct, frozen=True, kw_only=True):
+    """What a heartbeat says beyond the state. sequence: grows with every beat of one boot.
+
+    cameras: with frame times of this moment; None: as reported last.
+    """
+
+    sequence: int
+    version: str
+    cameras: tuple[CameraBeat, ...] | None = None
+
+
+def beat(state: MachineState, observations: Observations, now: Instant) -> Beat:
+    """Only what is durable is said. ValueError while the service is down."""
+    persisted, identity = state.persisted, state.identity
+    return Beat(
+        recorder=persisted.recorder,
+        instance=persisted.instance,
+        boot=persisted.boot,
+        sequence=observations.sequence,
+        wall_ms=now.wall_ms,
+        version=observations.version,
+        mode=state.situation.mode,
+        epoch=persisted.epoch,
+        home=persisted.home,
+        documents=shown_documents(persisted),
+        without=persisted.without,
+        disks=state.disks,
+        cameras=state.cameras if observations.cameras is None else observations.cameras,
+        camera_limit=identity.camera_limit,
+        bitrate_limit_kbps=identity.bitrate_limit_kbps,
+        vca_channels=identity.vca_channels,
+        plugins=identity.plugins,
+        practice=identity.practice,
+    )
+
+
+def shows_change(old: MachineState, new: MachineState) -> bool:
+    """Whether a heartbeat of `new` says something that must not wait for its turn. Free space and frame times may."""
+    if old.situation is not new.situation or old.persisted is not new.persisted:
+        return True
+    if old.disks is not new.disks and [(d.path, d.writable) for d in old.disks] != [(d.path, d.writable) for d in new.disks]:
+        return True
+    return old.cameras is not new.cameras and _camera_news(old.cameras) != _camera_news(new.cameras)
+
+
+def _camera_news(cameras: tuple[CameraBeat, ...]) -> list[tuple[str, str, int]]:
+    return [(camera.camera, camera.state, camera.first_frame_ms) for camera in cameras]

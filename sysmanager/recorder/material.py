@@ -1,0 +1,338 @@
+"""Writing one camera's footage: cutting segments, and carrying frames to another disk when one is lost.
+
+A frame is kept in memory until its bytes are synced, together with the frames back to its key frame. So whatever a lost disk may have
+taken with it is written again, to another disk, as a segment that can be played by itself; while no disk can be written it waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+import av
+import msgspec
+import structlog
+
+from sysmanager.recorder.diskwriter import DiskFile, FileOwner
+from sysmanager.recorder.index import IndexLine, index_name
+from sysmanager.recorder.segments import Frame, SegmentName, StreamKind, TsMuxer
+
+log = structlog.get_logger()
+
+CLOCK_STEP_US = 1_000_000
+
+
+class SegmentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`segment_ms`: a new segment begins at the first key frame after it. `memory_limit_bytes`: frames kept of one camera."""
+
+    segment_ms: int = 60_000
+    memory_limit_bytes: int = 24 << 20
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A frame was taken by the system: it survives the death of this process. Wall-clock milliseconds."""
+
+    camera: str
+    epoch: int
+    frame_ms: int
+
+
+class Disks(Protocol):
+    """What a camera's writer needs of the material disks (`DiskSet`)."""
+
+    def open(self, relative: PurePosixPath, spread_by: str, owner: FileOwner) -> DiskFile | None: ...
+
+
+class CameraWriter:
+    """Takes one camera's frames and puts them on disks. Thread safe; no call waits for a disk.
+
+    `recorded` is called for each frame once, from a disk's thread, in the order of decoding. Counters: `lost_frames` were dropped
+    because no disk took them in time; `damaged_frames` could not be put into MPEG-TS.
+    """
+
+    def __init__(
+        self,
+        camera: str,
+        recorder: str,
+        disks: Disks,
+        *,
+        epoch: int,
+        settings: SegmentSettings,
+        recorded: Callable[[Recorded], None],
+    ) -> None:
+        self.lost_frames = 0
+        self.damaged_frames = 0
+        self._camera = camera
+        self._recorder = recorder
+        self._disks = disks
+        self._epoch = epoch
+        self._settings = settings
+        self._recorded = recorded
+        self._lock = threading.Lock()
+        self._kind: StreamKind | None = None
+        self._current: _Stretch | None = None
+        self._stretches: list[_Stretch] = []
+        self._reported_dts_us = -1
+
+    def begin(self, kind: StreamKind) -> None:
+        """A stream begins: a session was opened, or the camera changed what it sends."""
+        with self._lock:
+            self._finish_current()
+            self._kind = kind
+
+    def set_epoch(self, epoch: int) -> None:
+        """Frames from the next key frame on belong to this epoch."""
+        with self._lock:
+            self._epoch = epoch
+
+    def put(self, frame: Frame) -> bool:
+        """Take a frame; False when it was dropped, as nothing can be played before the first key frame of a stream."""
+        with self._lock:
+            if self._kind is None:
+                raise RuntimeError("frames came before begin()")
+            if self._current is not None and frame.key and self._is_time_to_cut(self._current, frame):
+                self._finish_current()
+            if self._current is None:
+                if not frame.key:
+                    return False
+                self._current = _Stretch(self._epoch, self._kind, frame)
+                self._stretches.append(self._current)
+            stretch = self._current
+            stretch.keep(frame)
+            if stretch.copy is not None:
+                self._write(stretch.copy, frame)
+            elif frame.key:
+                self._house()
+            self._limit_memory()
+            return True
+
+    def end(self) -> None:
+        """The stream ended: its segment is completed."""
+        with self._lock:
+            self._finish_current()
+
+    def retry(self) -> None:
+        """A disk came back: write what is waiting."""
+        with self._lock:
+            self._house()
+
+    def idle(self) -> bool:
+        """Whether everything taken is on a disk and complete."""
+        with self._lock:
+            return not self._stretches
+
+    # -- with the lock held
+
+    def _is_time_to_cut(self, stretch: _Stretch, frame: Frame) -> bool:
+        return (
+            stretch.epoch != self._epoch
+            or frame.dts_us - stretch.from_us >= self._settings.segment_ms * 1000
+            or frame.dts_us < stretch.last_dts_us - CLOCK_STEP_US
+        )
+
+    def _finish_current(self) -> None:
+        stretch, self._current = self._current, None
+        if stretch is not None:
+            stretch.open = False
+            self._house()
+            if stretch.copy is not None:
+                self._complete(stretch.copy)
+
+    def _house(self) -> None:
+        """Find a disk for every stretch that has none; complete those that get no more frames."""
+        for stretch in list(self._stretches):
+            if stretch.copy is not None:
+                continue
+            first = stretch.groups[0].frames[0]
+            name = SegmentName(
+                camera=self._camera, recorder=self._recorder, epoch=stretch.epoch, start_ms=min(first.dts_us, first.pts_us) // 1000
+            )
+            copy = _Copy(self, stretch, TsMuxer(stretch.kind, name.start_ms))
+            file = self._disks.open(name.relative, self._camera, copy)
+            if file is None:
+                return
+            copy.file = file
+            stretch.copy = copy
+            for group in stretch.groups:
+                group.end_bytes = None
+                for frame in group.frames:
+                    self._write(copy, frame)
+            if not stretch.open:
+                self._complete(copy)
+
+    def _write(self, copy: _Copy, frame: Frame) -> None:
+        try:
+            data = copy.muxer.add(frame)
+        except av.FFmpegError as error:
+            self.damaged_frames += 1
+            if self.damaged_frames & (self.damaged_frames - 1) == 0:  # 1, 2, 4, … of them
+                log.warning("frame cannot be stored", camera=self._camera, problem=error.strerror, frames=self.damaged_frames)
+            return
+        copy.note(frame, len(data))
+        copy.stretch.note_end(frame, copy.bytes)
+        assert copy.file is not None
+        copy.file.write(data)
+
+    def _complete(self, copy: _Copy) -> None:
+        assert copy.file is not None
+        data = copy.muxer.close()
+        if data:
+            copy.bytes += len(data)
+            copy.file.write(data)
+        copy.file.close()
+
+    def _limit_memory(self) -> None:
+        kept = sum(stretch.kept_bytes for stretch in self._stretches)
+        for stretch in list(self._stretches):
+            while kept > self._settings.memory_limit_bytes and stretch.groups:
+                if stretch is self._current and len(stretch.groups) == 1:
+                    break
+                group = stretch.groups.popleft()
+                kept -= group.bytes
+                stretch.kept_bytes -= group.bytes
+                self.lost_frames += sum(1 for frame in group.frames if frame.dts_us > self._reported_dts_us)
+            if not stretch.groups and stretch.copy is None:
+                self._stretches.remove(stretch)
+            elif stretch.copy is None:
+                stretch.from_us = stretch.groups[0].frames[0].dts_us
+        if kept > self._settings.memory_limit_bytes and self._current is not None:
+            # One group of pictures alone is too much: give it up, a camera must not eat the memory of the others.
+            stretch, self._current = self._current, None
+            stretch.open = False
+            if stretch.copy is not None:
+                self._complete(stretch.copy)
+            else:
+                self._stretches.remove(stretch)
+                self.lost_frames += sum(len(group.frames) for group in stretch.groups)
+
+    # -- what a disk says of a copy
+
+    def _accepted(self, copy: _Copy, file_bytes: int) -> None:
+        new: list[Recorded] = []
+        with self._lock:
+            if copy.stretch.copy is not copy:
+                return
+            while copy.unreported and copy.unreported[0][0] <= file_bytes:
+                frame = copy.unreported.popleft()[1]
+                if frame.dts_us > self._reported_dts_us or frame.dts_us < self._reported_dts_us - CLOCK_STEP_US * 60:
+                    self._reported_dts_us = frame.dts_us
+                    new.append(Recorded(camera=self._camera, epoch=copy.stretch.epoch, frame_ms=frame.pts_us // 1000))
+        for recorded in new:
+            self._recorded(recorded)
+
+    def _synced(self, copy: _Copy, file_bytes: int) -> None:
+        with self._lock:
+            if copy.stretch.copy is copy:
+                copy.stretch.forget(file_bytes)
+
+    def _closed(self, copy: _Copy, path: Path, file_bytes: int) -> None:
+        with self._lock:
+            if copy.stretch.copy is not copy:
+                return
+            if copy.stretch in self._stretches:
+                self._stretches.remove(copy.stretch)
+            if copy.frames and copy.file is not None:
+                line = IndexLine(
+                    file=path.name,
+                    size_bytes=file_bytes,
+                    frames=copy.frames,
+                    first_frame_ms=copy.first_us // 1000,
+                    last_frame_ms=copy.last_us // 1000,
+                )
+                copy.file.append_beside(index_name(self._recorder), line.encode())
+
+    def _lost(self, copy: _Copy) -> None:
+        with self._lock:
+            stretch = copy.stretch
+            if stretch.copy is not copy:
+                return
+            stretch.copy = None
+            if not stretch.groups:
+                # All given up by the limit of memory: what the disk took is there, the rest is lost and counted.
+                if stretch in self._stretches:
+                    self._stretches.remove(stretch)
+                return
+            stretch.from_us = stretch.groups[0].frames[0].dts_us
+            self._house()
+
+
+class _Group:
+    """A key frame and what follows up to the next one. `end_bytes`: where its last written frame ends in the present file."""
+
+    __slots__ = ("bytes", "end_bytes", "frames")
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+        self.bytes = 0
+        self.end_bytes: int | None = None
+
+
+class _Stretch:
+    """Frames of one stream under one epoch that make a segment, as far as they are still needed; and its copy on a disk, if any."""
+
+    def __init__(self, epoch: int, kind: StreamKind, first: Frame) -> None:
+        self.epoch = epoch
+        self.kind = kind
+        self.from_us = first.dts_us
+        self.last_dts_us = first.dts_us
+        self.open = True
+        self.copy: _Copy | None = None
+        self.groups: deque[_Group] = deque()
+        self.kept_bytes = 0
+
+    def keep(self, frame: Frame) -> None:
+        if frame.key or not self.groups:
+            self.groups.append(_Group())
+        group = self.groups[-1]
+        group.frames.append(frame)
+        group.bytes += len(frame.data)
+        self.kept_bytes += len(frame.data)
+        self.last_dts_us = frame.dts_us
+
+    def note_end(self, frame: Frame, end_bytes: int) -> None:
+        for group in reversed(self.groups):
+            if group.frames[0].dts_us <= frame.dts_us:
+                group.end_bytes = end_bytes
+                return
+
+    def forget(self, synced_bytes: int) -> None:
+        """Drop the groups that are synced, but for the last: frames to come depend on it."""
+        while len(self.groups) > 1 and (end := self.groups[0].end_bytes) is not None and end <= synced_bytes:
+            self.kept_bytes -= self.groups.popleft().bytes
+
+
+class _Copy(FileOwner):
+    """One try to write a stretch to a disk."""
+
+    def __init__(self, writer: CameraWriter, stretch: _Stretch, muxer: TsMuxer) -> None:
+        self.stretch = stretch
+        self.muxer = muxer
+        self.file: DiskFile | None = None
+        self.bytes = 0
+        self.frames = 0
+        self.first_us = 0
+        self.last_us = 0
+        self.unreported: deque[tuple[int, Frame]] = deque()
+        self._writer = writer
+
+    def note(self, frame: Frame, size_bytes: int) -> None:
+        self.bytes += size_bytes
+        self.first_us = min(self.first_us, frame.pts_us) if self.frames else frame.pts_us
+        self.last_us = max(self.last_us, frame.pts_us)
+        self.frames += 1
+        self.unreported.append((self.bytes, frame))
+
+    def accepted(self, file_bytes: int) -> None:
+        self._writer._accepted(self, file_bytes)
+
+    def synced(self, file_bytes: int) -> None:
+        self._writer._synced(self, file_bytes)
+
+    def closed(self, path: Path, file_bytes: int) -> None:
+        self._writer._closed(self, path, file_bytes)
+
+    def lost(self, problem: str) -> None:
+        self._writer._lost(self)
