@@ -1,0 +1,83 @@
+"""The subjects in use, and who may say what on them: see `bus.server_config` for the rights."""
+
+import re
+
+__all__ = [
+    "ASK",
+    "BEACON",
+    "CHANGES",
+    "EVERY_BEAT",
+    "EVERY_REPORT",
+    "EVERY_WATCHDOG",
+    "REQUEST",
+    "SNAPSHOT",
+    "STORE",
+    "beat",
+    "check_recorder_id",
+    "documents",
+    "order",
+    "recorder_of",
+    "report",
+    "watchdog",
+]
+
+BEACON = "sm.beacon"
+"""Coordinator → all; the coordinator hears it too, as its canary (SPEC 4)."""
+
+ASK = "sm.ask"
+"""Recorder → coordinator, request: may I record?"""
+
+STORE = "sm.store"
+"""Recorder → coordinator, large request: a document by its hash."""
+
+REQUEST = "sm.request"
+"""Client → coordinator, large request."""
+
+SNAPSHOT = "sm.snapshot"
+"""Client → coordinator, large request: all that a client may see."""
+
+CHANGES = "sm.changes"
+"""Coordinator → clients."""
+
+EVERY_BEAT = "sm.beat.*"
+EVERY_WATCHDOG = "sm.watchdog.*"
+EVERY_REPORT = "sm.report.*"
+
+_RECORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def check_recorder_id(recorder: str) -> str:
+    """The id itself; `ValueError` when it can't be part of a subject."""
+    if not _RECORDER_ID.fullmatch(recorder):
+        raise ValueError(f"{recorder[:80]!r} is no recorder id: 1 to 64 letters, digits, '_' and '-'")
+    return recorder
+
+
+def beat(recorder: str) -> str:
+    """Recording service → coordinator: heartbeats."""
+    return f"sm.beat.{check_recorder_id(recorder)}"
+
+
+def watchdog(recorder: str) -> str:
+    """Watchdog → coordinator: its heartbeats, and what it says about the recording service."""
+    return f"sm.watchdog.{check_recorder_id(recorder)}"
+
+
+def report(recorder: str) -> str:
+    """Recorder → coordinator: announcements, such as changed documents and first frames."""
+    return f"sm.report.{check_recorder_id(recorder)}"
+
+
+def order(recorder: str) -> str:
+    """Coordinator → recorder, request."""
+    return f"sm.order.{check_recorder_id(recorder)}"
+
+
+def documents(recorder: str) -> str:
+    """Coordinator → recorder, large request: a document."""
+    return f"sm.documents.{check_recorder_id(recorder)}"
+
+
+def recorder_of(subject: str) -> str:
+    """The recorder id at the end of a subject; `ValueError` when there is none."""
+    return check_recorder_id(subject.rpartition(".")[2])
