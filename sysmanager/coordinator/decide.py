@@ -23,7 +23,7 @@ from sysmanager.domain.recorder import Broken, Recorder, Role
 from sysmanager.protocol.clients import HoldCause
 from sysmanager.protocol.recorders import Beat, Footage, Mode, Refusal, ReportFootage
 
-__all__ = ["TABLE", "Decision", "absorb", "decide", "due_failover_ms", "due_recorder_ms", "neighbours", "remember"]
+__all__ = ["TABLE", "Decision", "absorb", "decide", "due_failover_ms", "due_recorder_ms", "follow_ups", "neighbours", "remember"]
 
 TABLE = FAILOVER_TABLE + FAILBACK_TABLE
 
@@ -168,6 +168,27 @@ def _restorable(row: Recorder, beat: Beat | None) -> bool:
 
 
 # ---------------------------------------------------------------- what to look at again, and when
+
+
+def follow_ups(view: View, fact: f.AnyFact) -> tuple[i.Input, ...]:
+    """What to review once this fact is durable: what may have waited for it."""
+    if isinstance(fact, f.CoordinatorStarted | f.ReconcileConfirmed) or (isinstance(fact, f.RecorderReconciled) and view.reconcile is None):
+        return (
+            *(i.Review(recorder=recorder) for recorder in view.recorders),
+            *(i.ReviewFailover(failover=failover) for failover in view.open),
+        )
+    failover = getattr(fact, "failover", None) or getattr(getattr(fact, "opening", None), "failover", None)
+    entry = view.failovers.get(failover) if failover is not None else None
+    if entry is not None:
+        waiting = [other for other in view.open if view.failovers[other].group == entry.group and other != entry.id]
+        again = [i.ReviewFailover(failover=other) for other in (entry.id, *waiting) if other in view.open]
+        return (*again, i.Review(recorder=entry.recorder))
+    recorder = getattr(fact, "recorder", None)
+    recorder = getattr(recorder, "id", recorder)
+    if isinstance(recorder, str) and recorder in view.recorders:
+        known = RecorderId(recorder)
+        return (i.Review(recorder=known), *(i.ReviewFailover(failover=open_id) for open_id in neighbours(view, known)))
+    return tuple(i.ReviewFailover(failover=open_id) for open_id in view.open) if isinstance(fact, f.GroupSaved) else ()
 
 
 def neighbours(view: View, recorder: RecorderId) -> tuple[FailoverId, ...]:

@@ -85,10 +85,9 @@ def preview_failback(view: View, seen: Seen, entry: Failover) -> c.Preview:
     if singly:
         sentence = f"{len(singly)} cameras allow one session only; each is dark for about a second while it changes hands."
         warnings.append(c.Check(level=c.Level.WARNING, sentence=sentence))
-    if home is not None and server is not None and home.documents is not None and server.documents is not None:
-        if not home.documents.same_content(server.documents):
-            sentence = f"The settings were changed on {server.name} meanwhile; {home.name} gets them as they are now."
-            warnings.append(c.Check(level=c.Level.WARNING, sentence=sentence))
+    if home is not None and server is not None and _changed_meanwhile(home, server):
+        sentence = f"The settings were changed on {server.name} meanwhile; {home.name} gets them as they are now."
+        warnings.append(c.Check(level=c.Level.WARNING, sentence=sentence))
     cameras = server.settings.cameras if server is not None else ()
     return c.Preview(
         allowed=not any(check.level is c.Level.STOP for check in found),
@@ -97,6 +96,10 @@ def preview_failback(view: View, seen: Seen, entry: Failover) -> c.Preview:
         moves=tuple(camera.id for camera in cameras if camera.moves),
         handed_over_singly=singly,
     )
+
+
+def _changed_meanwhile(home: Recorder, server: Recorder) -> bool:
+    return home.documents is not None and server.documents is not None and not home.documents.same_content(server.documents)
 
 
 def who_records(view: View, camera: CameraId, at_wall_ms: int) -> c.Holders:

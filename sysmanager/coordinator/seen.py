@@ -74,11 +74,13 @@ class Heard:
     """What was heard of one recorder since the coordinator's start.
 
     ever: whether anything was. disks_lost_ms, well_ms: since when (monotonic) it reports no writable disk, or frames; None if not.
+    connected_since_ms: since when it has been heard without a pause.
     """
 
     __slots__ = (
         "beat",
         "beat_ms",
+        "connected_since_ms",
         "disks_lost_ms",
         "ever",
         "generation",
@@ -104,6 +106,7 @@ class Heard:
         self.rival_ms = 0
         self.beat: Beat | None = None
         self.beat_ms = 0
+        self.connected_since_ms = 0
         self.watchdog: WatchdogBeat | None = None
         self.watchdog_ms = 0
         self.disks_lost_ms: int | None = None
@@ -195,6 +198,8 @@ class Seen:
             heard.rival, heard.rival_ms = message.instance, now.mono_ms
             return True
         was_silent = not heard.ever or self.silence_ms(message.recorder) >= 2 * BEAT_INTERVAL_MS
+        if was_silent:
+            heard.connected_since_ms = now.mono_ms
         heard.instance = message.instance
         heard.ever = True
         heard.heard_ms = now.mono_ms

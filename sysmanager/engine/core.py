@@ -1,0 +1,344 @@
+"""The engine without I/O: inputs go in, batches of facts come out to be made durable, and only then their effects.
+
+    core.take(input, now)            hear at once: what is seen is never delayed by a slow disk
+    batch = core.decide(now)         decide and evolve what waits, in private tables
+    ... append batch.records to the journal, as one transaction ...
+    effects = core.durable(batch)    replies, commands and changed rows: nothing is shown or done before it is durable
+
+If the append fails the core is thrown away and rebuilt from the journal. Between `decide` and `durable` only `take` may be called.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Hashable, Iterable
+
+import msgspec
+
+from sysmanager.coordinator import facts as f
+from sysmanager.coordinator import inputs as i
+from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
+from sysmanager.coordinator.decide import absorb, decide, due_failover_ms, due_recorder_ms, follow_ups, neighbours, remember
+from sysmanager.coordinator.evolve import evolve
+from sysmanager.coordinator.outstanding import for_failover, for_recorder
+from sysmanager.coordinator.seen import Seen
+from sysmanager.coordinator.state import State
+from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.instant import Instant
+from sysmanager.domain.rights import COORDINATOR
+from sysmanager.protocol.clients import Reply
+from sysmanager.protocol.recorders import Order, Record, StandDown
+
+BATCH_LIMIT = 500
+"""Inputs decided in one transaction at most."""
+
+PROOF_INTERVAL_MS = 20
+"""How often a canary is sent ahead of its time while a deadline waits for proof that the coordinator could hear."""
+
+RETRY_MS = 400
+"""Pause before an order that nobody took is sent again."""
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """An input that was heard and is to be decided. token: whom the reply is for."""
+
+    taken: i.Input
+    at: Instant
+    token: Hashable
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts to append in one transaction, and what waits for that. The tables hold them already."""
+
+    records: tuple[f.FactRecord, ...]
+    replies: tuple[tuple[Hashable, Reply], ...]
+    follow: tuple[i.Input, ...]
+
+
+class Effects(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be shown and done now. prove: send a canary at once."""
+
+    replies: tuple[tuple[Hashable, Reply], ...] = ()
+    commands: tuple[Command, ...] = ()
+    prove: bool = False
+
+
+class Core:
+    """State, what is seen, what waits, what is in flight, and when to look again.
+
+    touched: recorders and entries whose rows may have changed since `take_touched` was last called.
+    """
+
+    def __init__(self, records: Iterable[f.FactRecord], now: Instant) -> None:
+        self.state = State()
+        for record in records:
+            evolve(self.state, record)
+        self.seen = Seen(now)
+        for failover in self.state.open:
+            self.seen.resume(failover, now)
+        self._waiting: deque[Waiting] = deque()
+        self._heap: list[tuple[int, str]] = []
+        self._due: dict[str, int] = {}
+        self._in_flight: dict[tuple[str, str], Command] = {}
+        self._proving: set[RecorderId] = set()
+        self._last_proof_ms = now.mono_ms - PROOF_INTERVAL_MS
+        self._work_recorders: set[RecorderId] = set()
+        self._work_failovers: set[FailoverId] = set()
+        self.touched_recorders: set[RecorderId] = set()
+        self.touched_failovers: set[FailoverId] = set()
+        self.groups_changed = True
+
+    # ------------------------------------------------------------ in
+
+    def take(self, taken: i.Input, now: Instant, token: Hashable = None) -> None:
+        """Hear an input now; what it leads to is decided by the next `decide`."""
+        news = absorb(self.state, self.seen, taken, now)
+        match taken:
+            case i.Heard(message=message):
+                if not news:
+                    return
+                recorder = message.recorder
+                if recorder not in self.state.recorders:
+                    self.groups_changed = True
+                    return
+                self._touch_recorder(recorder)
+                self._push(taken, now)
+                for failover in neighbours(self.state, recorder):
+                    self._push(i.ReviewFailover(failover=failover), now)
+                return
+            case i.CanaryReturned():
+                for recorder in sorted(self._proving):
+                    self._push(i.Review(recorder=recorder), now)
+                self._proving.clear()
+                return
+            case i.OrderAnswered(recorder=recorder, order=order):
+                self._landed(recorder, order)
+                self._work_recorders.add(recorder)
+                for failover in neighbours(self.state, recorder):
+                    self._work_failovers.add(failover)
+                    self._push(i.ReviewFailover(failover=failover), now)
+            case i.OrderUndelivered(recorder=recorder, order=order):
+                self._landed(recorder, order)
+                self._schedule(f"retry {recorder}", now.mono_ms + RETRY_MS)
+            case i.DocumentsFetched(recorder=recorder):
+                self._in_flight.pop(("fetch", recorder), None)
+                self._work_recorders.add(recorder)
+            case i.DocumentsInCache(failover=failover):
+                self._in_flight.pop(("cache", failover), None)
+                self._work_failovers.add(failover)
+            case _:
+                pass
+        self._push(taken, now, token)
+
+    def _landed(self, recorder: RecorderId, order: Order) -> None:
+        """An order is no longer under way; a newer one to the same recorder still is."""
+        if self._in_flight.get(("order", recorder)) == SendOrder(recorder=recorder, order=order):
+            del self._in_flight["order", recorder]
+
+    def fetch_failed(self, recorder: RecorderId, now: Instant) -> None:
+        """Documents of a recorder could not be fetched; it is tried again."""
+        self._in_flight.pop(("fetch", recorder), None)
+        self._schedule(f"retry {recorder}", now.mono_ms + RETRY_MS)
+
+    def _push(self, taken: i.Input, now: Instant, token: Hashable = None) -> None:
+        self._waiting.append(Waiting(taken, now, token))
+
+    # ------------------------------------------------------------ time
+
+    @property
+    def next_due_ms(self) -> int | None:
+        """When `tick` has something to do, by the monotonic clock."""
+        return self._heap[0][0] if self._heap else None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be decided or dispatched."""
+        return not (self._waiting or self._work_recorders or self._work_failovers)
+
+    def tick(self, now: Instant) -> bool:
+        """Look at every deadline that was reached. True if a canary is to be sent at once, to prove that silence is silence."""
+        prove = False
+        while self._heap and self._heap[0][0] <= now.mono_ms:
+            due_ms, key = heapq.heappop(self._heap)
+            if self._due.get(key) != due_ms:
+                continue
+            del self._due[key]
+            kind, _, name = key.partition(" ")
+            if kind == "recorder":
+                prove |= self._recorder_due(RecorderId(name), now)
+            elif kind == "failover":
+                self._push(i.ReviewFailover(failover=FailoverId(name)), now)
+                self._work_failovers.add(FailoverId(name))
+            else:
+                self._work_recorders.add(RecorderId(name))
+                for failover in neighbours(self.state, RecorderId(name)):
+                    self._push(i.ReviewFailover(failover=failover), now)
+                    self._work_failovers.add(failover)
+        return prove
+
+    def _recorder_due(self, recorder: RecorderId, now: Instant) -> bool:
+        row = self.state.recorders.get(recorder)
+        due_ms = due_recorder_ms(self.state, self.seen, row, now) if row is not None else None
+        if row is None or due_ms is None:
+            self._push(i.Review(recorder=recorder), now)
+            return False
+        unproven_ms = self.seen.listening.stamp_ms(now) - self.seen.listening.proven_ms
+        if due_ms - now.mono_ms > unproven_ms:
+            self._schedule(f"recorder {recorder}", due_ms - unproven_ms)
+            return False
+        # By the clock the timeout is over; what is missing is the proof that nothing was said meanwhile.
+        self._proving.add(recorder)
+        self._schedule(f"recorder {recorder}", now.mono_ms + PROOF_INTERVAL_MS)
+        if now.mono_ms - self._last_proof_ms < PROOF_INTERVAL_MS:
+            return False
+        self._last_proof_ms = now.mono_ms
+        return True
+
+    def _schedule(self, key: str, due_ms: int) -> None:
+        known = self._due.get(key)
+        if known is None or due_ms < known:
+            self._due[key] = due_ms
+            heapq.heappush(self._heap, (due_ms, key))
+
+    # ------------------------------------------------------------ out
+
+    def decide(self, now: Instant) -> Batch | None:
+        """Decide what waits, in order, each on the tables that the one before left. None if nothing waits."""
+        if self.idle:
+            return None
+        records: list[f.FactRecord] = []
+        replies: list[tuple[Hashable, Reply]] = []
+        follow: list[i.Input] = []
+        moved: set[FailoverId] = set()
+        for _ in range(min(BATCH_LIMIT, len(self._waiting))):
+            waiting = self._waiting.popleft()
+            if _steps(waiting.taken) in moved:
+                # Each step is durable before the next begins: what could move the entry again waits for the next transaction.
+                follow.append(waiting.taken)
+                continue
+            decision = decide(self.state, self.seen, waiting.taken, waiting.at if isinstance(waiting.taken, i.Heard) else now)
+            actor = waiting.taken.actor if isinstance(waiting.taken, i.Asked) else COORDINATOR
+            for fact in decision.facts:
+                term = fact.term if isinstance(fact, f.CoordinatorStarted) else self.state.term
+                record = f.FactRecord(term=term, wall_ms=now.wall_ms, actor=actor, fact=fact)
+                self._apply(record, now)
+                records.append(record)
+                step = getattr(fact, "failover", None)
+                if step is not None:
+                    moved.add(step)
+                follow += follow_ups(self.state, fact)
+            if decision.reply is not None:
+                replies.append((waiting.token, decision.reply))
+            self._looked_at(waiting.taken, now)
+        return Batch(records=tuple(records), replies=tuple(replies), follow=tuple(follow))
+
+    def _apply(self, record: f.FactRecord, now: Instant) -> None:
+        fact = record.fact
+        failover = getattr(fact, "failover", None) or getattr(getattr(fact, "opening", None), "failover", None)
+        before = self.state.failovers.get(failover) if failover is not None else None
+        evolve(self.state, record)
+        remember(self.state, self.seen, fact, before, now)
+        self.groups_changed |= isinstance(fact, f.GroupSaved | f.GroupRemoved | f.RecorderAdded | f.RecorderRemoved | f.RecorderEdited)
+        entry = self.state.failovers.get(failover) if failover is not None else None
+        if entry is not None:
+            self._touch_failover(entry.id)
+            for row in (entry.recorder, entry.home, entry.server, before.server if before is not None else None):
+                if row is not None:
+                    self._touch_recorder(row)
+        recorder = getattr(fact, "recorder", None)
+        recorder = getattr(recorder, "id", recorder)
+        if isinstance(recorder, str):
+            self._touch_recorder(RecorderId(recorder))
+        if isinstance(fact, f.CoordinatorStarted | f.ReconcileStarted | f.ReconcileConfirmed | f.RecorderReconciled):
+            for row in self.state.recorders:
+                self._touch_recorder(row)
+            for open_id in self.state.failovers:
+                self._touch_failover(open_id)
+
+    def _touch_recorder(self, recorder: RecorderId) -> None:
+        self._work_recorders.add(recorder)
+        self.touched_recorders.add(recorder)
+
+    def _touch_failover(self, failover: FailoverId) -> None:
+        self._work_failovers.add(failover)
+        self.touched_failovers.add(failover)
+
+    def _looked_at(self, taken: i.Input, now: Instant) -> None:
+        match taken:
+            case i.Review(recorder=recorder):
+                self._plan_recorder(recorder, now)
+            case i.Heard(message=message):
+                self._plan_recorder(message.recorder, now)
+            case i.ReviewFailover(failover=failover):
+                self._plan_failover(failover, now)
+            case _:
+                pass
+
+    def _plan_recorder(self, recorder: RecorderId, now: Instant) -> None:
+        row = self.state.recorders.get(recorder)
+        due_ms = due_recorder_ms(self.state, self.seen, row, now) if row is not None else None
+        if due_ms is not None:
+            self._schedule(f"recorder {recorder}", due_ms)
+
+    def _plan_failover(self, failover: FailoverId, now: Instant) -> None:
+        if failover not in self.state.open:
+            return
+        due_ms = due_failover_ms(self.state, self.seen, self.state.failovers[failover], now)
+        if due_ms is not None and due_ms > now.mono_ms:
+            self._schedule(f"failover {failover}", due_ms)
+
+    def durable(self, batch: Batch, now: Instant) -> Effects:
+        """The batch is in the journal: what follows from it, and the work that is outstanding now."""
+        for taken in batch.follow:
+            self._push(taken, now)
+        commands: list[Command] = []
+        for recorder in sorted(self._work_recorders):
+            self._plan_recorder(recorder, now)
+            row = self.state.recorders.get(recorder)
+            if row is not None:
+                commands += self._fresh(for_recorder(self.state, self.seen, row))
+        for failover in sorted(self._work_failovers):
+            self._plan_failover(failover, now)
+            if failover in self.state.open:
+                for command in for_failover(self.state, self.seen, self.state.failovers[failover]):
+                    if isinstance(command, Continue):
+                        self._push(i.ReviewFailover(failover=command.failover), now)
+                    else:
+                        commands += self._fresh((command,))
+        self._work_recorders.clear()
+        self._work_failovers.clear()
+        return Effects(replies=batch.replies, commands=tuple(commands))
+
+    def _fresh(self, commands: Iterable[Command]) -> list[Command]:
+        """Those that are not under way already. A newer order to a recorder does not wait for the answer to an older one."""
+        fresh = []
+        for command in commands:
+            key = _flight(command)
+            if key is not None and self._in_flight.get(key) != command:
+                self._in_flight[key] = command
+                fresh.append(command)
+        return fresh
+
+
+def _steps(taken: i.Input) -> FailoverId | None:
+    """The entry that an input could move by a step, other than at the wish of a person."""
+    match taken:
+        case i.ReviewFailover(failover=failover) | i.DocumentsInCache(failover=failover):
+            return failover
+        case i.OrderAnswered(order=Record(key=key) | StandDown(key=key)):
+            return key.failover
+        case _:
+            return None
+
+
+def _flight(command: Command) -> tuple[str, str] | None:
+    match command:
+        case SendOrder(recorder=recorder):
+            return ("order", recorder)
+        case FetchDocuments(recorder=recorder):
+            return ("fetch", recorder)
+        case CheckCache(failover=failover):
+            return ("cache", failover)
+        case Continue():
+            return None

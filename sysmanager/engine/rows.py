@@ -1,0 +1,241 @@
+"""Rows for people: system data and what is seen, in words. Pure; made from the view, never kept apart from it."""
+
+from __future__ import annotations
+
+from sysmanager.coordinator.detection import Assessment, assess, why_not_automatic
+from sysmanager.coordinator.reconcile import findings
+from sysmanager.coordinator.seen import RIVAL_MS, Heard, Seen
+from sysmanager.coordinator.state import View
+from sysmanager.domain.failover import Failover
+from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
+from sysmanager.domain.instant import Instant
+from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Role, Standby
+from sysmanager.protocol import clients as c
+from sysmanager.protocol.recorders import CameraBeat, CameraState, ServiceState
+
+CLOCK_ALARM_MS = 2_000
+"""A recorder's wall clock further off than this makes measured gaps doubtful."""
+
+
+def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant) -> c.RecorderRow:
+    """One server as people see it now."""
+    heard = seen.of(row.id)
+    judged = assess(view, seen, row, now)
+    counting = judged.counting if why_not_automatic(view, row) is None else None
+    health, condition = _condition(view, seen, row, heard, judged)
+    beat = heard.beat
+    states = {camera.camera: camera for camera in beat.cameras} if beat is not None else {}
+    hold = view.holds.get(row.id)
+    return c.RecorderRow(
+        id=row.id,
+        name=row.name,
+        address=row.address,
+        role=row.role,
+        group=row.group,
+        revision=row.revision,
+        failover_enabled=row.failover_enabled,
+        detection_timeout_s=row.detection_timeout_s,
+        assignment=row.assignment,
+        connection=judged.connection,
+        health=health,
+        condition=condition,
+        silence_ms=judged.silence_ms if judged.connection is not c.Connection.CONNECTED else 0,
+        countdown_ms=judged.remaining_ms if counting is not None else None,
+        countdown_cause=counting.value if counting is not None else "",
+        hold=c.HoldRow(cause=hold.cause, actor=hold.actor, since_wall_ms=hold.since_wall_ms) if hold is not None else None,
+        stable_ms=_stable_ms(seen, row, heard, now),
+        service=heard.watchdog.service if heard.watchdog is not None else None,
+        version=beat.version if beat is not None else row.version,
+        documents=row.documents,
+        retention_days=row.settings.retention_days,
+        plugins=beat.plugins if beat is not None else row.settings.plugins,
+        vca_channels=beat.vca_channels if beat is not None else 0,
+        camera_limit=beat.camera_limit if beat is not None else 0,
+        bitrate_limit_kbps=beat.bitrate_limit_kbps if beat is not None else 0,
+        clock_offset_ms=beat.wall_ms - heard.heard_wall_ms if beat is not None and judged.connection is c.Connection.CONNECTED else None,
+        cameras=_cameras(row, states),
+        cameras_recording=sum(1 for camera in states.values() if camera.state is CameraState.RECORDING),
+        disks=_disks(heard),
+        failover=_entry_of(view, row),
+        reconciled=view.reconcile is None or row.id not in view.reconcile.waiting,
+        practice=beat.practice if beat is not None else row.practice,
+    )
+
+
+def _stable_ms(seen: Seen, row: Recorder, heard: Heard, now: Instant) -> int:
+    """How long a broken server has been connected again with writable disks; 0 while it is not."""
+    if not isinstance(row.assignment, Broken) or not seen.connected(row.id) or heard.reports_all_disks_lost():
+        return 0
+    return max(0, now.mono_ms - heard.connected_since_ms)
+
+
+def _cameras(row: Recorder, states: dict[CameraId, CameraBeat]) -> tuple[c.CameraRow, ...]:
+    return tuple(
+        c.CameraRow(
+            id=camera.id,
+            name=camera.name,
+            kind=camera.kind.value,
+            priority=camera.priority.value,
+            sessions=camera.sessions,
+            vca=camera.vca,
+            bitrate_kbps=camera.bitrate_kbps,
+            mode=camera.mode.value,
+            state=states[camera.id].state if camera.id in states else None,
+        )
+        for camera in row.settings.cameras
+        if row.home == row.id or camera.moves or isinstance(row.assignment, Broken)
+    )
+
+
+def _disks(heard: Heard) -> tuple[c.DiskRow, ...]:
+    if heard.beat is None:
+        return ()
+    return tuple(
+        c.DiskRow(path=disk.path, writable=disk.writable, free_mb=disk.free_mb, total_mb=disk.total_mb, problem=disk.problem)
+        for disk in heard.beat.disks
+    )
+
+
+def _entry_of(view: View, row: Recorder) -> FailoverId | None:
+    match row.assignment:
+        case Reserved(failover=failover) | Acting(failover=failover) | Broken(failover=failover):
+            return failover
+        case _:
+            for open_id in view.open:
+                if view.failovers[open_id].recorder == row.id and view.failovers[open_id].phase.before_commit:
+                    return open_id
+            return None
+
+
+def _condition(view: View, seen: Seen, row: Recorder, heard: Heard, judged: Assessment) -> tuple[c.Health, str]:
+    """Colour and words of a server in the tree, the most urgent thing first."""
+    if judged.connection is c.Connection.NOT_SEEN:
+        return c.Health.UNKNOWN, "not seen yet"
+    if isinstance(row.assignment, Broken):
+        connected = judged.connection is c.Connection.CONNECTED
+        return c.Health.BAD, "connected again" if connected else "broken, not connected"
+    if judged.connection is c.Connection.LOST:
+        return c.Health.BAD, "not connected"
+    if judged.connection is c.Connection.SILENT:
+        return c.Health.BAD, "silent"
+    if view.reconcile is not None and row.id in view.reconcile.waiting:
+        return c.Health.WARNING, "not reconciled"
+    if heard.reports_service_failed():
+        return c.Health.BAD, "recording service cannot start"
+    if heard.reports_all_disks_lost():
+        return c.Health.BAD, "all disks lost"
+    return _connected_condition(view, seen, row, heard)
+
+
+def _connected_condition(view: View, seen: Seen, row: Recorder, heard: Heard) -> tuple[c.Health, str]:
+    beat = heard.beat
+    if beat is None:
+        return c.Health.WARNING, "Watchdog heard, recording service not yet"
+    if heard.watchdog is not None and heard.watchdog.service is ServiceState.STARTING:
+        return c.Health.WARNING, "recording service starting"
+    lost = sum(1 for disk in beat.disks if not disk.writable)
+    if lost:
+        return c.Health.WARNING, f"{lost} disk lost" if lost == 1 else f"{lost} disks lost"
+    if row.id in seen.refused_orders:
+        return c.Health.WARNING, "refuses an order"
+    match row.assignment:
+        case Standby():
+            return c.Health.GOOD, "standby"
+        case Reserved(for_recorder=recorder):
+            return c.Health.WARNING, f"reserved for {name_of(view, recorder)}"
+    dark = sum(1 for camera in beat.cameras if camera.state is not CameraState.RECORDING)
+    if dark:
+        health = c.Health.BAD if dark == len(beat.cameras) else c.Health.WARNING
+        return health, f"{dark} of {len(beat.cameras)} cameras dark"
+    if isinstance(row.assignment, Acting):
+        return c.Health.GOOD, f"acting for {name_of(view, row.assignment.for_recorder)}"
+    objection = why_not_automatic(view, row)
+    if objection is not None:
+        return c.Health.WARNING, objection
+    if row.documents is None:
+        return c.Health.WARNING, "settings not cached yet"
+    if isinstance(row.assignment, Recording) and not _standby_in(view, seen, row):
+        return c.Health.WARNING, "no failover server free"
+    return c.Health.GOOD, "ready"
+
+
+def _standby_in(view: View, seen: Seen, row: Recorder) -> bool:
+    members = view.members.get(row.group, set()) if row.group is not None else set()
+    servers = (view.recorders[member] for member in members)
+    return any(server.role is Role.FAILOVER and isinstance(server.assignment, Standby) and seen.connected(server.id) for server in servers)
+
+
+def name_of(view: View, recorder: RecorderId) -> str:
+    row = view.recorders.get(recorder)
+    return row.name if row is not None else recorder
+
+
+# ---------------------------------------------------------------- the system
+
+
+def system_row(
+    view: View, seen: Seen, now: Instant, *, site: str, practice: bool, lag_ms: int, healths: dict[c.Health, int]
+) -> c.SystemRow:
+    """The coordinator in plain words. healths: how many servers have which colour."""
+    watched = len(view.recorders)
+    found = findings(view, seen)
+    if seen.listening.deaf(now):
+        state, health = c.CoordinatorState.DEAF, c.Health.BAD
+        sentence = "The coordinator cannot hear its own beacon: nobody is blamed for silence until it can"
+    elif view.reconcile is not None and not view.reconcile.confirmed:
+        state, health = c.CoordinatorState.RECONCILE, c.Health.BAD
+        sentence = "Reconciling: automatic failover is held until what differs is confirmed"
+    else:
+        state, health = c.CoordinatorState.WATCHING, c.Health.GOOD if watched else c.Health.UNKNOWN
+        sentence = f"Watching {watched} servers" if watched != 1 else "Watching 1 server"
+    return c.SystemRow(
+        site=site,
+        state=state,
+        sentence=sentence,
+        health=health,
+        practice=practice,
+        watched=watched,
+        ready=healths.get(c.Health.GOOD, 0),
+        lag_ms=lag_ms,
+        findings=found,
+        waiting_for=tuple(sorted(view.reconcile.waiting)) if view.reconcile is not None else (),
+        unknown=tuple(
+            c.UnknownServer(id=beat.recorder, version=beat.version, cameras=len(beat.cameras), standby=beat.home is None)
+            for beat in seen.unknown.values()
+            if beat.recorder not in view.recorders
+        ),
+        alarms=_alarms(view, seen, now),
+    )
+
+
+def _alarms(view: View, seen: Seen, now: Instant) -> tuple[c.Alarm, ...]:
+    alarms: list[c.Alarm] = []
+    if view.reconcile is not None:
+        alarms.append(c.Alarm(key="reconcile", sentence=view.reconcile.sentence, since_wall_ms=seen.started.wall_ms, health=c.Health.BAD))
+    for row in view.recorders.values():
+        heard = seen.recorders.get(row.id)
+        if heard is None:
+            continue
+        if heard.rival is not None and now.mono_ms - heard.rival_ms < RIVAL_MS:
+            sentence = f"Two servers announce themselves as {row.id}; the newer one is refused: give it an id of its own."
+            alarms.append(c.Alarm(key=f"rival {row.id}", sentence=sentence, since_wall_ms=heard.heard_wall_ms, health=c.Health.BAD))
+        refused = seen.refused_orders.get(row.id)
+        if refused is not None:
+            sentence = f"{row.name} refuses what system data wants of it: {refused[1]}"
+            alarms.append(c.Alarm(key=f"refused {row.id}", sentence=sentence, since_wall_ms=heard.heard_wall_ms))
+        if heard.beat is not None and seen.connected(row.id) and abs(heard.beat.wall_ms - heard.heard_wall_ms) > CLOCK_ALARM_MS:
+            sentence = f"The clock of {row.name} is more than {CLOCK_ALARM_MS // 1000} s off; set it, so that gaps can be measured."
+            alarms.append(c.Alarm(key=f"clock {row.id}", sentence=sentence, since_wall_ms=heard.heard_wall_ms))
+    alarms += [_hold_alarm(view, recorder) for recorder in view.holds]
+    return tuple(alarms)
+
+
+def _hold_alarm(view: View, recorder: RecorderId) -> c.Alarm:
+    hold = view.holds[recorder]
+    sentence = f"Automatic failover of {name_of(view, recorder)} is {hold.cause}; release it when that is over."
+    return c.Alarm(key=f"hold {recorder}", sentence=sentence, since_wall_ms=hold.since_wall_ms)
+
+
+def log_rows(view: View) -> tuple[Failover, ...]:
+    """The failover log, newest first."""
+    return tuple(sorted(view.failovers.values(), key=lambda entry: -entry.number))
