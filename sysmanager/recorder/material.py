@@ -75,7 +75,6 @@ class CameraWriter:
         self._kind: StreamKind | None = None
         self._current: _Stretch | None = None
         self._stretches: list[_Stretch] = []
-        self._reported_dts_us = -1
 
     def begin(self, kind: StreamKind) -> None:
         """A stream begins: a session was opened, or the camera changed what it sends."""
@@ -193,7 +192,7 @@ class CameraWriter:
                 group = stretch.groups.popleft()
                 kept -= group.bytes
                 stretch.kept_bytes -= group.bytes
-                self.lost_frames += sum(1 for frame in group.frames if frame.dts_us > self._reported_dts_us)
+                self.lost_frames += sum(1 for frame in group.frames if frame.dts_us > stretch.reported_dts_us)
             if not stretch.groups and stretch.copy is None:
                 self._stretches.remove(stretch)
             elif stretch.copy is None:
@@ -217,8 +216,8 @@ class CameraWriter:
                 return
             while copy.unreported and copy.unreported[0][0] <= file_bytes:
                 frame = copy.unreported.popleft()[1]
-                if frame.dts_us > self._reported_dts_us or frame.dts_us < self._reported_dts_us - CLOCK_STEP_US * 60:
-                    self._reported_dts_us = frame.dts_us
+                if frame.dts_us > copy.stretch.reported_dts_us:  # not when it is written a second time, to another disk
+                    copy.stretch.reported_dts_us = frame.dts_us
                     new.append(Recorded(camera=self._camera, epoch=copy.stretch.epoch, frame_ms=frame.pts_us // 1000))
         for recorded in new:
             self._recorded(recorded)
@@ -278,6 +277,7 @@ class _Stretch:
         self.kind = kind
         self.from_us = first.dts_us
         self.last_dts_us = first.dts_us
+        self.reported_dts_us = -1
         self.open = True
         self.copy: _Copy | None = None
         self.groups: deque[_Group] = deque()

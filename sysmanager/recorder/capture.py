@@ -1,0 +1,254 @@
+"""Recording all cameras of a VMS server in one process, without re-encoding (SPEC 16)."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import av.logging
+import msgspec
+import structlog
+
+from sysmanager.domain.ids import CameraId
+from sysmanager.protocol.recorders import CameraState
+from sysmanager.recorder.disks import DiskSet
+from sysmanager.recorder.frameclock import SteadyClock
+from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
+from sysmanager.recorder.reconnect import Problem
+from sysmanager.recorder.session import CameraPlan, CameraSession, SessionSettings
+
+log = structlog.get_logger()
+
+TICK_S: Final = 0.25
+LOOK_EVERY_S: Final = 1.0
+REPORT_EVERY_MS: Final = 1000
+
+
+class CameraEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A camera changed its state. `sentence` says why, for people; empty when all is well."""
+
+    camera: CameraId
+    state: CameraState
+    sentence: str
+    at_ms: int
+
+
+class FrameEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Frames of a camera were written: the first under an epoch at once, then the newest about once a second. Wall-clock ms."""
+
+    camera: CameraId
+    epoch: int
+    first: bool
+    frame_ms: int
+    frames: int
+
+
+class CameraStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One camera as capture sees it. Frames and their times are those written under the present epoch; 0 while there is none."""
+
+    camera: CameraId
+    state: CameraState
+    sentence: str
+    since_ms: int
+    first_frame_ms: int
+    last_frame_ms: int
+    frames: int
+    lost_frames: int
+
+
+CaptureEvent = CameraEvent | FrameEvent
+
+
+class Capture:
+    """Records cameras onto the disks of a `DiskSet`, which its owner starts before and stops after.
+
+    `listener` is called from threads of the sessions and disks; it must be quick and must not raise. Every method may be called from
+    any thread and none waits for a camera or a disk, but `stop`, which waits `timeout_s` for threads that can end.
+    """
+
+    def __init__(
+        self,
+        recorder: str,
+        disks: DiskSet,
+        listener: Callable[[CaptureEvent], None],
+        *,
+        chance: random.Random,
+        segments: SegmentSettings | None = None,
+        sessions: SessionSettings | None = None,
+        clock: SteadyClock | None = None,
+    ) -> None:
+        self._recorder = recorder
+        self._disks = disks
+        self._listener = listener
+        self._chance = chance
+        self._segments = segments or SegmentSettings()
+        self._session_settings = sessions or SessionSettings()
+        self._clock = clock or SteadyClock()
+        self._lock = threading.Lock()
+        self._epoch = 0
+        self._sessions: dict[CameraId, CameraSession] = {}
+        self._writers: dict[CameraId, CameraWriter] = {}
+        self._cards: dict[CameraId, _Card] = {}
+        self._ending = threading.Event()
+        self._watch: threading.Thread | None = None
+        disks.listen(lambda _states: self._retry())
+
+    def start(self, plan: Sequence[CameraPlan], epoch: int) -> None:
+        """Begin to record these cameras under this epoch, all at once, priority 0 first."""
+        av.logging.set_level(None)  # FFmpeg's log lines hold stream addresses; what matters comes as an error
+        self.set_epoch(epoch)
+        self.change(plan)
+        if self._watch is None:
+            self._watch = threading.Thread(target=self._run, name="capture", daemon=True)
+            self._watch.start()
+
+    def change(self, plan: Sequence[CameraPlan]) -> None:
+        """Record exactly these cameras from now on. A camera whose plan is the same goes on without a break."""
+        wanted = {camera.id: camera for camera in sorted(plan, key=lambda camera: (camera.priority, camera.id))}
+        with self._lock:
+            ended = [session for camera, session in self._sessions.items() if wanted.get(camera) != session.plan]
+            begun: list[CameraSession] = []
+            for session in ended:
+                del self._sessions[session.plan.id]
+            for camera in list(self._cards):
+                if camera not in wanted:
+                    del self._cards[camera]
+            for camera, item in wanted.items():
+                if camera not in self._sessions:
+                    self._cards.setdefault(camera, _Card())
+                    self._sessions[camera] = self._session(item)
+                    begun.append(self._sessions[camera])
+        for session in ended:
+            session.stop()
+        for session in begun:
+            session.start()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Segments from the next key frame on belong to this epoch; counts and times in `snapshot` begin anew."""
+        with self._lock:
+            if epoch == self._epoch:
+                return
+            self._epoch = epoch
+            for card in self._cards.values():
+                card.renew()
+            writers = list(self._writers.values())
+        for writer in writers:
+            writer.set_epoch(epoch)
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        """End all sessions and complete their segments. Stop the disks after it: they write what is queued."""
+        until = time.monotonic() + timeout_s
+        self._ending.set()
+        with self._lock:
+            sessions = list(self._sessions.values())
+            self._sessions.clear()
+        for session in sessions:
+            session.stop()
+        for session in sessions:
+            session.join(max(0.0, until - time.monotonic()))
+        if self._watch is not None:
+            self._watch.join(max(0.0, until - time.monotonic()))
+
+    def snapshot(self) -> tuple[CameraStatus, ...]:
+        """All cameras of the plan, by id."""
+        with self._lock:
+            return tuple(
+                CameraStatus(
+                    camera=camera,
+                    state=card.problem.state,
+                    sentence=card.problem.sentence,
+                    since_ms=card.since_ms,
+                    first_frame_ms=card.first_frame_ms,
+                    last_frame_ms=card.last_frame_ms,
+                    frames=card.frames,
+                    lost_frames=self._writers[camera].lost_frames,
+                )
+                for camera, card in sorted(self._cards.items())
+            )
+
+    # -- inside
+
+    def _session(self, plan: CameraPlan) -> CameraSession:
+        writer = self._writers.get(plan.id)
+        if writer is None:
+            writer = self._writers[plan.id] = CameraWriter(
+                plan.id, self._recorder, self._disks, epoch=self._epoch, settings=self._segments, recorded=self._recorded
+            )
+        return CameraSession(
+            plan, writer, settings=self._session_settings, clock=self._clock, chance=self._chance, changed=self._state_changed
+        )
+
+    def _run(self) -> None:
+        before = time.monotonic()
+        look_at = before
+        while not self._ending.wait(TICK_S):
+            now = time.monotonic()
+            # After a pause of this machine no camera is to blame for its silence.
+            passed_s, before = min(now - before, 2 * TICK_S), now
+            with self._lock:
+                sessions = list(self._sessions.values())
+            for session in sessions:
+                session.watch(passed_s)
+            if now >= look_at:
+                look_at = now + LOOK_EVERY_S
+                if self._clock.look():
+                    log.warning("the wall clock of this machine was set; times of new frames follow it")
+                self._forget_writers()
+
+    def _forget_writers(self) -> None:
+        """Writers of cameras that are no longer in the plan stay until all their frames are on a disk."""
+        with self._lock:
+            for camera in [camera for camera in self._writers if camera not in self._sessions]:
+                if camera not in self._cards and self._writers[camera].idle():
+                    del self._writers[camera]
+
+    def _retry(self) -> None:
+        with self._lock:
+            writers = list(self._writers.values())
+        for writer in writers:
+            writer.retry()
+
+    def _state_changed(self, plan: CameraPlan, problem: Problem) -> None:
+        at_ms = self._clock.now_us() // 1000
+        with self._lock:
+            session = self._sessions.get(plan.id)
+            card = self._cards.get(plan.id)
+            if card is None or session is None or session.plan != plan:
+                return
+            card.problem, card.since_ms = problem, at_ms
+        self._listener(CameraEvent(camera=plan.id, state=problem.state, sentence=problem.sentence, at_ms=at_ms))
+
+    def _recorded(self, recorded: Recorded) -> None:
+        camera = CameraId(recorded.camera)
+        with self._lock:
+            card = self._cards.get(camera)
+            if card is None or recorded.epoch != self._epoch:
+                return
+            first = card.frames == 0
+            card.frames += 1
+            if first:
+                card.first_frame_ms = recorded.frame_ms
+            card.last_frame_ms = max(card.last_frame_ms, recorded.frame_ms)
+            if not first and 0 <= recorded.frame_ms - card.told_ms < REPORT_EVERY_MS:
+                return
+            card.told_ms = recorded.frame_ms
+            frames = card.frames
+        self._listener(FrameEvent(camera=camera, epoch=recorded.epoch, first=first, frame_ms=recorded.frame_ms, frames=frames))
+
+
+class _Card:
+    """What is known of one camera under the present epoch."""
+
+    def __init__(self) -> None:
+        self.problem = Problem(CameraState.CONNECTING, "")
+        self.since_ms = 0
+        self.renew()
+
+    def renew(self) -> None:
+        self.first_frame_ms = 0
+        self.last_frame_ms = 0
+        self.frames = 0
+        self.told_ms = 0

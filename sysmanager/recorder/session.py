@@ -1,0 +1,290 @@
+"""The session with one camera: open, read, hand over, and again, for ever.
+
+PyAV blocks where nothing can interrupt it. So each try runs under a token: a watch that loses patience takes the token away and starts
+another thread; the old one finds that out when it returns, at the latest after its own timeouts, and ends.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+import threading
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import av
+import msgspec
+import structlog
+
+from sysmanager.domain.ids import CameraId
+from sysmanager.protocol.recorders import CameraState
+from sysmanager.recorder.frameclock import FrameClock, SteadyClock
+from sysmanager.recorder.material import CLOCK_STEP_US, CameraWriter
+from sysmanager.recorder.reconnect import Problem, Waits, opening_problem
+from sysmanager.recorder.redaction import redact, with_credentials
+from sysmanager.recorder.segments import CODECS, Frame, StreamKind
+
+log = structlog.get_logger()
+
+PENDING_LIMIT = 16
+TICK_US = 100
+"""Frames whose times would fall together are set apart by this."""
+
+
+class CameraPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A camera to record. `url` without credentials; `priority`: 0 is opened first. Its text never shows the password."""
+
+    id: CameraId
+    name: str
+    url: str
+    user: str = ""
+    password: str = ""
+    priority: int = 0
+
+    def __repr__(self) -> str:
+        return f"CameraPlan({self.id!r}, {redact(self.url)!r})"
+
+
+class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Patience with a camera, in seconds. `stall_s`: without a packet for so long, the session is opened anew."""
+
+    socket_timeout_s: float = 3.0
+    open_timeout_s: float = 6.0
+    open_limit_s: float = 10.0
+    stall_s: float = 3.0
+
+
+class CameraSession:
+    """Keeps one camera recorded into `writer`. `changed` is called from its threads with each new state.
+
+    `start` and `stop` return at once. `watch` is called by the owner a few times a second with the seconds that passed.
+    """
+
+    def __init__(
+        self,
+        plan: CameraPlan,
+        writer: CameraWriter,
+        *,
+        settings: SessionSettings,
+        clock: SteadyClock,
+        chance: random.Random,
+        changed: Callable[[CameraPlan, Problem], None],
+    ) -> None:
+        self.plan = plan
+        self._writer = writer
+        self._settings = settings
+        self._clock = clock
+        self._waits = Waits(chance)
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._try: _Try | None = None
+        self._problem: Problem | None = None
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        self._report(None, Problem(CameraState.CONNECTING, ""))
+        self._launch(0.0)
+
+    def stop(self) -> None:
+        """End the session. A thread that is blocked in the camera is left to end by itself."""
+        with self._lock:
+            current, self._try = self._try, None
+            if current is not None:
+                current.over.set()
+            self._writer.end()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait until the session's threads ended; False when one has not."""
+        until = time.monotonic() + timeout_s
+        for thread in list(self._threads):
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def watch(self, passed_s: float) -> None:
+        """Lose patience with a camera that sends nothing, or with a call that does not return."""
+        with self._lock:
+            current = self._try
+            if current is None or current.packets != current.packets_seen or not current.blocking:
+                if current is not None:
+                    current.packets_seen, current.quiet_s = current.packets, 0.0
+                return
+            current.quiet_s += passed_s
+            limit_s = self._settings.stall_s if current.opened else self._settings.open_limit_s
+            if current.quiet_s < limit_s:
+                return
+            current.over.set()
+            self._try = None
+            self._writer.end()
+        name = self.plan.name
+        if current.opened:
+            problem = Problem(CameraState.STALLED, f"{name} is connected but sends nothing. The session is opened anew.")
+        else:
+            problem = Problem(CameraState.UNREACHABLE, f"{name} does not answer. Check its power, its network and its address.")
+        self._report(None, problem)
+        self._launch(self._waits.next_s(problem.state))
+
+    # -- threads
+
+    def _launch(self, wait_s: float) -> None:
+        current = _Try()
+        thread = threading.Thread(target=self._run, args=(current, wait_s), name=f"camera {self.plan.id}", daemon=True)
+        with self._lock:
+            self._try = current
+            self._threads = [old for old in self._threads if old.is_alive()]
+            self._threads.append(thread)
+        thread.start()
+
+    def _run(self, current: _Try, wait_s: float) -> None:
+        while not current.over.wait(wait_s):
+            problem = self._record(current)
+            with self._lock:
+                if self._try is not current:
+                    return
+                current.blocking = False
+                self._writer.end()
+            self._report(current, problem)
+            wait_s = self._waits.next_s(problem.state)
+
+    def _record(self, current: _Try) -> Problem:
+        """One session from opening to its end; says why it ended."""
+        name, url = self.plan.name, self.plan.url
+        if urlsplit(url).scheme not in ("rtsp", "rtsps"):
+            return Problem(CameraState.FAILED, f"The address of {name} must begin with rtsp:// or rtsps://. Correct it in the settings.")
+        current.begin()
+        started_s = time.monotonic()
+        settings = self._settings
+        options = {
+            "rtsp_transport": "tcp",
+            "allowed_media_types": "video",
+            "analyzeduration": "0",
+            "probesize": "32",
+            "fpsprobesize": "0",
+            "timeout": str(round(settings.socket_timeout_s * 1e6)),
+        }
+        try:
+            container = av.open(
+                with_credentials(url, self.plan.user, self.plan.password),
+                options=options,
+                timeout=(settings.open_timeout_s, settings.stall_s),
+            )
+        except (av.FFmpegError, OSError, ValueError) as error:
+            return opening_problem(error, name, url, time.monotonic() - started_s, settings.socket_timeout_s)
+        with container:
+            if not container.streams.video:
+                return Problem(CameraState.FAILED, f"{name} sends no video under this address. Correct the path in the settings.")
+            stream = container.streams.video[0]
+            context = stream.codec_context
+            # The stubs say always, PyAV says None where it knows no decoder.
+            codec = context.codec.canonical_name if context is not None else "an unknown format"  # type: ignore[redundant-expr]
+            if codec not in CODECS:
+                return Problem(CameraState.FAILED, f"{name} sends {codec}, which cannot be recorded. Set it to H.264 or H.265.")
+            kind = StreamKind(codec=codec, extradata=bytes(context.extradata or b""))
+            with self._lock:
+                current.opened, current.quiet_s = True, 0.0
+            return self._read(current, container, stream, kind)
+
+    def _read(self, current: _Try, container: av.container.InputContainer, stream: av.VideoStream, kind: StreamKind) -> Problem:
+        timing = _Timing(stream, self._clock)
+        with self._lock:
+            if self._try is not current:
+                return Problem(CameraState.CONNECTING, "")
+            self._writer.begin(kind)
+        recording = False
+        try:
+            for packet in container.demux(stream):
+                if not packet.size:  # the end; a key frame may come without time stamps, but never empty
+                    continue
+                current.packets += 1
+                for frame in timing.frames(packet, time.monotonic()):
+                    with self._lock:
+                        if self._try is not current:
+                            return Problem(CameraState.CONNECTING, "")
+                        taken = self._writer.put(frame)
+                    if taken and not recording:
+                        recording = True
+                        self._waits.reset()
+                        self._report(current, Problem(CameraState.RECORDING, ""))
+        except (av.error.TimeoutError, av.error.ExitError):
+            return Problem(CameraState.STALLED, f"{self.plan.name} is connected but sends nothing. The session is opened anew.")
+        except (av.FFmpegError, OSError) as error:
+            why = redact(error.strerror or type(error).__name__)
+            return Problem(CameraState.CONNECTING, f"The session with {self.plan.name} broke: {why}. It is opened anew.")
+        return Problem(CameraState.CONNECTING, f"{self.plan.name} ended the session. It is opened anew.")
+
+    def _report(self, current: _Try | None, problem: Problem) -> None:
+        with self._lock:
+            if (current is not None and self._try is not current) or problem == self._problem:
+                return
+            self._problem = problem
+        self._changed(self.plan, problem)
+
+
+class _Try:
+    """The token of one thread. `packets` is written by the thread alone, the rest by whoever holds the session's lock."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.packets = 0
+        self.packets_seen = 0
+        self.quiet_s = 0.0
+        self.blocking = False
+        self.opened = False
+
+    def begin(self) -> None:
+        self.opened = False
+        self.quiet_s = 0.0
+        self.blocking = True
+
+
+class _Timing:
+    """Turns packets into frames with wall-clock times that only grow."""
+
+    def __init__(self, stream: av.VideoStream, clock: SteadyClock) -> None:
+        base = stream.time_base
+        self._us_per_tick = 1_000_000 * base if base is not None else None
+        rate = stream.average_rate or stream.guessed_rate
+        self._frame_us = round(1_000_000 / rate) if rate else 40_000
+        self._clock = clock
+        self._frames = FrameClock()
+        self._pending: list[tuple[bytes, bool]] = []
+        self._last_dts_us: int | None = None
+
+    def frames(self, packet: av.Packet[av.VideoStream], arrived_s: float) -> list[Frame]:
+        pts_us, dts_us = self._us(packet.pts), self._us(packet.dts)
+        self._frames.observe(pts_us, self._clock.at(arrived_s))
+        captured_us = self._frames.captured_us(pts_us, _camera_clock_us(packet), self._frame_us)
+        data, key = bytes(packet), packet.is_keyframe
+        if captured_us is None:
+            # The first frame can come without a time stamp; it follows from the next one's.
+            if len(self._pending) < PENDING_LIMIT:
+                self._pending.append((data, key))
+            return []
+        pending, self._pending = self._pending, []
+        out = [
+            self._frame(early, early_key, captured_us - (len(pending) - index) * self._frame_us, 0)
+            for index, (early, early_key) in enumerate(pending)
+        ]
+        reorder_us = max(0, pts_us - dts_us) if pts_us is not None and dts_us is not None else 0
+        out.append(self._frame(data, key, captured_us, reorder_us))
+        return out
+
+    def _frame(self, data: bytes, key: bool, captured_us: int, reorder_us: int) -> Frame:
+        dts_us = captured_us - reorder_us
+        last = self._last_dts_us
+        # A clock that was set back is followed at a key frame only, where a new segment can begin.
+        if last is not None and dts_us <= last and (not key or dts_us >= last - CLOCK_STEP_US):
+            dts_us = last + TICK_US
+        self._last_dts_us = dts_us
+        return Frame(data, key, max(captured_us, dts_us), dts_us)
+
+    def _us(self, ticks: int | None) -> int | None:
+        return None if ticks is None or self._us_per_tick is None else round(ticks * self._us_per_tick)
+
+
+def _camera_clock_us(packet: av.Packet[av.VideoStream]) -> int | None:
+    """When the camera says that the frame was captured: AVProducerReferenceTime, which FFmpeg makes from RTCP sender reports."""
+    if not packet.has_sidedata("prft"):
+        return None
+    data = bytes(packet.get_sidedata("prft"))
+    return int(struct.unpack_from("=q", data)[0]) if len(data) >= 8 else None
