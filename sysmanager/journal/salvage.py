@@ -22,6 +22,7 @@ Row = tuple[int, bytes, bytes]
 """Sequence, hash, body."""
 
 PAGE_BYTES = 4096
+_WORKING_PREFIX = ".salvage-"
 _SIDE_SUFFIXES = ("-wal", "-journal", "-shm")
 _NOT_DAMAGE = {
     sqlite3.SQLITE_PERM,
@@ -84,7 +85,9 @@ def rebuild(path: Path, aside: Path, written: int | None) -> None:
 
     `written`: how many records there were by the head file, if known, for the sentence.
     """
-    with TemporaryDirectory(prefix=".salvage-", dir=path.parent) as folder_name:
+    for left_by_a_kill in path.parent.glob(f"{_WORKING_PREFIX}*"):
+        shutil.rmtree(left_by_a_kill)
+    with TemporaryDirectory(prefix=_WORKING_PREFIX, dir=path.parent) as folder_name:
         copies = [_working_copy(path, aside, Path(folder_name) / "as-found"), _working_copy(path, aside, Path(folder_name) / "grafted")]
         _graft_first_page(copies[1])
         counts = [sum(1 for _ in _readable_rows(copy)) for copy in copies]

@@ -214,19 +214,21 @@ async def test_restart_after_a_kill_has_the_same_address_and_passwords(tmp_path:
     server = BusServer(folder)
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, str(folder), stdout=subprocess.PIPE)
     assert parent.stdout is not None
-    url = ""
-    while not url.startswith("nats://"):  # the log's line comes first
-        url = (await parent.stdout.readline()).decode().strip()
-    before = load_credentials(server.credentials_path)
-    assert before.url == url
-    process = nats_process(server)
-    guard = psutil.Process(process.ppid())
-    if guard_too:
-        guard.kill()
-        await until(lambda: not guard.is_running() or guard.status() == psutil.STATUS_ZOMBIE)
-        assert process.is_running()
-    parent.kill()
-    await parent.wait()
+    try:
+        url = ""
+        while not url.startswith("nats://"):  # the log's line comes first
+            url = (await parent.stdout.readline()).decode().strip()
+        before = load_credentials(server.credentials_path)
+        assert before.url == url
+        process = nats_process(server)
+        guard = psutil.Process(process.ppid())
+        if guard_too:
+            guard.kill()
+            await until(lambda: not guard.is_running() or guard.status() == psutil.STATUS_ZOMBIE)
+            assert process.is_running()
+    finally:
+        parent.kill()
+        await parent.wait()
     if not guard_too:
         await until(lambda: not process.is_running())
     assert await server.start() == before
