@@ -92,6 +92,7 @@ class NatsBus:
         self._keeper: asyncio.Task[None] | None = None
         self._first_connection = asyncio.Event()
         self._outage_logged = False
+        self._closing = False
 
     @property
     def connected(self) -> bool:
@@ -103,6 +104,7 @@ class NatsBus:
     async def open(self, wait_ms: int = 0) -> bool:
         """Connect, and go on trying for ever. Waits at most `wait_ms` for the first connection; whether it is there."""
         if self._keeper is None:
+            self._closing = False
             self._keeper = asyncio.get_running_loop().create_task(self._keep_connected())
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_ms / 1000):
@@ -142,6 +144,7 @@ class NatsBus:
         return await self._add(subject, Inbox(subject, serve_one, at_once=ANSWERS_AT_ONCE))
 
     async def close(self) -> None:
+        self._closing = True
         for interest in list(self._interests):
             interest.inbox.close()
         self._interests.clear()
@@ -196,7 +199,7 @@ class NatsBus:
             finally:
                 was_connected, self._client = self._client is not None, None
                 await _close(client)
-                if was_connected:
+                if was_connected and not self._closing:
                     log.warning("the connection to the bus is lost", url=self._url)
                     self._tell(False)
             await asyncio.sleep(RECONNECT_WAIT_S)

@@ -116,7 +116,7 @@ class Bus(Protocol):
         """Answer requests, up to `ANSWERS_AT_ONCE` at a time. One server per subject: a request goes to all of them."""
 
     def on_connection(self, changed: ConnectionChanged) -> None:
-        """Call `changed` with the new value of `connected` whenever it changes; not at once."""
+        """Call `changed` with the new value of `connected` whenever it changes; not at once, and not for `close`."""
 
     async def close(self) -> None:
         """Ends all subscriptions. Harmless the second time."""
