@@ -69,6 +69,7 @@ def _absorb_answer(view: View, seen: Seen, answered: i.OrderAnswered, now: Insta
             seen.refused_orders[answered.recorder] = (answered.order, answered.answer.sentence)
     else:
         seen.refused_orders.pop(answered.recorder, None)
+        seen.obeyed[answered.recorder] = (answered.order, now.mono_ms)
 
 
 def decide(view: View, seen: Seen, taken: i.Input, now: Instant) -> Decision:

@@ -22,6 +22,7 @@ def evolve(state: State, record: f.FactRecord) -> None:
             state.term = fact.term
         case f.RecorderAdded():
             _put_recorder(state, fact.recorder)
+            _epoch_used(state, fact.recorder.assignment.epoch)
         case f.RecorderEdited():
             _edit_recorder(state, fact)
         case f.RecorderRemoved():

@@ -140,6 +140,7 @@ class Seen:
         self.failed_attempt_ms: dict[tuple[FailoverId, RecorderId], int] = {}
         self.footage: dict[tuple[RecorderId, Epoch], Footage] = {}
         self.refused_orders: dict[RecorderId, tuple[Order, str]] = {}
+        self.obeyed: dict[RecorderId, tuple[Order, int]] = {}
 
     def of(self, recorder: RecorderId) -> Heard:
         """What was heard of the recorder; for one not heard yet, silence counts from the coordinator's start."""
@@ -187,6 +188,7 @@ class Seen:
     def forget(self, recorder: RecorderId) -> None:
         self.recorders.pop(recorder, None)
         self.refused_orders.pop(recorder, None)
+        self.obeyed.pop(recorder, None)
 
     def observe(self, message: FromRecorder, now: Instant) -> bool:
         """Take in a heartbeat. True if it says something new that a decision could rest on.

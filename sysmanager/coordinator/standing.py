@@ -10,7 +10,7 @@ from sysmanager.coordinator.state import View, unreconciled
 from sysmanager.domain.failover import Failover, Phase
 from sysmanager.domain.ids import CameraId
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Standby
-from sysmanager.protocol.recorders import Ask, Beat, GoOn, Mode, OrderKey, Record, StandDown, Standing
+from sysmanager.protocol.recorders import Ask, Beat, GoOn, Mode, Order, OrderKey, Record, StandDown, Standing
 
 _PLAIN = OrderKey()
 
@@ -87,10 +87,23 @@ def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | Non
         return wanted
     if not seen.connected(row.id):
         return None
+    obeyed = seen.obeyed.get(row.id)
+    if obeyed is not None and heard.beat_ms <= obeyed[1] and _covers(obeyed[0], wanted):
+        # The beat is older than the answer: wait for the next one before the order is repeated.
+        return None
     refused = seen.refused_orders.get(row.id)
     if refused is not None and refused[0] == wanted:
         return None
     return None if satisfied(heard.beat, wanted) else wanted
+
+
+def _covers(obeyed: Order, wanted: Record | StandDown) -> bool:
+    """Whether a recorder that obeyed the one order does what the other wants of it."""
+    match obeyed, wanted:
+        case Record(), Record(documents=None):
+            return (obeyed.epoch, obeyed.home, obeyed.without) == (wanted.epoch, wanted.home, wanted.without)
+        case _:
+            return obeyed == wanted
 
 
 def _answered(view: View, wanted: Record) -> bool:

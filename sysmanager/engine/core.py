@@ -28,13 +28,16 @@ from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.rights import COORDINATOR
 from sysmanager.protocol.clients import Reply
-from sysmanager.protocol.recorders import Order, Record, StandDown
+from sysmanager.protocol.recorders import Order, Record, ReportFootage, StandDown
 
 BATCH_LIMIT = 500
 """Inputs decided in one transaction at most."""
 
 PROOF_INTERVAL_MS = 20
 """How often a canary is sent ahead of its time while a deadline waits for proof that the coordinator could hear."""
+
+BEAT_SOON_MS = 1500
+"""By when a recorder that obeyed has shown it in a heartbeat; else the order is sent again."""
 
 RETRY_MS = 400
 """Pause before an order that nobody took is sent again."""
@@ -115,6 +118,7 @@ class Core:
             case i.OrderAnswered(recorder=recorder, order=order):
                 self._landed(recorder, order)
                 self._work_recorders.add(recorder)
+                self._schedule(f"retry {recorder}", now.mono_ms + BEAT_SOON_MS)
                 for failover in neighbours(self.state, recorder):
                     self._work_failovers.add(failover)
                     self._push(i.ReviewFailover(failover=failover), now)
@@ -133,8 +137,10 @@ class Core:
 
     def _landed(self, recorder: RecorderId, order: Order) -> None:
         """An order is no longer under way; a newer one to the same recorder still is."""
-        if self._in_flight.get(("order", recorder)) == SendOrder(recorder=recorder, order=order):
-            del self._in_flight["order", recorder]
+        command = SendOrder(recorder=recorder, order=order)
+        key = _flight(command)
+        if key is not None and self._in_flight.get(key) == command:
+            del self._in_flight[key]
 
     def fetch_failed(self, recorder: RecorderId, now: Instant) -> None:
         """Documents of a recorder could not be fetched; it is tried again."""
@@ -334,8 +340,8 @@ def _steps(taken: i.Input) -> FailoverId | None:
 
 def _flight(command: Command) -> tuple[str, str] | None:
     match command:
-        case SendOrder(recorder=recorder):
-            return ("order", recorder)
+        case SendOrder(recorder=recorder, order=order):
+            return ("footage" if isinstance(order, ReportFootage) else "order", recorder)
         case FetchDocuments(recorder=recorder):
             return ("fetch", recorder)
         case CheckCache(failover=failover):
