@@ -112,6 +112,7 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     settings: of `persisted.documents`; None until they are loaded. leave: it may open its cameras as soon as they are.
     asking_ms: when the present asking began; next_ask_ms: when to send the question (again), None if none is open.
     beacon_ms: when the coordinator was last heard, at first the start. All of these on the monotonic clock.
+    seen_epoch: the highest of any order that came since the start, obeyed or not: an older one that was held up is not obeyed after it.
     """
 
     identity: Identity
@@ -129,21 +130,22 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     disks: tuple[DiskBeat, ...] = ()
     cameras: tuple[CameraBeat, ...] = ()
     refuse_by_hand: bool = False
+    seen_epoch: Epoch = Epoch(0)
     down_sentence: str = "It was not started yet."
 
 
 def highest_epoch(state: MachineState) -> Epoch:
-    """Below this no order is accepted: what is durable, or about to be."""
-    pending = state.pending.order.epoch if state.pending is not None else Epoch(0)
-    queued = state.queued.order.epoch if state.queued is not None else Epoch(0)
-    return max(state.persisted.epoch, pending, queued)
+    """Below this no order is accepted."""
+    return max(state.persisted.epoch, state.seen_epoch)
 
 
 def held_documents(state: MachineState) -> frozenset[DocumentHash]:
     """Hashes of the documents that must stay in the recorder's store; all others may be forgotten."""
     pending = state.pending.documents if state.pending is not None else None
     sets = (state.persisted.documents, state.persisted.own, pending)
-    return frozenset(each for documents in sets if documents is not None for each in (documents.settings, documents.masks, documents.schedules))
+    return frozenset(
+        each for documents in sets if documents is not None for each in (documents.settings, documents.masks, documents.schedules)
+    )
 
 
 def shown_documents(persisted: Persisted) -> DocumentSet | None:
