@@ -123,6 +123,9 @@ ROWS: tuple[Row, ...] = (
 ILLEGAL: frozenset[tuple[Situation, type]] = frozenset((situation, i.Started) for situation in UP)
 """Inputs that no row may have. `Saved` and `SaveFailed` are illegal, too, where nothing is being saved."""
 
+DUES_LIMIT = 4
+"""How many more things one tick does that are due at once: asking, loading, the end of the wait, the word about silence."""
+
 _BY_INPUT: dict[tuple[Situation, type], tuple[Row, ...]] = {
     (situation, input_type): tuple(row for row in ROWS if row.input is input_type and situation in row.origins)
     for situation in Situation
@@ -140,7 +143,15 @@ def row_for(state: MachineState, turn: Turn, now: Instant) -> Row:
 
 def step(state: MachineState, any_input: i.Input, now: Instant) -> tuple[MachineState, e.Effects]:
     """What the machine is after the input, and what is to be done, in this order. IllegalInput changes nothing."""
-    new, out = _apply(state, _turn(any_input), now)
+    turn = _turn(any_input)
+    new, out = _apply(state, turn, now)
+    if isinstance(turn, i.Tick):
+        for _ in range(DUES_LIMIT):
+            due_ms = living.deadline_ms(new)
+            if due_ms is None or due_ms > now.mono_ms:
+                break
+            new, more = _apply(new, turn, now)
+            out = (*out, *more)
     queued = new.queued
     if queued is not None and new.pending is None:
         new, more = _apply(replace(new, queued=None), OrderTurn(order=queued.order, tickets=queued.tickets), now)
