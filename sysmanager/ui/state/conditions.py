@@ -234,7 +234,7 @@ def _failback(failover: Failover | None, state: UiState, nothing: str) -> Condit
     if failover.phase.failing_back:
         return disabled("A failback of it is already in progress; watch it in the failover log.")
     if failover.log_state not in (LogState.FAILOVER_READY, LogState.FAILBACK_FAILED) or failover.phase is not Phase.READY:
-        return disabled(f"Failback needs an entry with the state “{LogState.FAILOVER_READY.value}”; this one is: {failover.log_state.value}.")
+        return disabled(f"Failback needs the state “{LogState.FAILOVER_READY.value}”; this one is: {failover.log_state.value}.")
     home = state.recorders.get(failover.home)
     name = name_of(failover.home, state)
     if home is None:

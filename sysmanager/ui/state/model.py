@@ -15,7 +15,7 @@ from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
 from sysmanager.domain.rights import Actor, RoleName
 
-NOTICE_LIMIT = 5
+NOTICE_LIMIT = 3
 """So many notices are shown at once; the oldest goes first."""
 
 

@@ -1,0 +1,157 @@
+"""What an operator orders. Each coroutine asks the coordinator, shows that it waits, and says how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from sysmanager.api import (
+    AbortFailover,
+    AddRecorder,
+    Client,
+    ClientError,
+    ConfirmReconcile,
+    Done,
+    EditRecorder,
+    Finding,
+    HoldFailover,
+    Preview,
+    PreviewFailback,
+    PreviewFailover,
+    Question,
+    Refused,
+    ReleaseHold,
+    RemoveGroup,
+    RemoveRecorder,
+    Request,
+    SaveGroup,
+    StartFailback,
+    StartFailover,
+)
+from sysmanager.domain.group import Group
+from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
+from sysmanager.domain.recorder import RecorderEdit
+from sysmanager.ui.state.events import DraftDropped, FailoverSelected, NoticeShown, OperationEnded, OperationSlow, OperationStarted
+from sysmanager.ui.state.log import name_of
+from sysmanager.ui.state.model import Running, Tone
+from sysmanager.ui.state.store import Store
+
+SLOW_S = 0.1
+"""What takes longer shows progress (SPEC 17)."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command ended: done or not, one sentence, and the entry of the failover log that it started or changed."""
+
+    done: bool
+    sentence: str
+    failover: FailoverId | None = None
+
+
+class Operations:
+    """The commands of one window. `client` gives the session that is open now."""
+
+    def __init__(self, client: Callable[[], Client], store: Store, slow_s: float = SLOW_S) -> None:
+        self._client = client
+        self._store = store
+        self._slow_s = slow_s
+
+    async def start_failover(self, recorder: RecorderId) -> Outcome:
+        outcome = await self._request(f"server:{recorder}", f"Starting the failover of {self._name(recorder)}.", StartFailover(recorder=recorder))
+        if outcome.failover is not None:
+            self._store.dispatch(FailoverSelected(outcome.failover))
+        return outcome
+
+    async def abort_failover(self, failover: FailoverId) -> Outcome:
+        return await self._request(f"failover:{failover}", "Aborting the failover.", AbortFailover(failover=failover))
+
+    async def start_failback(self, failover: FailoverId) -> Outcome:
+        outcome = await self._request(f"failover:{failover}", "Starting the failback.", StartFailback(failover=failover))
+        if outcome.done:
+            self._store.dispatch(FailoverSelected(outcome.failover or failover))
+        return outcome
+
+    async def hold(self, recorder: RecorderId) -> Outcome:
+        return await self._request(f"hold:{recorder}", f"Holding the failover of {self._name(recorder)}.", HoldFailover(recorder=recorder))
+
+    async def release(self, recorder: RecorderId) -> Outcome:
+        return await self._request(f"hold:{recorder}", f"Releasing the failover of {self._name(recorder)}.", ReleaseHold(recorder=recorder))
+
+    async def edit(self, recorder: RecorderId, revision: int, fields: RecorderEdit) -> Outcome:
+        """Save general settings; what was typed is kept when they are refused."""
+        outcome = await self._request(
+            f"edit:{recorder}",
+            f"Saving the settings of {self._name(recorder)}.",
+            EditRecorder(recorder=recorder, revision=revision, fields=trimmed(fields)),
+        )
+        if outcome.done:
+            self._store.dispatch(DraftDropped())
+        return outcome
+
+    async def add_server(self, recorder: RecorderId, fields: RecorderEdit) -> Outcome:
+        return await self._request(f"add:{recorder}", f"Adding {recorder}.", AddRecorder(id=recorder, fields=trimmed(fields)))
+
+    async def remove_server(self, recorder: RecorderId) -> Outcome:
+        return await self._request(f"remove:{recorder}", f"Removing {self._name(recorder)}.", RemoveRecorder(recorder=recorder))
+
+    async def save_group(self, group: Group) -> Outcome:
+        tidy = msgspec.structs.replace(group, name=group.name.strip(), description=group.description.strip())
+        return await self._request(f"group:{group.id}", f"Saving the group {tidy.name}.", SaveGroup(group=tidy))
+
+    async def remove_group(self, group: GroupId) -> Outcome:
+        known = self._store.state.groups.get(group)
+        return await self._request(f"group:{group}", f"Removing the group {known.name if known else group}.", RemoveGroup(group=group))
+
+    async def confirm_reconcile(self, findings: tuple[Finding, ...]) -> Outcome:
+        return await self._request("reconcile", "Confirming the findings.", ConfirmReconcile(findings=findings))
+
+    async def preview_failover(self, recorder: RecorderId) -> Preview | str:
+        """The preview, or one sentence why there is none. Says nothing else on the screen."""
+        return await self._ask(PreviewFailover(recorder=recorder))
+
+    async def preview_failback(self, failover: FailoverId) -> Preview | str:
+        return await self._ask(PreviewFailback(failover=failover))
+
+    def _name(self, recorder: RecorderId) -> str:
+        return name_of(recorder, self._store.state)
+
+    async def _request(self, key: str, sentence: str, request: Request) -> Outcome:
+        """Send the request; the answer is shown as a notice, and the command counts as running until then."""
+        self._store.dispatch(OperationStarted(Running(key=key, sentence=sentence)))
+        asked = asyncio.ensure_future(self._client().request(request))
+        try:
+            done, _ = await asyncio.wait({asked}, timeout=self._slow_s)
+            if not done:
+                self._store.dispatch(OperationSlow(key))
+            outcome = _outcome(await asked)
+        except ClientError as error:
+            outcome = Outcome(done=False, sentence=str(error))
+        finally:
+            asked.cancel()
+            self._store.dispatch(OperationEnded(key))
+        self._store.dispatch(NoticeShown(Tone.GOOD if outcome.done else Tone.BAD, outcome.sentence))
+        return outcome
+
+    async def _ask(self, question: Question) -> Preview | str:
+        try:
+            answer = await self._client().ask(question)
+        except ClientError as error:
+            return str(error)
+        if isinstance(answer, Preview):
+            return answer
+        return answer.sentence if isinstance(answer, Refused) else "The coordinator gave no preview; ask again."
+
+
+def _outcome(reply: Done | Refused) -> Outcome:
+    match reply:
+        case Done(sentence=sentence, failover=failover):
+            return Outcome(done=True, sentence=sentence, failover=failover)
+        case Refused(sentence=sentence):
+            return Outcome(done=False, sentence=sentence)
+
+
+def trimmed(fields: RecorderEdit) -> RecorderEdit:
+    """Without blanks around what was typed."""
+    return msgspec.structs.replace(fields, name=fields.name.strip(), address=fields.address.strip())

@@ -1,0 +1,99 @@
+"""The sentences below a server's settings: what happens if it fails now, or who stands in for whom."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+import msgspec
+
+from sysmanager.api import Level, Preview, RecorderRow
+from sysmanager.domain.failover import Failover
+from sysmanager.domain.recorder import Acting, Broken, Recording, Reserved, Standby
+from sysmanager.ui.state.log import name_of
+from sysmanager.ui.state.model import Tone, UiState
+from sysmanager.ui.state.texts import counted, when_text
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """heading, then a dot in `tone`, `text`, and what is less important in `detail`."""
+
+    heading: str
+    tone: Tone
+    text: str
+    detail: str = ""
+
+
+def situation(state: UiState, now_wall_ms: int, zone: tzinfo | None = None) -> Situation | None:
+    """For the selected server; None where none is selected."""
+    row = state.row
+    if row is None:
+        return None
+    match row.assignment:
+        case Recording() | Acting():
+            return _forecast(row, state)
+        case Standby():
+            return _standby(row, state)
+        case Reserved(for_recorder=home):
+            return Situation(heading="Reserved", tone=Tone.ACCENT, text=f"It is taking over from {name_of(home, state)}.")
+        case Broken(failover=failover):
+            return _broken(state.failovers.get(failover), state, now_wall_ms, zone)
+
+
+def _forecast(row: RecorderRow, state: UiState) -> Situation:
+    heading = "If it fails now"
+    if not row.failover_enabled:
+        return Situation(heading=heading, tone=Tone.WARNING, text="nobody takes over: failover is switched off for this server.")
+    forecast = state.forecast
+    if forecast is None or forecast.recorder != row.id:
+        return Situation(heading=heading, tone=Tone.MUTED, text="asking the coordinator…")
+    if forecast.preview is None:
+        return Situation(heading=heading, tone=Tone.BAD, text=forecast.sentence)
+    return _landing(heading, forecast.preview, row, state)
+
+
+def _landing(heading: str, preview: Preview, row: RecorderRow, state: UiState) -> Situation:
+    stops = [check.sentence for check in preview.checks if check.level is Level.STOP]
+    if preview.target is None or not preview.allowed:
+        why = stops[0] if stops else "no failover server can take over."
+        return Situation(heading=heading, tone=Tone.BAD, text=f"nobody takes over: {why}", detail=" ".join(stops[1:]))
+    warnings = [check.sentence for check in preview.checks if check.level is Level.WARNING]
+    total = len(preview.moves) + len(preview.stays)
+    text = f"lands on {name_of(preview.target, state)}: {len(preview.moves)} of {counted(total, 'camera')}."
+    if preview.stays:
+        text += f" {counted(len(preview.stays), 'camera stays', 'cameras stay')} behind."
+    if preview.to_do:
+        text += f" {counted(len(preview.to_do), 'thing')} to do by hand."
+    detail = list(warnings)
+    if row.documents is not None:
+        detail.append(f"Settings cached, revision {row.documents.revision}.")
+    return Situation(
+        heading=heading, tone=Tone.WARNING if warnings or preview.stays else Tone.GOOD, text=text, detail=" ".join(detail)
+    )
+
+
+def _standby(row: RecorderRow, state: UiState) -> Situation:
+    group = state.groups.get(row.group) if row.group is not None else None
+    if group is None:
+        return Situation(heading="On standby", tone=Tone.WARNING, text="it is in no failover group; choose one and save.")
+    protected = sum(1 for other in state.recorders.values() if other.group == group.id and isinstance(other.assignment, Recording))
+    place = f"{_ordinal(group.preference.index(row.id) + 1)} in the order of the group" if row.id in group.preference else ""
+    return Situation(
+        heading="On standby",
+        tone=Tone.GOOD if protected else Tone.WARNING,
+        text=f"for {counted(protected, 'server')} of the group {group.name}.",
+        detail=f"It is {place}." if place else "",
+    )
+
+
+def _ordinal(number: int) -> str:
+    return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")
+
+
+def _broken(failover: Failover | None, state: UiState, now_wall_ms: int, zone: tzinfo | None) -> Situation:
+    heading = "Broken"
+    if failover is None or failover.server is None:
+        return Situation(heading=heading, tone=Tone.BAD, text="its entry is not in the failover log any more.")
+    since = when_text(failover.timeline.committed_ms or failover.started_ms, now_wall_ms, zone)
+    text = f"{name_of(failover.server, state)} records {counted(len(failover.moved), 'camera')} of it since {since}."
+    left = [f"{counted(len(failover.not_moved), 'camera')} did not move."] if failover.not_moved else []
+    return Situation(heading=heading, tone=Tone.ACCENT, text=text, detail=" ".join((*left, *failover.to_do)))

@@ -1,0 +1,69 @@
+"""The window's actions as Qt actions: text, picture, shortcut, and whether they are shown and enabled."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QAction, QKeySequence
+
+from sysmanager.ui.icons import ACTION_GLYPHS, Icons
+from sysmanager.ui.state.conditions import Action, condition
+from sysmanager.ui.state.model import UiState
+from sysmanager.ui.theme import Theme
+
+_TEXTS: dict[Action, tuple[str, str, str]] = {
+    Action.START_FAILOVER: (
+        "&Start failover from selected VMS server to the failover server",
+        "Shows what would happen first; nothing is done until you confirm.",
+        "Ctrl+Shift+F",
+    ),
+    Action.PREVIEW: ("&Preview…", "Shows what would happen in a failover of this server now. Changes nothing.", "Ctrl+P"),
+    Action.FAILBACK: ("Fail&back…", "Gives the cameras back to the server they belong to. Shows what would happen first.", "Ctrl+B"),
+    Action.ABORT: ("&Abort failover", "Ends the running failover; automatic failover of the server is held after that.", ""),
+    Action.HOLD: ("&Hold", "Stops automatic failover of this server until it is released.", "Ctrl+H"),
+    Action.RELEASE: ("Re&lease", "Lets automatic failover of this server go on.", "Ctrl+L"),
+    Action.EDIT: ("&Edit settings", "General settings of the server.", "F2"),
+    Action.SAVE: ("&Save", "Saves the general settings.", "Ctrl+S"),
+    Action.REVERT: ("Re&vert", "Drops what you changed and shows the settings as they are.", "Ctrl+Shift+Z"),
+    Action.REMOVE_SERVER: ("&Remove server…", "Takes the server out of system data. Its footage stays where it is.", ""),
+    Action.ADD_SERVER: ("&Add server…", "Takes a VMS server into system data.", "Ctrl+N"),
+    Action.EDIT_GROUPS: ("&Groups…", "Failover groups: who may replace whom, and in which order.", "Ctrl+G"),
+    Action.CONFIRM_RECONCILE: ("&Confirm findings", "Accepts what the servers say of themselves; automatic failover goes on.", ""),
+    Action.FAILBACK_ENTRY: ("Fail&back…", "Gives the cameras of the selected entry back. Shows what would happen first.", ""),
+    Action.ABORT_ENTRY: ("A&bort", "Ends the failover of the selected entry, if it is not committed yet.", ""),
+    Action.DETAILS: ("&Details", "Steps, candidates, cameras and gaps of the selected entry.", "Ctrl+D"),
+    Action.BREAK: ("Break and mend", "Breaks simulated servers.", ""),
+}
+
+
+class Actions(QObject):
+    """One `QAction` for each `Action`; menus and buttons show these and nothing else."""
+
+    def __init__(self, theme: Theme, icons: Icons, parent: QObject) -> None:
+        super().__init__(parent)
+        self._icons = icons
+        self._actions: dict[Action, QAction] = {}
+        for action, (text, _, shortcut) in _TEXTS.items():
+            made = QAction(text, self)
+            if shortcut:
+                made.setShortcut(QKeySequence(shortcut))
+            self._actions[action] = made
+        self._repaint()
+        theme.changed.connect(self._repaint)
+
+    def __getitem__(self, action: Action) -> QAction:
+        return self._actions[action]
+
+    def render(self, state: UiState) -> None:
+        """Show, hide, enable and explain as the conditions say."""
+        for action, made in self._actions.items():
+            now = condition(action, state)
+            made.setVisible(now.visible)
+            made.setEnabled(now.enabled)
+            shortcut = made.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+            explanation = f"{_TEXTS[action][1]}  ({shortcut})" if shortcut else _TEXTS[action][1]
+            made.setToolTip(now.reason or explanation)
+            made.setStatusTip(now.reason)
+
+    def _repaint(self) -> None:
+        for action, made in self._actions.items():
+            made.setIcon(self._icons.icon(ACTION_GLYPHS[action]))

@@ -1,0 +1,125 @@
+"""How cells of tables and lines of the tree are painted."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QIcon, QPainter, QPalette
+from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+
+from sysmanager.ui.icons import Icons
+from sysmanager.ui.models.table import DOT_ROLE, PROGRESS_ROLE, TONE_ROLE
+from sysmanager.ui.models.tree import NODE_ROLE
+from sysmanager.ui.state.model import Tone
+from sysmanager.ui.state.tree import TreeNode
+from sysmanager.ui.theme import Theme, scaled, tabular
+
+Index = QModelIndex | QPersistentModelIndex
+
+_PADDING = 8
+_DOT = 9
+
+
+class CellDelegate(QStyledItemDelegate):
+    """A cell: a dot in its tone, the words, and a thin bar below them while something is in progress."""
+
+    def __init__(self, theme: Theme, parent: QObject) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
+        super().initStyleOption(option, index)
+        option.font = tabular(option.font)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        text, dot = str(index.data(Qt.ItemDataRole.DisplayRole) or ""), bool(index.data(DOT_ROLE))
+        tone, share = index.data(TONE_ROLE), index.data(PROGRESS_ROLE)
+        _paint_background(painter, option, index, self)
+        colour = self._theme.colour(tone) if isinstance(tone, Tone) else self._theme.colour(Tone.INK)
+        box = option.rect.adjusted(_PADDING, 0, -_PADDING, 0)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if dot and text:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colour)
+            painter.drawEllipse(QRectF(box.left(), box.center().y() - _DOT / 2 + 0.5, _DOT, _DOT))
+            box.setLeft(box.left() + _DOT + 9)
+        words = box.adjusted(0, 0, 0, -6) if share is not None else box
+        painter.setFont(tabular(option.font))
+        painter.setPen(self._theme.colour(Tone.INK) if dot else colour)
+        _draw(painter, words, text, index.data(Qt.ItemDataRole.TextAlignmentRole))
+        if share is not None:
+            self._paint_bar(painter, box, float(share), colour)
+        painter.restore()
+
+    def _paint_bar(self, painter: QPainter, box: QRect, share: float, colour: QColor) -> None:
+        bar = QRectF(box.left(), box.bottom() - 7, box.width(), 4)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self._theme.colours.line))
+        painter.drawRoundedRect(bar, 2, 2)
+        bar.setWidth(bar.width() * min(1.0, max(0.0, share)))
+        painter.setBrush(colour)
+        painter.drawRoundedRect(bar, 2, 2)
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        metrics = QFontMetrics(tabular(option.font))
+        width = metrics.horizontalAdvance(str(index.data(Qt.ItemDataRole.DisplayRole) or "")) + 2 * _PADDING + 4
+        return QSize(width + (_DOT + 9 if index.data(DOT_ROLE) else 0), metrics.height() + 10)
+
+
+class TreeDelegate(QStyledItemDelegate):
+    """A line of the tree: picture, name, and at the right what is to be known of it. The name gives way last."""
+
+    def __init__(self, theme: Theme, icons: Icons, parent: QObject) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._icons = icons
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        _paint_background(painter, option, index, self)
+        node = index.data(NODE_ROLE)
+        if not isinstance(node, TreeNode):
+            return
+        painter.save()
+        box = option.rect.adjusted(2, 0, -10, 0)
+        size = 16
+        icon: QIcon = self._icons.symbol(node.symbol, node.tone)
+        icon.paint(painter, QRect(box.left(), box.center().y() - size // 2, size, size))
+        box.setLeft(box.left() + size + 8)
+        name_font = QFont(option.font)
+        if node.strong:
+            name_font.setWeight(QFont.Weight.DemiBold)
+        note_font = tabular(scaled(option.font, 0.92))
+        name_width = min(QFontMetrics(name_font).horizontalAdvance(node.text), box.width())
+        note_box = box.adjusted(name_width + 12, 0, 0, 0)
+        painter.setFont(name_font)
+        painter.setPen(self._theme.colour(Tone.INK))
+        _draw(painter, box, node.text, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
+        if node.note and note_box.width() > 24:
+            painter.setFont(note_font)
+            painter.setPen(self._theme.colour(node.note_tone))
+            _draw(painter, note_box, node.note, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
+        painter.restore()
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(0, max(27, option.fontMetrics.height() + 11))
+
+
+def _paint_background(painter: QPainter, option: QStyleOptionViewItem, index: Index, delegate: QStyledItemDelegate) -> None:
+    """The background, selection and focus of the style, without its text and picture."""
+    plain = QStyleOptionViewItem(option)
+    delegate.initStyleOption(plain, index)
+    plain.text = ""
+    plain.icon = QIcon()
+    plain.features &= ~QStyleOptionViewItem.ViewItemFeature.HasDecoration
+    # A focus frame around one cell of a whole selected row only disturbs.
+    plain.state &= ~QStyle.StateFlag.State_HasFocus
+    if not plain.state & QStyle.StateFlag.State_Active:
+        plain.palette.setCurrentColorGroup(QPalette.ColorGroup.Active)
+    style = plain.widget.style()
+    style.drawControl(QStyle.ControlElement.CE_ItemViewItem, plain, painter, plain.widget)
+
+
+def _draw(painter: QPainter, box: QRect, text: str, alignment: object) -> None:
+    flags = alignment if isinstance(alignment, Qt.AlignmentFlag) else Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+    shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, max(0, box.width()))
+    painter.drawText(box, int(flags.value) | int(Qt.TextFlag.TextSingleLine.value), shown)

@@ -1,0 +1,187 @@
+"""One entry of the failover log with everything in it; follows the entry while it is open (SPEC 11)."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFont
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QSplitter, QTableView, QTabWidget, QVBoxLayout, QWidget
+
+from sysmanager.domain.failover import FAILBACK_STEPS, FAILOVER_STEPS, Failover
+from sysmanager.domain.ids import FailoverId
+from sysmanager.ui.models.columns import CANDIDATE_COLUMNS, MOVED_COLUMNS, STEP_COLUMNS, candidate_lines, moved_lines, step_lines
+from sysmanager.ui.models.table import LineTableModel
+from sysmanager.ui.state.conditions import Action
+from sysmanager.ui.state.log import is_running, name_of, state_text, state_tone
+from sysmanager.ui.state.model import Tone, UiState
+from sysmanager.ui.state.texts import counted, duration_text, gap_text, trigger_text, when_text
+from sysmanager.ui.theme import scaled
+from sysmanager.ui.views.actions import Actions
+from sysmanager.ui.views.banners import Bar
+from sysmanager.ui.views.context import Context
+from sysmanager.ui.views.parts import ActionButton, Chip, column, heading, muted, sortable, table, wrapped
+
+
+class DetailsDialog(QDialog):
+    """Shows the entry `failover` of the state until it is closed. Not modal: one may work beside it."""
+
+    def __init__(self, context: Context, actions: Actions, failover: FailoverId, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.resize(1120, 760)
+        self._context = context
+        self._failover = failover
+        self._title = heading("", 1.5)
+        self._chip = Chip(context.theme)
+        self._facts, self._gap = muted(), wrapped()
+        self._facts.setWordWrap(True)
+        self._reason = Bar(context, Tone.BAD)
+        self._steps = LineTableModel(STEP_COLUMNS, key=lambda line: line.key, parent=self)
+        self._back_steps = LineTableModel(STEP_COLUMNS, key=lambda line: line.key, parent=self)
+        self._candidates = LineTableModel(CANDIDATE_COLUMNS, key=lambda line: line.verdict.server, parent=self)
+        self._cameras = LineTableModel(MOVED_COLUMNS, key=lambda line: line.camera, parent=self)
+        self._to_do = wrapped()
+        self._to_do_box = column(heading("To do by hand"), self._to_do, spacing=6, margins=(12, 10, 12, 10))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(20, 16, 20, 16)
+        layout.setSpacing(10)
+        layout.addLayout(self._head(actions))
+        layout.addWidget(self._facts)
+        layout.addWidget(self._reason)
+        layout.addWidget(self._gap)
+        layout.addWidget(self._middle(), 1)
+
+    def _head(self, actions: Actions) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        row.addWidget(self._title)
+        row.addWidget(self._chip, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addStretch(1)
+        row.addWidget(ActionButton(actions[Action.FAILBACK_ENTRY]))
+        row.addWidget(ActionButton(actions[Action.ABORT_ENTRY]))
+        return row
+
+    def _middle(self) -> QWidget:
+        self._tabs = QTabWidget()
+        self._tabs.setDocumentMode(True)
+        self._tabs.addTab(_steps_view(self._context, self._steps, "Steps of the failover"), "Failover steps")
+        self._back_view = _steps_view(self._context, self._back_steps, "Steps of the failback")
+        candidates = table(self._context, self._candidates, "Candidates", stretch=3)
+        for place, width in ((0, 36), (1, 110), (2, 130)):
+            candidates.setColumnWidth(place, width)
+        right = column(_section("Candidates", candidates), self._to_do_box, spacing=0)
+        above = QSplitter(Qt.Orientation.Horizontal)
+        above.addWidget(self._tabs)
+        above.addWidget(right)
+        above.setStretchFactor(0, 11)
+        above.setStretchFactor(1, 9)
+        above.setSizes([600, 480])
+        cameras = table(self._context, self._cameras, "Cameras and gaps", stretch=1)
+        sortable(cameras)
+        for place, width in ((0, 200), (2, 160), (3, 150), (4, 150)):
+            cameras.setColumnWidth(place, width)
+        self._cameras_title = QLabel()
+        whole = QSplitter(Qt.Orientation.Vertical)
+        whole.addWidget(above)
+        whole.addWidget(_section("Cameras and gaps", cameras))
+        whole.setSizes([360, 260])
+        for splitter in (above, whole):
+            splitter.setChildrenCollapsible(False)
+        return whole
+
+    def render_state(self, state: UiState) -> None:
+        """Show the entry as it is now."""
+        failover = state.failovers.get(self._failover)
+        if failover is None:
+            return
+        target = f" → {name_of(failover.server, state)}" if failover.server is not None else ""
+        title = f"{name_of(failover.recorder, state)}{target}"
+        self.setWindowTitle(f"Failover {failover.number}: {title}")
+        self._title.setText(title)
+        self._chip.show_state(failover.log_state.value, state_tone(failover))
+        self._facts.setText(self._facts_text(failover, state))
+        self._show_reason(failover)
+        self._gap.setText(gap_parts(failover))
+        self._gap.setVisible(bool(self._gap.text()))
+        running = is_running(failover)
+        self._steps.show(step_lines(FAILOVER_STEPS, failover.steps, running and not failover.phase.failing_back))
+        self._show_failback(failover)
+        self._candidates.show(candidate_lines(failover.verdicts, failover, state))
+        self._cameras.show(moved_lines(failover, state))
+        self._to_do.setText("\n".join(f"•  {sentence}" for sentence in failover.to_do) or "Nothing.")
+
+    def _show_failback(self, failover: Failover) -> None:
+        shown = self._tabs.indexOf(self._back_view) >= 0
+        if failover.failback is None:
+            if shown:
+                self._tabs.removeTab(self._tabs.indexOf(self._back_view))
+            return
+        self._back_steps.show(step_lines(FAILBACK_STEPS, failover.failback.steps, failover.phase.failing_back))
+        if not shown:
+            self._tabs.addTab(self._back_view, "Failback steps")
+            if failover.phase.failing_back:
+                self._tabs.setCurrentWidget(self._back_view)
+
+    def _facts_text(self, failover: Failover, state: UiState) -> str:
+        now, zone = self._context.now_wall_ms(), self._context.zone
+        group = state.groups.get(failover.group)
+        facts = [
+            f"Entry {failover.number}",
+            f"trigger: {trigger_text(failover.trigger).lower()}",
+            f"started by {failover.actor.name}",
+            f"started {when_text(failover.started_ms, now, zone)}",
+        ]
+        if failover.ended_ms:
+            facts.append(f"took {duration_text(failover.ended_ms - failover.started_ms)}")
+        if group is not None:
+            facts.append(f"group {group.name}")
+        if failover.epoch:
+            facts.append(f"epoch {failover.epoch}")
+        if failover.documents is not None:
+            facts.append(f"settings of revision {failover.documents.revision}")
+        if failover.failback is not None:
+            facts.append(f"failback by {failover.failback.actor.name} {when_text(failover.failback.started_ms, now, zone)}")
+        return "  ·  ".join(facts)
+
+    def _show_reason(self, failover: Failover) -> None:
+        back = failover.failback
+        reason = back.reason if back is not None and back.reason is not None else failover.reason
+        note = back.note if back is not None and back.reason is not None else failover.note
+        sentences = [note[:1].upper() + note[1:].rstrip(".") + "." if note else "", reason.sentence if reason is not None else ""]
+        text = " ".join(sentence for sentence in sentences if sentence)
+        self._reason.label.setText(text or state_text(failover))
+        self._reason.setVisible(bool(text))
+
+
+def gap_parts(failover: Failover) -> str:
+    """``Worst gap 61.2 s: detection 60.0 s · decision 13 ms · saving settings 417 ms · first frame 0.8 s``."""
+    line = failover.timeline
+    parts = []
+    for name, start, end in (
+        ("detection", line.last_heard_ms, line.detected_ms),
+        ("decision", line.detected_ms, line.decided_ms),
+        ("saving settings", line.decided_ms, line.saved_ms),
+        ("first frame", line.saved_ms, max((gap.first_after_ms for gap in failover.gaps), default=0)),
+    ):
+        if start and end and end >= start:
+            parts.append(f"{name} {duration_text(end - start)}")
+    worst = failover.worst_gap_ms
+    if worst is None and not parts:
+        return ""
+    head = f"<b>Worst gap {gap_text(worst)}</b>" if worst is not None else "<b>Gap not known yet</b>"
+    open_gaps = sum(1 for gap in failover.gaps if gap.gap_ms is None)
+    tail = f" &nbsp;({counted(open_gaps, 'camera')} still without a frame)" if open_gaps and worst is not None else ""
+    return f"{head}&nbsp;&nbsp; {' · '.join(parts)}{tail}"
+
+
+def _steps_view(context: Context, model: LineTableModel, name: str) -> QTableView:  # type: ignore[type-arg]  # of either flow
+    view = table(context, model, name, stretch=1)
+    for place, width in ((0, 36), (2, 90), (3, 66), (4, 76), (5, 104)):
+        view.setColumnWidth(place, width)
+    return view
+
+
+def _section(title: str, widget: QWidget) -> QWidget:
+    label = QLabel(title)
+    label.setFont(scaled(label.font(), 1.0, weight=QFont.Weight.DemiBold))
+    label.setContentsMargins(8, 7, 8, 7)
+    return column(label, widget, spacing=0)

@@ -1,0 +1,236 @@
+"""Opens the dialogs and sends the commands that follow from them. Dialogs are opened, never run: nothing waits here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QDialog, QMessageBox, QWidget
+
+from sysmanager.domain.failover import Failover
+from sysmanager.domain.ids import FailoverId
+from sysmanager.domain.recorder import Acting, Broken, Reserved
+from sysmanager.ui.icons import Glyph
+from sysmanager.ui.state.events import DraftDropped
+from sysmanager.ui.state.log import name_of
+from sysmanager.ui.state.model import UiState
+from sysmanager.ui.views.actions import Actions
+from sysmanager.ui.views.add_server import AddServerDialog
+from sysmanager.ui.views.context import Context
+from sysmanager.ui.views.details_dialog import DetailsDialog
+from sysmanager.ui.views.groups_dialog import GroupsDialog
+from sysmanager.ui.views.preview_dialog import PreviewDialog
+
+
+class _Following(Protocol):
+    def render_state(self, state: UiState) -> None: ...
+
+
+class Dialogs(QObject):
+    """What the actions of a window do. `opened` is the newest dialog that is still open."""
+
+    def __init__(self, context: Context, actions: Actions, window: QWidget) -> None:
+        super().__init__(window)
+        self._context = context
+        self._actions = actions
+        self._window = window
+        self._following: dict[int, tuple[QDialog, _Following]] = {}
+        self._open: list[QDialog] = []
+        self._details: dict[FailoverId, DetailsDialog] = {}
+
+    @property
+    def opened(self) -> QDialog | None:
+        return self._open[-1] if self._open else None
+
+    def render_state(self, state: UiState) -> None:
+        for _, following in tuple(self._following.values()):
+            following.render_state(state)
+
+    def _show(self, dialog: QDialog, *, modal: bool = True) -> None:
+        self._open.append(dialog)
+        dialog.finished.connect(lambda _: self._forget(dialog))
+        if modal:
+            dialog.open()
+        else:
+            dialog.show()
+
+    def _forget(self, dialog: QDialog) -> None:
+        self._following.pop(id(dialog), None)
+        self._details = {key: one for key, one in self._details.items() if one is not dialog}
+        if dialog in self._open:
+            self._open.remove(dialog)
+
+    # ------------------------------------------------------------ failover and failback
+
+    def start_failover(self, *, confirm: bool) -> None:
+        """The preview of a failover of the selected server; with `confirm` it can be started from there."""
+        row = self._context.store.state.row
+        if row is None:
+            return
+        operations, tasks, recorder = self._context.operations, self._context.tasks, row.id
+        dialog = PreviewDialog(
+            self._context,
+            title=f"Start failover of {row.name}" if confirm else f"Preview of a failover of {row.name}",
+            sentence=(
+                f"The cameras of {row.name} move to a failover server, and {row.name} counts as broken until a failback. "
+                "This is what would happen now."
+                if confirm
+                else "This is what would happen if the failover were started now. Nothing is changed."
+            ),
+            ask=lambda: operations.preview_failover(recorder),
+            confirm="Start failover" if confirm else None,
+            glyph=Glyph.START_FAILOVER,
+            parent=self._window,
+        )
+        dialog.confirmed.connect(lambda: tasks.start(operations.start_failover(recorder)))
+        self._show(dialog)
+
+    def failback_of_server(self) -> None:
+        failover = self._failover_of_server()
+        if failover is not None:
+            self._failback(failover)
+
+    def failback_of_entry(self) -> None:
+        entry = self._context.store.state.entry
+        if entry is not None:
+            self._failback(entry)
+
+    def _failback(self, failover: Failover) -> None:
+        state = self._context.store.state
+        operations, tasks, key = self._context.operations, self._context.tasks, failover.id
+        home = name_of(failover.home, state)
+        acting = name_of(failover.server, state) if failover.server is not None else "the failover server"
+        dialog = PreviewDialog(
+            self._context,
+            title=f"Failback to {home}",
+            sentence=f"{home} takes its cameras back, and {acting} stands by again. {home} records first, then {acting} stops.",
+            ask=lambda: operations.preview_failback(key),
+            confirm="Start failback",
+            glyph=Glyph.FAILBACK,
+            parent=self._window,
+        )
+        dialog.confirmed.connect(lambda: tasks.start(operations.start_failback(key)))
+        self._show(dialog)
+
+    def abort_of_server(self) -> None:
+        failover = self._failover_of_server()
+        if failover is not None:
+            self._abort(failover)
+
+    def abort_of_entry(self) -> None:
+        entry = self._context.store.state.entry
+        if entry is not None:
+            self._abort(entry)
+
+    def _abort(self, failover: Failover) -> None:
+        name = name_of(failover.recorder, self._context.store.state)
+        self._ask(
+            f"Abort the failover of {name}?",
+            f"Nobody records the cameras of {name} while it is broken. Automatic failover of it is held until it was well once, "
+            "or until the hold is released.",
+            "Abort failover",
+            lambda: self._context.tasks.start(self._context.operations.abort_failover(failover.id)),
+        )
+
+    def _failover_of_server(self) -> Failover | None:
+        state = self._context.store.state
+        row = state.row
+        if row is None:
+            return None
+        if row.failover is not None and row.failover in state.failovers:
+            return state.failovers[row.failover]
+        match row.assignment:
+            case Acting(failover=key) | Broken(failover=key) | Reserved(failover=key):
+                return state.failovers.get(key)
+            case _:
+                return None
+
+    def hold(self) -> None:
+        row = self._context.store.state.row
+        if row is not None:
+            self._context.tasks.start(self._context.operations.hold(row.id))
+
+    def release(self) -> None:
+        row = self._context.store.state.row
+        if row is not None:
+            self._context.tasks.start(self._context.operations.release(row.id))
+
+    def details(self) -> None:
+        """The selected entry of the failover log in a window of its own."""
+        entry = self._context.store.state.entry
+        if entry is None:
+            return
+        known = self._details.get(entry.id)
+        if known is not None:
+            known.raise_()
+            known.activateWindow()
+            return
+        dialog = DetailsDialog(self._context, self._actions, entry.id, self._window)
+        self._details[entry.id] = dialog
+        self._follow(dialog)
+        self._show(dialog, modal=False)
+
+    def _follow(self, dialog: AddServerDialog | GroupsDialog | DetailsDialog) -> None:
+        self._following[id(dialog)] = (dialog, dialog)
+        dialog.render_state(self._context.store.state)
+
+    # ------------------------------------------------------------ system data
+
+    def save(self) -> None:
+        draft = self._context.store.state.draft
+        if draft is not None:
+            self._context.tasks.start(self._context.operations.edit(draft.recorder, draft.revision, draft.fields))
+
+    def revert(self) -> None:
+        self._context.store.dispatch(DraftDropped())
+
+    def add_server(self, chosen: str = "") -> None:
+        dialog = AddServerDialog(self._context, self._actions, chosen, self._window)
+        self._follow(dialog)
+        self._show(dialog)
+
+    def edit_groups(self) -> None:
+        dialog = GroupsDialog(self._context, self.opened or self._window)
+        self._follow(dialog)
+        self._show(dialog)
+
+    def remove_server(self) -> None:
+        row = self._context.store.state.row
+        if row is None:
+            return
+        recorder = row.id
+        self._ask(
+            f"Remove {row.name} from system data?",
+            f"{row.name} is no longer watched or protected. What it recorded stays on its disks.",
+            "Remove server",
+            lambda: self._context.tasks.start(self._context.operations.remove_server(recorder)),
+        )
+
+    def confirm_reconcile(self) -> None:
+        system = self._context.store.state.system
+        if system is None:
+            return
+        findings = system.findings
+        self._ask(
+            "Confirm the findings?",
+            "What the servers say of themselves becomes system data, and automatic failover goes on.\n\n"
+            + "\n".join(f"•  {finding.sentence}" for finding in findings),
+            "Confirm findings",
+            lambda: self._context.tasks.start(self._context.operations.confirm_reconcile(findings)),
+        )
+
+    def ask_to_close(self, question: str, leave: Callable[[], None]) -> None:
+        self._ask("Close System Manager?", question, "Close", leave)
+
+    def _ask(self, title: str, text: str, accept: str, then: Callable[[], object]) -> None:
+        box = QMessageBox(QMessageBox.Icon.NoIcon, "System Manager", f"<b>{title}</b>", parent=self._window)
+        box.setInformativeText(text)
+        go = box.addButton(accept, QMessageBox.ButtonRole.AcceptRole)
+        cancel = box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(cancel)
+        box.setEscapeButton(cancel)
+        # Queued by Qt until the box is closed, so that what follows may open the next one.
+        box.finished.connect(lambda _: then() if box.clickedButton() is go else None)
+        box.finished.connect(box.deleteLater)
+        self._show(box)

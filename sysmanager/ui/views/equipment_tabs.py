@@ -1,0 +1,74 @@
+"""Cameras and storage of the selected server."""
+
+from __future__ import annotations
+
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from sysmanager.ui.models.columns import CAMERA_COLUMNS, DISK_COLUMNS, DiskLine
+from sysmanager.ui.models.table import LineTableModel
+from sysmanager.ui.state.model import UiState
+from sysmanager.ui.state.texts import counted, size_text
+from sysmanager.ui.views.context import Context
+from sysmanager.ui.views.parts import muted, sortable, table
+
+
+class CamerasTab(QWidget):
+    """The cameras that the server records, or recorded when it was last heard."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._model = LineTableModel(CAMERA_COLUMNS, key=lambda camera: camera.id, parent=self)
+        self.view = table(context, self._model, "Cameras", stretch=0)
+        sortable(self.view)
+        for column, width in enumerate((0, 190, 80, 120, 100, 100, 80, 60)):
+            if width:
+                self.view.setColumnWidth(column, width)
+        self._note = muted()
+        _fill(self, self._note, self.view)
+
+    def render_state(self, state: UiState) -> None:
+        row = state.row
+        if row is None:
+            return
+        self._model.show(row.cameras)
+        recording = f"{row.cameras_recording} of {counted(len(row.cameras), 'camera')} recording."
+        self._note.setText(recording if row.cameras else "This server has no cameras of its own now.")
+
+
+class StorageTab(QWidget):
+    """The material disks of the server."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self._model = LineTableModel(DISK_COLUMNS, key=lambda line: line.disk.path, parent=self)
+        self.view = table(context, self._model, "Material disks", stretch=1, row_height=34)
+        sortable(self.view)
+        for column, width in enumerate((200, 0, 90, 90, 180)):
+            if width:
+                self.view.setColumnWidth(column, width)
+        self._note = muted()
+        _fill(self, self._note, self.view)
+
+    def render_state(self, state: UiState) -> None:
+        row = state.row
+        if row is None:
+            return
+        self._model.show(tuple(DiskLine(disk=disk) for disk in row.disks))
+        writable = [disk for disk in row.disks if disk.writable]
+        if not row.disks:
+            self._note.setText("No material disks are known of this server yet.")
+            return
+        free = size_text(sum(disk.free_mb for disk in writable))
+        self._note.setText(
+            f"{len(writable)} of {counted(len(row.disks), 'material disk')} can be written, {free} free. "
+            f"Footage is kept for {counted(row.retention_days, 'day')}."
+        )
+
+
+def _fill(tab: QWidget, note: QWidget, view: QWidget) -> None:
+    layout = QVBoxLayout(tab)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(0)
+    note.setContentsMargins(20, 10, 20, 10)
+    layout.addWidget(note)
+    layout.addWidget(view, 1)

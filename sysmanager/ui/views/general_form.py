@@ -1,0 +1,192 @@
+"""The general settings of a server, editable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QLabel, QLineEdit, QSizePolicy, QWidget
+
+from sysmanager.api import RecorderRow
+from sysmanager.domain.group import Group
+from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, RecorderEdit, Role, timeout_text
+from sysmanager.ui.state.conditions import Action, condition
+from sysmanager.ui.state.events import FieldsEdited
+from sysmanager.ui.state.forms import ADDRESS_LIMIT, NAME_LIMIT
+from sysmanager.ui.state.model import UiState
+from sysmanager.ui.state.texts import NOTHING, natural_key, rate_text, role_text
+from sysmanager.ui.views.context import Context
+from sysmanager.ui.views.parts import muted
+
+WIDE_PX = 680
+"""Narrower than this the two halves stand below one another."""
+
+NO_GROUP = "No group"
+
+
+class GeneralFields:
+    """The editors of a `RecorderEdit`; the settings tab and the add-server dialog place them."""
+
+    def __init__(self) -> None:
+        self.name = QLineEdit()
+        self.name.setMaxLength(NAME_LIMIT)
+        self.address = QLineEdit()
+        self.address.setMaxLength(ADDRESS_LIMIT)
+        self.address.setPlaceholderText("10.20.1.13 or a host name")
+        self.role = QComboBox()
+        for role in Role:
+            self.role.addItem(role_text(role), role)
+        self.group = QComboBox()
+        self.enabled = QCheckBox("&Fail over this server when it breaks down")
+        self.timeout = QComboBox()
+        for seconds in DETECTION_TIMEOUTS_S:
+            self.timeout.addItem(timeout_text(seconds), seconds)
+        for combo in (self.role, self.group, self.timeout):
+            combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            combo.setMinimumContentsLength(8)
+            combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.group.setPlaceholderText(NO_GROUP)
+        self._groups: tuple[tuple[str, object], ...] = ()
+
+    @property
+    def editors(self) -> tuple[QWidget, ...]:
+        return (self.name, self.address, self.role, self.group, self.enabled, self.timeout)
+
+    def show_groups(self, groups: Iterable[Group]) -> None:
+        """Offer these groups, and none."""
+        offered: tuple[tuple[str, object], ...] = (
+            (NO_GROUP, None),
+            *((group.name, group.id) for group in sorted(groups, key=lambda group: natural_key(group.name))),
+        )
+        if offered == self._groups:
+            return
+        self._groups = offered
+        chosen = self.group.currentData()
+        with QSignalBlocker(self.group):
+            self.group.clear()
+            for name, group in offered:
+                self.group.addItem(name, group)
+            self.group.setCurrentIndex(max(0, self._group_place(chosen)))
+
+    def _group_place(self, group: object) -> int:
+        return next((place for place, (_, known) in enumerate(self._groups) if known == group), -1)
+
+    def show_fields(self, fields: RecorderEdit) -> None:
+        """Show the values without disturbing what is being typed."""
+        blockers = [QSignalBlocker(editor) for editor in self.editors]
+        for line, text in ((self.name, fields.name), (self.address, fields.address)):
+            if line.text() != text:
+                line.setText(text)
+        self.role.setCurrentIndex(self.role.findData(fields.role))
+        self.group.setCurrentIndex(self._group_place(fields.group))
+        self.enabled.setChecked(fields.failover_enabled)
+        self.timeout.setCurrentIndex(self.timeout.findData(fields.detection_timeout_s))
+        del blockers
+
+    def fields(self) -> RecorderEdit:
+        """What is entered now."""
+        return RecorderEdit(
+            name=self.name.text(),
+            address=self.address.text(),
+            role=Role(self.role.currentData()),
+            group=self.group.currentData(),
+            failover_enabled=self.enabled.isChecked(),
+            detection_timeout_s=int(self.timeout.currentData()),
+        )
+
+
+class GeneralForm(QWidget):
+    """Two halves of labelled fields, side by side where there is room; what is typed becomes the draft in the state."""
+
+    def __init__(self, context: Context, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._context = context
+        self._state: UiState | None = None
+        self._wide: bool | None = None
+        self.editors = GeneralFields()
+        self._version, self._room, self._channels, self._plugins = QLabel(), QLabel(), QLabel(), QLabel()
+        self._clock = QLabel()
+        for label in (self._version, self._room, self._channels, self._plugins, self._clock):
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._plugins.setWordWrap(True)
+        edit = self.editors
+        self._left = _half(
+            ("&Name", edit.name), ("A&ddress", edit.address), ("R&ole", edit.role), ("Failover g&roup", edit.group), ("Version", self._version)
+        )
+        self._right = _half(
+            ("Failover", edit.enabled),
+            ("Disconnected f&or", edit.timeout),
+            ("Room", self._room),
+            ("VCA channels", self._channels),
+            ("Added plug-ins", self._plugins),
+            ("Clock offset", self._clock),
+        )
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(32)
+        self._grid.setVerticalSpacing(10)
+        self._arrange(True)
+        edit.name.textEdited.connect(self._edited)
+        edit.address.textEdited.connect(self._edited)
+        edit.role.activated.connect(self._edited)
+        edit.group.activated.connect(self._edited)
+        edit.timeout.activated.connect(self._edited)
+        edit.enabled.clicked.connect(self._edited)
+
+    def render_state(self, state: UiState) -> None:
+        row, fields = state.row, state.fields
+        self._state = state
+        if row is None or fields is None:
+            return
+        self.editors.show_groups(state.groups.values())
+        self.editors.show_fields(fields)
+        editing = condition(Action.EDIT, state)
+        for editor in self.editors.editors:
+            editor.setEnabled(editing.enabled)
+            editor.setToolTip(editing.reason)
+        self._show_facts(row)
+
+    def _show_facts(self, row: RecorderRow) -> None:
+        self._version.setText(row.version or NOTHING)
+        self._room.setText(f"{row.camera_limit} cameras, {rate_text(row.bitrate_limit_kbps)}" if row.camera_limit else NOTHING)
+        self._channels.setText(str(row.vca_channels))
+        self._plugins.setText(", ".join(row.plugins) or "none")
+        self._clock.setText(f"{row.clock_offset_ms} ms" if row.clock_offset_ms is not None else NOTHING)
+
+    def _edited(self) -> None:
+        if self._state is not None and self._state.selected is not None:
+            self._context.store.dispatch(FieldsEdited(self._state.selected, self.editors.fields()))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange(event.size().width() >= WIDE_PX)
+
+    def _arrange(self, wide: bool) -> None:
+        if wide is self._wide:
+            return
+        self._wide = wide
+        self._grid.removeWidget(self._left)
+        self._grid.removeWidget(self._right)
+        self._grid.addWidget(self._left, 0, 0, Qt.AlignmentFlag.AlignTop)
+        self._grid.addWidget(self._right, 0 if wide else 1, 1 if wide else 0, Qt.AlignmentFlag.AlignTop)
+        self._grid.setColumnStretch(0, 1)
+        self._grid.setColumnStretch(1, 1 if wide else 0)
+
+
+def _half(*rows: tuple[str, QWidget]) -> QWidget:
+    box = QWidget()
+    form = QFormLayout(box)
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+    form.setHorizontalSpacing(18)
+    form.setVerticalSpacing(9)
+    for text, widget in rows:
+        label = muted(text)
+        label.setMinimumWidth(104)
+        label.setMinimumHeight(28 if not isinstance(widget, QLabel) else 22)
+        label.setBuddy(widget)
+        widget.setAccessibleName(text.replace("&", ""))
+        form.addRow(label, widget)
+    return box

@@ -1,0 +1,357 @@
+"""The main window: arranges the views, opens the dialogs, keeps its layout (SPEC 17)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDockWidget,
+    QLabel,
+    QMainWindow,
+    QSizePolicy,
+    QStackedWidget,
+    QTabWidget,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from sysmanager.api import PracticeControls
+from sysmanager.domain.rights import RoleName
+from sysmanager.ui.icons import Glyph
+from sysmanager.ui.operations import Forecaster, Session
+from sysmanager.ui.state.conditions import Action
+from sysmanager.ui.state.model import Place, Tone, UiState
+from sysmanager.ui.theme import ThemeChoice
+from sysmanager.ui.views.actions import Actions
+from sysmanager.ui.views.alarms import AlarmList
+from sysmanager.ui.views.banners import Banners
+from sysmanager.ui.views.context import Context
+from sysmanager.ui.views.dialogs import Dialogs
+from sysmanager.ui.views.equipment_tabs import CamerasTab, StorageTab
+from sysmanager.ui.views.failover_log import FailoverLog
+from sysmanager.ui.views.pages import FirstStartPage, OverviewPage, WaitingPage
+from sysmanager.ui.views.parts import keep_icon
+from sysmanager.ui.views.practice import PracticePanel
+from sysmanager.ui.views.server_tree import MENU, ServerTree
+from sysmanager.ui.views.settings_tab import SettingsTab
+from sysmanager.ui.views.status import StatusLine
+
+CloseGuard = Callable[[], str | None]
+"""Says what closing the window would cost, in one sentence to ask, or None if nothing."""
+
+LAYOUT_VERSION = 1
+"""Grows when docks or tool bars change, so that a layout kept by an older program is not forced onto them."""
+
+
+class MainWindow(QMainWindow):
+    """The window of System Manager.
+
+    closed: the window is gone for good; the program may end the session (`end`) and itself.
+    """
+
+    closed = Signal()
+
+    def __init__(
+        self,
+        context: Context,
+        session: Session,
+        *,
+        settings: QSettings,
+        controls: PracticeControls | None,
+        guard: CloseGuard | None,
+    ) -> None:
+        super().__init__()
+        self.context = context
+        self.session = session
+        self._settings = settings
+        self._guard = guard
+        self._leaving = False
+        self.setWindowTitle("System Manager")
+        self.setDockNestingEnabled(True)
+        self.setTabPosition(Qt.DockWidgetArea.BottomDockWidgetArea, QTabWidget.TabPosition.North)
+        self.actions_ = Actions(context.theme, context.icons, self)
+        self.dialogs = Dialogs(context, self.actions_, self)
+        self.tree = ServerTree(context, self.actions_)
+        self.settings_tab = SettingsTab(context, self.actions_)
+        self.cameras_tab, self.storage_tab = CamerasTab(context), StorageTab(context)
+        self.log, self.alarms = FailoverLog(context, self.actions_), AlarmList(context)
+        self.practice = PracticePanel(context, controls) if controls is not None else None
+        self.banners = Banners(context, self.actions_)
+        self._status = StatusLine(context)
+        self.setStatusBar(self._status)
+        self._make_centre()
+        self._make_docks()
+        self._make_tool_bar()
+        self._make_menus()
+        self._connect()
+        self.forecaster = Forecaster(context.operations, context.store, self._forecast_seen)
+        self.tabs.currentChanged.connect(lambda _: self.forecaster.wake())
+        self._restore_layout()
+        self._unsubscribe = context.store.subscribe(self._render)
+        context.theme.changed.connect(lambda: self._render(context.store.state))
+
+    def start(self) -> None:
+        """Begin to follow the coordinator. Needs a running asyncio loop."""
+        self.session.start()
+        self.context.tasks.start(self.forecaster.run())
+
+    async def end(self) -> None:
+        """End everything that was started here, and the session."""
+        self._unsubscribe()
+        await self.context.tasks.end()
+        await self.session.close()
+
+    # ------------------------------------------------------------ arrangement
+
+    def _make_centre(self) -> None:
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.addTab(self.settings_tab, "Recorder settings")
+        self.tabs.addTab(self.cameras_tab, "Cameras")
+        self.tabs.addTab(self.storage_tab, "Storage")
+        self._waiting = WaitingPage()
+        self._first = FirstStartPage(self.actions_, self.dialogs.add_server)
+        self._overview = OverviewPage(self.context, self.dialogs.add_server)
+        self.pages = QStackedWidget()
+        for page in (self._waiting, self._first, self._overview, self.tabs):
+            self.pages.addWidget(page)
+        centre = QWidget()
+        layout = QVBoxLayout(centre)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.banners)
+        layout.addWidget(self.pages, 1)
+        self.setCentralWidget(centre)
+
+    def _make_docks(self) -> None:
+        self.tree_dock = self._dock("Servers", "servers", self.tree, Qt.DockWidgetArea.LeftDockWidgetArea)
+        self.tree_dock.setTitleBarWidget(QWidget())
+        self.tree_dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
+        self.tree_dock.setMinimumWidth(230)
+        self.log_dock = self._dock("Failover log", "failover-log", self.log, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self.alarm_dock = self._dock("Alarms", "alarms", self.alarms, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self.tabifyDockWidget(self.log_dock, self.alarm_dock)
+        self.log_dock.raise_()
+        self.practice_dock: QDockWidget | None = None
+        if self.practice is not None:
+            self.practice_dock = self._dock("Demo: break and mend", "practice", self.practice, Qt.DockWidgetArea.RightDockWidgetArea)
+            self.practice_dock.setMinimumWidth(210)
+        self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.BottomDockWidgetArea)
+
+    def _dock(self, title: str, name: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(name)
+        dock.setWidget(widget)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def _make_tool_bar(self) -> None:
+        bar = QToolBar("Tools")
+        bar.setObjectName("tools")
+        bar.setMovable(False)
+        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        bar.setIconSize(QSize(18, 18))
+        self.addToolBar(bar)
+        bar.addActions([self.actions_[Action.ADD_SERVER], self.actions_[Action.EDIT_GROUPS]])
+        self._alarms_action = QAction("Alarms", self)
+        self._alarms_action.setToolTip("Shows the list of alarms.")
+        self._alarms_action.triggered.connect(self._show_alarms)
+        keep_icon(self.context, self._alarms_action, Glyph.ALARMS)
+        bar.addAction(self._alarms_action)
+        for action in bar.actions():
+            bar.widgetForAction(action).setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        space = QWidget()
+        space.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        bar.addWidget(space)
+        self._who = QLabel()
+        self._who.setProperty("muted", True)
+        self._who.setContentsMargins(6, 0, 8, 0)
+        bar.addWidget(self._who)
+        self.role_choice = QComboBox()
+        self.role_choice.setAccessibleName("Role of this session")
+        self.role_choice.setToolTip("Demo: work with the rights of another role.")
+        self.role_choice.activated.connect(self._switch_role)
+        self._role_action = bar.addWidget(self.role_choice)
+        self._tool_bar = bar
+
+    def _make_menus(self) -> None:
+        file = self.menuBar().addMenu("&File")
+        quit_action = file.addAction("&Quit", self.close)
+        quit_action.setShortcut(QKeySequence(QKeySequence.StandardKey.Quit))
+        server = self.menuBar().addMenu("&Server")
+        server.addActions([self.actions_[Action.ADD_SERVER], self.actions_[Action.EDIT_GROUPS]])
+        server.addSeparator()
+        server.addActions([self.actions_[action] for action in MENU])
+        server.addSeparator()
+        server.addActions([self.actions_[Action.SAVE], self.actions_[Action.REVERT]])
+        log = self.menuBar().addMenu("&Log")
+        log.addActions([self.actions_[action] for action in (Action.DETAILS, Action.FAILBACK_ENTRY, Action.ABORT_ENTRY)])
+        view = self.menuBar().addMenu("&View")
+        view.addActions([self.log_dock.toggleViewAction(), self.alarm_dock.toggleViewAction()])
+        if self.practice_dock is not None:
+            view.addAction(self.practice_dock.toggleViewAction())
+        view.addSeparator()
+        theme = view.addMenu("&Theme")
+        self._theme_group = QActionGroup(self)
+        for choice, text in ((ThemeChoice.SYSTEM, "As the &system"), (ThemeChoice.LIGHT, "&Light"), (ThemeChoice.DARK, "&Dark")):
+            action = theme.addAction(text)
+            action.setCheckable(True)
+            action.setData(choice.value)
+            action.setChecked(choice is self.context.theme.choice)
+            self._theme_group.addAction(action)
+        self._theme_group.triggered.connect(lambda action: self.choose_theme(ThemeChoice(action.data())))
+        for menu in (server, log):
+            menu.setToolTipsVisible(True)
+
+    def _connect(self) -> None:
+        trigger = self.actions_
+        trigger[Action.ADD_SERVER].triggered.connect(lambda: self.dialogs.add_server(""))
+        trigger[Action.EDIT_GROUPS].triggered.connect(self.dialogs.edit_groups)
+        trigger[Action.START_FAILOVER].triggered.connect(lambda: self.dialogs.start_failover(confirm=True))
+        trigger[Action.PREVIEW].triggered.connect(lambda: self.dialogs.start_failover(confirm=False))
+        trigger[Action.FAILBACK].triggered.connect(self.dialogs.failback_of_server)
+        trigger[Action.FAILBACK_ENTRY].triggered.connect(self.dialogs.failback_of_entry)
+        trigger[Action.ABORT].triggered.connect(self.dialogs.abort_of_server)
+        trigger[Action.ABORT_ENTRY].triggered.connect(self.dialogs.abort_of_entry)
+        trigger[Action.HOLD].triggered.connect(self.dialogs.hold)
+        trigger[Action.RELEASE].triggered.connect(self.dialogs.release)
+        trigger[Action.SAVE].triggered.connect(self.dialogs.save)
+        trigger[Action.REVERT].triggered.connect(self.dialogs.revert)
+        trigger[Action.REMOVE_SERVER].triggered.connect(self.dialogs.remove_server)
+        trigger[Action.CONFIRM_RECONCILE].triggered.connect(self.dialogs.confirm_reconcile)
+        trigger[Action.DETAILS].triggered.connect(self.dialogs.details)
+        trigger[Action.EDIT].triggered.connect(self._focus_settings)
+        self.addAction(trigger[Action.EDIT])
+        self.log.opened.connect(self.dialogs.details)
+        for keys, focus in (
+            ("Ctrl+1", self.tree.setFocus),
+            ("Ctrl+2", self._focus_settings),
+            ("Ctrl+3", self.log.view.setFocus),
+            (QKeySequence(QKeySequence.StandardKey.Find), self.log.filter.setFocus),
+            ("F5", self.forecaster_wake),
+        ):
+            QShortcut(QKeySequence(keys), self).activated.connect(focus)
+
+    def forecaster_wake(self) -> None:
+        """Ask for the forecast of the selected server again."""
+        self.forecaster.wake()
+
+    # ------------------------------------------------------------ state
+
+    def _render(self, state: UiState) -> None:
+        self.actions_.render(state)
+        self.tree.render_state(state)
+        self.banners.render_state(state)
+        self.log.render_state(state)
+        self.alarms.render_state(state)
+        self._status.render_state(state)
+        self._render_centre(state)
+        self._render_tools(state)
+        if self.practice is not None:
+            self.practice.render_state(state)
+        self.dialogs.render_state(state)
+
+    def _render_centre(self, state: UiState) -> None:
+        if not state.loaded:
+            page: QWidget = self._waiting
+            self._waiting.render_state(state)
+        elif not state.recorders:
+            page = self._first
+            self._first.render_state(state)
+        elif state.place is not Place.SERVER or state.row is None:
+            page = self._overview
+            self._overview.render_state(state)
+        else:
+            page = self.tabs
+            for tab in (self.settings_tab, self.cameras_tab, self.storage_tab):
+                tab.render_state(state)
+            self.tabs.setTabText(1, f"Cameras ({len(state.row.cameras)})")
+            self.tabs.setTabText(2, f"Storage ({len(state.row.disks)})")
+        self.pages.setCurrentWidget(page)
+
+    def _render_tools(self, state: UiState) -> None:
+        alarms = len(state.system.alarms) if state.system is not None else 0
+        self._alarms_action.setText(f"Alarms ({alarms})" if alarms else "Alarms")
+        glyph, tone = (Glyph.ALARMS_RINGING, Tone.WARNING) if alarms else (Glyph.ALARMS, Tone.INK)
+        self._alarms_action.setIcon(self.context.icons.icon(glyph, tone))
+        self.alarm_dock.setWindowTitle(f"Alarms ({alarms})" if alarms else "Alarms")
+        role = state.actor.role.value if state.actor.role is not None else "no role"
+        self._who.setText(f"{state.actor.name} ·" if state.offered else f"{state.actor.name} · {role}")
+        self._role_action.setVisible(bool(state.offered))
+        if state.offered:
+            offered = [name.value for name in state.offered]
+            if [self.role_choice.itemText(place) for place in range(self.role_choice.count())] != offered:
+                self.role_choice.clear()
+                self.role_choice.addItems(offered)
+            self.role_choice.setCurrentText(role)
+        site = state.system.site if state.system is not None else ""
+        self.setWindowTitle(f"{site} – System Manager" if site else "System Manager")
+
+    def _switch_role(self) -> None:
+        self.context.tasks.start(self.session.switch(RoleName(self.role_choice.currentText())))
+
+    def _show_alarms(self) -> None:
+        self.alarm_dock.show()
+        self.alarm_dock.raise_()
+        self.alarms.view.setFocus()
+
+    def _focus_settings(self) -> None:
+        self.tabs.setCurrentWidget(self.settings_tab)
+        self.settings_tab.focus_first()
+
+    def _forecast_seen(self) -> bool:
+        return self.isVisible() and not self.isMinimized() and self.settings_tab.isVisible()
+
+    def choose_theme(self, choice: ThemeChoice) -> None:
+        """Change the look at once and keep the choice."""
+        self.context.theme.choose(choice)
+        self._settings.setValue("theme", choice.value)
+        for action in self._theme_group.actions():
+            action.setChecked(action.data() == choice.value)
+
+    # ------------------------------------------------------------ layout and end
+
+    def _restore_layout(self) -> None:
+        self.resize(1440, 900)
+        geometry, layout = self._settings.value("geometry"), self._settings.value("layout")
+        if isinstance(geometry, QByteArray):
+            self.restoreGeometry(geometry)
+        if not (isinstance(layout, QByteArray) and self.restoreState(layout, LAYOUT_VERSION)):
+            self.arrange()
+        columns = self._settings.value("log-columns")
+        if isinstance(columns, QByteArray):
+            self.log.view.horizontalHeader().restoreState(columns)
+
+    def arrange(self) -> None:
+        """Docks in their first sizes, for the size that the window has now."""
+        self.resizeDocks([self.log_dock], [int(self.height() * 0.36)], Qt.Orientation.Vertical)
+        tree = 370 if self.width() >= 1300 else 290
+        self.resizeDocks([self.tree_dock], [tree], Qt.Orientation.Horizontal)
+        if self.practice_dock is not None:
+            self.resizeDocks([self.practice_dock], [230], Qt.Orientation.Horizontal)
+
+    def save_layout(self) -> None:
+        self._settings.setValue("geometry", self.saveGeometry())
+        self._settings.setValue("layout", self.saveState(LAYOUT_VERSION))
+        self._settings.setValue("log-columns", self.log.view.horizontalHeader().saveState())
+        self._settings.sync()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        question = self._guard() if self._guard is not None and not self._leaving else None
+        if question is not None:
+            event.ignore()
+            self.dialogs.ask_to_close(question, self._leave)
+            return
+        self._leaving = True
+        self.save_layout()
+        event.accept()
+        self.closed.emit()
+
+    def _leave(self) -> None:
+        self._leaving = True
+        self.close()
