@@ -10,6 +10,7 @@ Within one major number of `API_VERSION` fields and requests are only added.
 
 from __future__ import annotations
 
+from sysmanager.api.bus_client import BusClient, connect
 from sysmanager.api.client import API_VERSION, Client, ClientError
 from sysmanager.protocol.clients import (
     RIGHT_FOR,
@@ -64,6 +65,7 @@ __all__ = [
     "AddRecorder",
     "Alarm",
     "Answer",
+    "BusClient",
     "CameraRow",
     "CameraState",
     "Changes",
@@ -106,4 +108,5 @@ __all__ = [
     "SystemRow",
     "UnknownServer",
     "WhoRecords",
+    "connect",
 ]

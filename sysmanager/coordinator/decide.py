@@ -217,8 +217,8 @@ def due_failover_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> in
     match entry.phase:
         case Phase.FETCHED:
             undelivered_ms = seen.undelivered_ms.get(entry.id)
-            delivery = began_ms + ANSWER_MS if undelivered_ms is None else undelivered_ms + DELIVERY_MS
-            return min(began_ms + ANSWER_MS, delivery)
+            dues = [began_ms + ANSWER_MS, began_ms + DELIVERY_MS] + ([] if undelivered_ms is None else [undelivered_ms + DELIVERY_MS])
+            return min((due for due in dues if due > now.mono_ms), default=now.mono_ms + 1)
         case Phase.FAILBACK_STARTED:
             return began_ms + DOCUMENTS_MS
         case Phase.FAILBACK_TAKEN:

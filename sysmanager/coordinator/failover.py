@@ -24,7 +24,7 @@ ANSWER_MS = 5_000
 """All of step 4: settings fetched, saved, confirmed (SPEC 6)."""
 
 DELIVERY_MS = 2_000
-"""Nobody took the order for so long: the server is lost (SPEC 6)."""
+"""Nobody took the order, or the server gave no sign of life since, for so long: it is lost (SPEC 6)."""
 
 LOST_LIMIT = 2
 """So many candidates may be lost in one failover, so that poisonous settings cannot kill every standby (SPEC 6)."""
@@ -182,7 +182,13 @@ def _refused(case: Case) -> bool:
 def _lost(case: Case) -> bool:
     undelivered_ms = case.seen.undelivered_ms.get(case.failover.id)
     unreachable = undelivered_ms is not None and case.now.mono_ms - undelivered_ms >= DELIVERY_MS
-    return unreachable or case.waited_ms >= ANSWER_MS
+    return unreachable or case.waited_ms >= ANSWER_MS or (case.waited_ms >= DELIVERY_MS and _no_sign_of_life(case))
+
+
+def _no_sign_of_life(case: Case) -> bool:
+    """Nothing at all was heard of the server since it was given the order: its first answer is overdue."""
+    server = case.failover.server
+    return server is not None and case.seen.of(server).heard_ms <= case.now.mono_ms - case.waited_ms
 
 
 def _lost_too_many(case: Case) -> bool:

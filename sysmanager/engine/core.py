@@ -92,6 +92,12 @@ class Core:
         self.touched_failovers: set[FailoverId] = set()
         self.groups_changed = True
 
+    def adopt(self, seen: Seen, now: Instant) -> None:
+        """Go on with what was heard before the tables were rebuilt: the recorders did not fall silent because a disk did."""
+        self.seen = seen
+        for failover in self.state.open:
+            self.seen.resume(failover, now)
+
     # ------------------------------------------------------------ in
 
     def take(self, taken: i.Input, now: Instant, token: Hashable = None) -> None:

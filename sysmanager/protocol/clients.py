@@ -201,6 +201,17 @@ class Holders(msgspec.Struct, frozen=True, kw_only=True, tag="holders"):
 
 Answer = Preview | Holders | Refused
 
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request or question on its way to a coordinator elsewhere. actor: the session; what it may do the coordinator decides."""
+
+    actor: Actor
+    body: Request | Question
+
+
+Returned = Done | Refused | Preview | Holders
+"""What comes back for a `Call`."""
+
 # ---------------------------------------------------------------- rows
 
 

@@ -1,0 +1,135 @@
+"""A session with a coordinator elsewhere, over the bus."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sysmanager import wire
+from sysmanager.api.client import ClientError
+from sysmanager.bus import subjects
+from sysmanager.bus.credentials import BusUser, load_credentials
+from sysmanager.bus.large import request_large
+from sysmanager.bus.nats import NatsBus
+from sysmanager.bus.port import Bus, BusError, Message
+from sysmanager.domain.rights import Actor, RoleName
+from sysmanager.protocol.clients import Answer, Call, Changes, Question, Reply, Request, Returned, Snapshot
+
+T = TypeVar("T")
+
+ANSWER_MS = 15_000
+CONNECT_MS = 5_000
+QUIET_MS = 5_000
+"""After so long without a change a client looks whether it has missed some."""
+
+
+class BusClient:
+    """Implements `Client`. `close` also closes the bus connection."""
+
+    def __init__(self, bus: Bus, actor: Actor) -> None:
+        self._bus = bus
+        self._actor = actor
+        self._closed = asyncio.Event()
+
+    @property
+    def actor(self) -> Actor:
+        return self._actor
+
+    async def snapshot(self) -> Snapshot:
+        return await self._exchange(subjects.SNAPSHOT, b"", Snapshot)
+
+    async def changes(self) -> AsyncIterator[Snapshot | Changes]:
+        news: asyncio.Queue[Changes | None] = asyncio.Queue()
+
+        def receive(message: Message) -> None:
+            try:
+                news.put_nowait(wire.decode(Changes, message.body))
+            except wire.WireError:
+                news.put_nowait(None)
+
+        self._bus.on_connection(lambda _: news.put_nowait(None))
+        subscription = await self._bus.subscribe(subjects.CHANGES, receive)
+        try:
+            last = -1
+            while not self._closed.is_set():
+                changes = await self._next(news) if last >= 0 else None
+                if changes is not None and changes.sequence == last + 1:
+                    last = changes.sequence
+                    yield changes
+                elif changes is None or changes.sequence > last + 1 or changes.sequence < last:
+                    # A hole, a restart of the coordinator, a lost connection, or quiet: what is true now?
+                    snapshot = await self._patient_snapshot()
+                    if snapshot is not None and (snapshot.sequence != last or changes is not None):
+                        last = snapshot.sequence
+                        yield snapshot
+        finally:
+            await subscription.end()
+
+    async def _next(self, news: asyncio.Queue[Changes | None]) -> Changes | None:
+        try:
+            async with asyncio.timeout(QUIET_MS / 1000):
+                return await news.get()
+        except TimeoutError:
+            return None
+
+    async def _patient_snapshot(self) -> Snapshot | None:
+        while not self._closed.is_set():
+            try:
+                return await self.snapshot()
+            except ClientError:
+                try:
+                    async with asyncio.timeout(1):
+                        await self._closed.wait()
+                except TimeoutError:
+                    continue
+        return None
+
+    async def request(self, request: Request) -> Reply:
+        returned = await self._call(request)
+        if isinstance(returned, Reply):
+            return returned
+        raise ClientError("The coordinator answered something else than was asked; use the same version of the program on both sides.")
+
+    async def ask(self, question: Question) -> Answer:
+        returned = await self._call(question)
+        if isinstance(returned, Answer):
+            return returned
+        raise ClientError("The coordinator answered something else than was asked; use the same version of the program on both sides.")
+
+    async def _call(self, body: Request | Question) -> Returned:
+        kind: Any = Returned
+        returned: Returned = await self._exchange(subjects.REQUEST, wire.encode(Call(actor=self._actor, body=body)), kind)
+        return returned
+
+    async def _exchange(self, subject: str, body: bytes, kind: type[T]) -> T:
+        try:
+            return wire.decode(kind, await request_large(self._bus, subject, body, ANSWER_MS))
+        except BusError as error:
+            raise ClientError(f"The coordinator does not answer; check that it runs and try again. ({error})") from error
+        except wire.WireError as error:
+            raise ClientError(f"The coordinator's answer was not understood; use the same version on both sides. ({error})") from error
+
+    async def close(self) -> None:
+        self._closed.set()
+        await self._bus.close()
+
+
+async def connect(credentials_file: Path, *, name: str | None = None, role: RoleName = RoleName.ADMINISTRATOR) -> BusClient:
+    """Open a session with the coordinator that wrote this credentials file.
+
+    name: who asks, for the log; the user of this machine by default. role: what the session may do; the file itself is the permission to
+    be Administrator, a lesser role is a choice. Raises ClientError when the file is unusable or nobody answers within 5 s.
+    """
+    try:
+        credentials = load_credentials(credentials_file)
+        bus = NatsBus(credentials, BusUser.CLIENT, "client")
+        connected = await bus.open(wait_ms=CONNECT_MS)
+    except BusError as error:
+        raise ClientError(str(error)) from error
+    if not connected:
+        await bus.close()
+        raise ClientError(f"Nothing answers at {credentials.url}; check that the coordinator runs there.")
+    return BusClient(bus, Actor(name=name or getpass.getuser(), role=role))

@@ -1,0 +1,84 @@
+"""The cache of recorder documents (SPEC 3): fetched from recorders, verified by hash, read for a failover."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+
+from sysmanager.bus.port import BusError
+from sysmanager.documents.port import DocumentError, DocumentStore, StoreName
+from sysmanager.domain.documents import DocumentKind, DocumentSet, SettingsDocument, SettingsSummary, summary_of
+from sysmanager.domain.ids import DocumentHash, RecorderId
+
+log = structlog.get_logger(__name__)
+
+_STORES = {
+    DocumentKind.SETTINGS: StoreName.SETTINGS,
+    DocumentKind.MASKS: StoreName.MASKS,
+    DocumentKind.SCHEDULES: StoreName.SCHEDULES,
+}
+
+Fetch = Callable[[RecorderId, DocumentKind, DocumentHash], Awaitable[bytes]]
+"""Gets one document from a recorder. Raises BusError."""
+
+
+def store_of(kind: DocumentKind) -> StoreName:
+    return _STORES[kind]
+
+
+class DocumentCache:
+    """The three stores, and how they are filled."""
+
+    def __init__(self, store: DocumentStore, fetch: Fetch) -> None:
+        self._store = store
+        self._fetch = fetch
+
+    async def take_in(self, recorder: RecorderId, documents: DocumentSet) -> SettingsSummary | None:
+        """Have all three documents in the cache, synced; None if one could not be had or makes no sense."""
+        settings: bytes | None = None
+        for kind in DocumentKind:
+            content = await self._have(recorder, kind, documents.hash_of(kind))
+            if content is None:
+                return None
+            if kind is DocumentKind.SETTINGS:
+                settings = content
+        assert settings is not None, "settings are one of the kinds"
+        try:
+            return summary_of(msgspec.json.decode(settings, type=SettingsDocument))
+        except msgspec.DecodeError as error:
+            log.warning("settings document not understood", recorder=recorder, why=str(error))
+            return None
+
+    async def missing(self, recorder: RecorderId | None, documents: DocumentSet) -> tuple[DocumentKind, ...]:
+        """Which of the documents are not in the cache and sound; tries to fetch those from the recorder, if one is named."""
+        absent = []
+        for kind in DocumentKind:
+            document_hash = documents.hash_of(kind)
+            found = await self._read(kind, document_hash)
+            if found is None and recorder is not None:
+                found = await self._have(recorder, kind, document_hash)
+            if found is None:
+                absent.append(kind)
+        return tuple(absent)
+
+    async def _read(self, kind: DocumentKind, document_hash: DocumentHash) -> bytes | None:
+        try:
+            return await self._store.get(store_of(kind), document_hash)
+        except DocumentError as error:
+            log.info("document not in the cache", kind=kind.value, why=str(error))
+            return None
+
+    async def _have(self, recorder: RecorderId, kind: DocumentKind, document_hash: DocumentHash) -> bytes | None:
+        try:
+            if await self._store.has(store_of(kind), document_hash):
+                found = await self._read(kind, document_hash)
+                if found is not None:
+                    return found
+            content = await self._fetch(recorder, kind, document_hash)
+            await self._store.put(store_of(kind), document_hash, content)
+        except (BusError, DocumentError) as error:
+            log.info("document not fetched", recorder=recorder, kind=kind.value, why=str(error))
+            return None
+        return content

@@ -1,0 +1,167 @@
+"""The coordinator's side of the bus towards the recorders: what they say comes in as inputs, what they shall do goes out as orders."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from sysmanager import wire
+from sysmanager.bus import subjects
+from sysmanager.bus.large import request_large, serve_large
+from sysmanager.bus.port import Bus, BusError, Message, Subscription
+from sysmanager.coordinator import inputs as i
+from sysmanager.documents.port import DocumentError, DocumentStore
+from sysmanager.domain.documents import DocumentKind
+from sysmanager.domain.ids import DocumentHash, RecorderId
+from sysmanager.engine.cache import store_of
+from sysmanager.protocol.recorders import (
+    Ask,
+    Beacon,
+    Beat,
+    FetchDocument,
+    FromRecorder,
+    Order,
+    OrderAnswer,
+    Record,
+    Standing,
+    WatchdogBeat,
+)
+
+log = structlog.get_logger(__name__)
+
+RECORD_MS = 5_000
+"""How long a recorder has to save settings and to say so (SPEC 6, step 4)."""
+
+SHORT_MS = 2_000
+"""How long it has for any other answer."""
+
+FETCH_MS = 5_000
+GARBAGE_LOG_EVERY = 100
+"""Of the messages of one recorder that make no sense, the first is logged, and then every so many."""
+
+
+class Listener(Protocol):
+    """What the field tells the engine. Called on the loop of the bus; must not block."""
+
+    def hear(self, taken: i.Input) -> None: ...
+
+    def canary(self, term: int, sequence: int) -> None: ...
+
+    async def standing(self, ask: Ask) -> Standing: ...
+
+
+class Field:
+    """Recorders, as one bus reaches them.
+
+    garbage: how many messages of each subject made no sense and were dropped (SPEC 18).
+    """
+
+    def __init__(self, bus: Bus, store: DocumentStore) -> None:
+        self._bus = bus
+        self._store = store
+        self._subscriptions: list[Subscription] = []
+        self.garbage: dict[str, int] = {}
+
+    async def open(self, listener: Listener) -> None:
+        """Begin to hear recorders and to answer them."""
+
+        def heard(kind: type[Beat] | type[WatchdogBeat]) -> Callable[[Message], None]:
+            def receive(message: Message) -> None:
+                beat = self._decode_beat(kind, message)
+                if beat is not None:
+                    listener.hear(i.Heard(message=beat))
+
+            return receive
+
+        def beacon(message: Message) -> None:
+            try:
+                found: Beacon = wire.decode(Beacon, message.body)
+            except wire.WireError as error:
+                self._drop(message.subject, str(error))
+                return
+            listener.canary(found.term, found.sequence)
+
+        async def ask(message: Message) -> bytes:
+            question: Ask = wire.decode(Ask, message.body)
+            return wire.encode(await listener.standing(question))
+
+        self._subscriptions = [
+            await self._bus.subscribe(subjects.EVERY_BEAT, heard(Beat)),
+            await self._bus.subscribe(subjects.EVERY_WATCHDOG, heard(WatchdogBeat)),
+            await self._bus.subscribe(subjects.BEACON, beacon),
+            await self._bus.serve(subjects.ASK, self._guarded(ask)),
+            await serve_large(self._bus, subjects.STORE, self._guarded(self._give)),
+        ]
+
+    async def close(self) -> None:
+        for subscription in self._subscriptions:
+            await subscription.end()
+        self._subscriptions = []
+
+    @property
+    def connected(self) -> bool:
+        return self._bus.connected
+
+    # ------------------------------------------------------------ what comes in
+
+    def _decode_beat(self, kind: type[Beat] | type[WatchdogBeat], message: Message) -> FromRecorder | None:
+        try:
+            beat: FromRecorder = wire.decode(kind, message.body)
+            sender = subjects.recorder_of(message.subject)
+        except (wire.WireError, ValueError) as error:
+            self._drop(message.subject, str(error))
+            return None
+        if beat.recorder != sender:
+            self._drop(message.subject, f"It speaks for {beat.recorder[:64]!r}.")
+            return None
+        return beat
+
+    def _drop(self, subject: str, why: str) -> None:
+        count = self.garbage[subject] = self.garbage.get(subject, 0) + 1
+        if count % GARBAGE_LOG_EVERY == 1:
+            log.warning("message dropped", subject=subject, why=why, dropped=count)
+
+    def _guarded(self, answer: Callable[[Message], Awaitable[bytes]]) -> Callable[[Message], Awaitable[bytes]]:
+        """A question that makes no sense gets an empty answer, which no asker takes for one, and is counted."""
+
+        async def answered(message: Message) -> bytes:
+            try:
+                return await answer(message)
+            except wire.WireError as error:
+                self._drop(message.subject, str(error))
+            except DocumentError as error:
+                log.warning("document not given", why=str(error))
+            return b""
+
+        return answered
+
+    async def _give(self, message: Message) -> bytes:
+        wanted: FetchDocument = wire.decode(FetchDocument, message.body)
+        return await self._store.get(store_of(wanted.kind), wanted.hash)
+
+    # ------------------------------------------------------------ what goes out
+
+    async def beacon(self, term: int, sequence: int, wall_ms: int) -> None:
+        await self._bus.publish(subjects.BEACON, wire.encode(Beacon(term=term, sequence=sequence, wall_ms=wall_ms)))
+
+    async def order(self, recorder: RecorderId, order: Order) -> i.OrderAnswered | i.OrderUndelivered:
+        """Send an order and wait for its answer."""
+        timeout_ms = RECORD_MS if isinstance(order, Record) else SHORT_MS
+        subject = subjects.order(recorder)
+        try:
+            body = await self._bus.request(subject, wire.encode(order), timeout_ms)
+            answer: OrderAnswer = wire.decode(OrderAnswer, body)
+        except BusError as error:
+            log.info("order not answered", recorder=recorder, order=type(order).__name__, why=str(error))
+            return i.OrderUndelivered(recorder=recorder, order=order)
+        except wire.WireError as error:
+            self._drop(subject, str(error))
+            return i.OrderUndelivered(recorder=recorder, order=order)
+        return i.OrderAnswered(recorder=recorder, order=order, answer=answer)
+
+    async def document(self, recorder: RecorderId, kind: DocumentKind, document_hash: DocumentHash) -> bytes:
+        """One document of a recorder. Raises BusError when it does not give it."""
+        question = wire.encode(FetchDocument(kind=kind, hash=document_hash))
+        return await request_large(self._bus, subjects.documents(recorder), question, FETCH_MS)

@@ -1,0 +1,150 @@
+"""Rows that changed, for all clients: made from the core's tables when they are durable, numbered without a hole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sysmanager.domain.failover import Failover
+from sysmanager.domain.group import Group
+from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
+from sysmanager.domain.instant import Instant
+from sysmanager.engine.core import Core
+from sysmanager.engine.rows import log_rows, recorder_row, system_row
+from sysmanager.protocol.clients import Changes, Connection, Health, RecorderRow, Snapshot, SystemRow
+
+REFRESH_MS = 250
+"""How often rows are looked at that change by time alone: silence, countdowns, how long a server has been stable."""
+
+ROUND_MS = 30_000
+"""Within this time every row is looked at once, for free space and the like."""
+
+Receive = Callable[[Changes], None]
+
+
+class Publisher:
+    """Knows the last row of everything, and whom to tell. All calls on the engine's loop."""
+
+    def __init__(self, site: str, *, practice: bool = False) -> None:
+        self._site = site
+        self._practice = practice
+        self._sequence = 0
+        self._recorders: dict[RecorderId, RecorderRow] = {}
+        self._groups: dict[GroupId, Group] = {}
+        self._failovers: dict[FailoverId, Failover] = {}
+        self._system: SystemRow | None = None
+        self._healths: dict[Health, int] = {}
+        self._moving: set[RecorderId] = set()
+        self._round: list[RecorderId] = []
+        self._receivers: list[Receive] = []
+        self.lag_ms = 0
+
+    def subscribe(self, receive: Receive) -> Callable[[], None]:
+        """Hear every change from now on; the result ends that."""
+        self._receivers.append(receive)
+
+        def end() -> None:
+            if receive in self._receivers:
+                self._receivers.remove(receive)
+
+        return end
+
+    def snapshot(self, core: Core, now: Instant) -> Snapshot:
+        """Everything, as of the last published change."""
+        self.publish(core, now)
+        assert self._system is not None, "published before"
+        return Snapshot(
+            sequence=self._sequence,
+            system=self._system,
+            groups=tuple(self._groups.values()),
+            recorders=tuple(self._recorders.values()),
+            failovers=log_rows(core.state),
+        )
+
+    def restart(self, core: Core) -> None:
+        """The tables were rebuilt: look at every row again."""
+        core.touched_recorders.update(core.state.recorders)
+        core.touched_failovers.update(core.state.failovers)
+        core.groups_changed = True
+
+    def refresh(self, core: Core, now: Instant) -> None:
+        """Look again at rows that move by themselves, and at a share of all others."""
+        core.touched_recorders |= self._moving
+        if not self._round:
+            self._round = list(core.state.recorders)
+        share = max(1, len(core.state.recorders) * REFRESH_MS // ROUND_MS)
+        core.touched_recorders.update(self._round[:share])
+        del self._round[:share]
+        self.publish(core, now)
+
+    def publish(self, core: Core, now: Instant, *, rows_only: bool = False) -> None:
+        """Tell the receivers what is different since the last time. rows_only: leave the system row, which looks at all, for later."""
+        recorders, removed = self._changed_recorders(core, now)
+        groups, removed_groups = self._changed_groups(core)
+        failovers = self._changed_failovers(core)
+        system = self._system
+        if not rows_only or system is None:
+            counts = self._healths
+            system = system_row(core.state, core.seen, now, site=self._site, practice=self._practice, lag_ms=self.lag_ms, healths=counts)
+        system_changed = system != self._system
+        self._system = system
+        if not (recorders or removed or groups or removed_groups or failovers or system_changed):
+            return
+        self._sequence += 1
+        changes = Changes(
+            sequence=self._sequence,
+            system=system if system_changed else None,
+            groups=groups,
+            removed_groups=removed_groups,
+            recorders=recorders,
+            removed_recorders=removed,
+            failovers=failovers,
+        )
+        for receive in tuple(self._receivers):
+            receive(changes)
+
+    def _changed_recorders(self, core: Core, now: Instant) -> tuple[tuple[RecorderRow, ...], tuple[RecorderId, ...]]:
+        changed: list[RecorderRow] = []
+        removed: list[RecorderId] = []
+        for recorder in sorted(core.touched_recorders):
+            row = core.state.recorders.get(recorder)
+            old = self._recorders.get(recorder)
+            if row is None:
+                if old is not None:
+                    self._count(old, -1)
+                    del self._recorders[recorder]
+                    removed.append(recorder)
+                self._moving.discard(recorder)
+                continue
+            new = recorder_row(core.state, core.seen, row, now)
+            still = new.connection is Connection.CONNECTED and new.countdown_ms is None and not new.stable_ms
+            (self._moving.discard if still else self._moving.add)(recorder)
+            if new != old:
+                if old is not None:
+                    self._count(old, -1)
+                self._count(new, 1)
+                self._recorders[recorder] = new
+                changed.append(new)
+        core.touched_recorders.clear()
+        return tuple(changed), tuple(removed)
+
+    def _count(self, row: RecorderRow, step: int) -> None:
+        self._healths[row.health] = self._healths.get(row.health, 0) + step
+
+    def _changed_groups(self, core: Core) -> tuple[tuple[Group, ...], tuple[GroupId, ...]]:
+        if not core.groups_changed:
+            return (), ()
+        core.groups_changed = False
+        changed = tuple(group for group in core.state.groups.values() if self._groups.get(group.id) != group)
+        removed = tuple(group for group in self._groups if group not in core.state.groups)
+        self._groups = dict(core.state.groups)
+        return changed, removed
+
+    def _changed_failovers(self, core: Core) -> tuple[Failover, ...]:
+        changed = []
+        for failover in sorted(core.touched_failovers):
+            entry = core.state.failovers.get(failover)
+            if entry is not None and self._failovers.get(failover) != entry:
+                self._failovers[failover] = entry
+                changed.append(entry)
+        core.touched_failovers.clear()
+        return tuple(changed)
