@@ -27,8 +27,9 @@ NO_SPACE = Space(free_bytes=0, total_bytes=0)
 class DiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of the material disks. Together, hang limit and tick stay under the 2 s of SPEC 16.
 
-    hang_limit_s: bytes not taken for so long go elsewhere. reserve_bytes: less free space than this is *full*.
-    queue_limit_bytes: what may wait for one disk. stuck_threads: abandoned writers of one disk that may exist at once.
+    hang_limit_s: a call that takes so long is a hanging disk; bytes that waited so long go elsewhere, if there is an elsewhere.
+    reserve_bytes: less free space than this is *full*. queue_limit_bytes: what may wait for one disk, but for a burst of `burst_s`.
+    stuck_threads: abandoned writers of one disk that may exist at once.
     """
 
     hang_limit_s: float = 1.5
@@ -38,7 +39,8 @@ class DiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     sync_every_s: float = 5.0
     retry_every_s: float = 3.0
     reserve_bytes: int = 64 << 20
-    queue_limit_bytes: int = 64 << 20
+    queue_limit_bytes: int = 128 << 20
+    burst_s: float = 0.5
     stuck_threads: int = 2
 
 
@@ -169,11 +171,18 @@ class DiskSet:
             if self._clock_s >= disk.retry_at and len(disk.abandoned) < self._settings.stuck_threads:
                 self._try(disk)
             return
-        if jobs.waiting_s(self._clock_s) > self._settings.hang_limit_s:
+        if jobs.busy_s() > self._settings.hang_limit_s:
             self._lose(disk, jobs, f"The material disk {disk.path} does not answer. Check the disk, its cable or the network share.")
+        elif jobs.behind_s() > self._settings.hang_limit_s and self._has_other(disk):
+            # The last disk is kept however slow it is: it still takes something, and losing it would take nothing.
+            self._lose(disk, jobs, f"The material disk {disk.path} is too slow for what is recorded on it. Use a faster one, or more.")
         elif self._clock_s >= disk.health_at:
             disk.health_at = self._clock_s + self._settings.health_every_s
             jobs.check_health()
+
+    def _has_other(self, disk: MaterialDisk) -> bool:
+        with self._lock:
+            return any(other.writable for other in self._disks if other is not disk)
 
     def _try(self, disk: MaterialDisk) -> None:
         settings = self._settings
@@ -183,6 +192,7 @@ class DiskSet:
                 self._filesystem,
                 clock=lambda: self._clock_s,
                 queue_limit_bytes=settings.queue_limit_bytes,
+                burst_s=settings.burst_s,
                 sync_every_s=settings.sync_every_s,
                 write_test_every_s=settings.write_test_every_s,
                 healthy=lambda jobs, space: self._healthy(disk, jobs, space),

@@ -84,6 +84,7 @@ class DiskJobs:
         *,
         clock: Callable[[], float],
         queue_limit_bytes: int,
+        burst_s: float,
         sync_every_s: float,
         write_test_every_s: float,
         healthy: Callable[[DiskJobs, Space], None],
@@ -93,6 +94,7 @@ class DiskJobs:
         self._filesystem = filesystem
         self._clock = clock
         self._queue_limit_bytes = queue_limit_bytes
+        self._burst_s = burst_s
         self._sync_every_s = sync_every_s
         self._write_test_every_s = write_test_every_s
         self._healthy = healthy
@@ -126,11 +128,18 @@ class DiskJobs:
             self._finishing = True
             self._wake.notify()
 
-    def waiting_s(self, now_s: float) -> float:
-        """How long the oldest unfinished job has been waiting."""
+    def busy_s(self) -> float:
+        """How long the call that is being made has been going on."""
         with self._wake:
-            since = self._queue[0].queued_s if self._queue else now_s
-            return now_s - (since if self._busy_since_s is None else min(since, self._busy_since_s))
+            return 0.0 if self._busy_since_s is None else self._clock() - self._busy_since_s
+
+    def behind_s(self) -> float:
+        """How long the oldest job has been waiting in the queue."""
+        with self._wake:
+            return self._behind_s()
+
+    def _behind_s(self) -> float:
+        return self._clock() - self._queue[0].queued_s if self._queue else 0.0
 
     def open(self, path: Path, owner: FileOwner) -> DiskFile:
         file = DiskFile(self, path, owner)
@@ -150,7 +159,9 @@ class DiskJobs:
         with self._wake:
             if self._abandoned or self._overfull:
                 return
-            overfull = self._overfull = self._queued_bytes + len(job.data) > self._queue_limit_bytes
+            # A burst is welcome: the frames of a lost disk come all at once, and are in memory anyway.
+            overfull = self._queued_bytes + len(job.data) > self._queue_limit_bytes and self._behind_s() > self._burst_s
+            self._overfull = overfull
             if not overfull:
                 job.queued_s = self._clock()
                 self._queue.append(job)
@@ -158,7 +169,7 @@ class DiskJobs:
                 self._wake.notify()
         if overfull:
             # Told from a thread of its own: the caller may hold the lock of the very owner that has to hear it.
-            problem = f"The material disk {self._disk} is too slow for what is recorded on it."
+            problem = f"The material disk {self._disk} is too slow for what is recorded on it. Use a faster one, or more."
             threading.Thread(target=self._failed, args=(self, problem), name="disk overfull", daemon=True).start()
 
     def abandon(self, problem: str) -> None:
@@ -185,6 +196,7 @@ class DiskJobs:
                 if job is not None:
                     job.run(job)
                 if syncing is not None:
+                    self._busy_since_s = self._clock()
                     self._sync(syncing)
         except OSError as error:
             self._failed(self, explain(self._disk, error))
@@ -201,7 +213,7 @@ class DiskJobs:
                 job = self._queue.popleft() if self._queue else None
                 if job is not None or syncing is not None:
                     self._queued_bytes -= len(job.data) if job else 0
-                    self._busy_since_s = now_s if job is None else min(now_s, job.queued_s)
+                    self._busy_since_s = now_s
                     return job, syncing
                 if self._finishing:
                     break

@@ -1,0 +1,333 @@
+"""Material disks that hang, fail, fill, vanish and come back; and that no frame is lost by it while one disk is left."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from sysmanager.recorder.disks import DiskSet, DiskSettings, DiskState
+from sysmanager.recorder.index import read_index, spans
+from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
+from sysmanager.recorder.segments import Frame
+from sysmanager.simulation.cameras.clip import Clip
+from tests.helpers.footage import H264, QUICK_DISKS, FaultyFileSystem, Gauge, marked_frames, marks, numbers, small_clip
+
+LONG = SegmentSettings(segment_ms=3_600_000)
+
+
+class Rig:
+    """Two material disks, one camera's writer, and what they said."""
+
+    def __init__(self, folder: Path, clip: Clip, settings: DiskSettings = QUICK_DISKS, segment: SegmentSettings = LONG) -> None:
+        self.clip = clip
+        self.files = FaultyFileSystem()
+        self.paths = [folder / "a", folder / "b"]
+        for path in self.paths:
+            path.mkdir()
+        self.gauge = Gauge()
+        self.disks = DiskSet(self.paths, filesystem=self.files, settings=settings, on_change=self.gauge.notice)
+        self.recorded: list[Recorded] = []
+        self.writer = CameraWriter("cam-001", "rec-1", self.disks, epoch=1, settings=segment, recorded=self._recorded)
+        self.disks.listen(lambda _states: self.writer.retry())
+        self.disks.start()
+        assert self.disks.wait_tested(5.0)
+        self.next = 0
+
+    def _recorded(self, recorded: Recorded) -> None:
+        self.recorded.append(recorded)
+        self.gauge.notice(recorded)
+
+    def put(self, count: int) -> None:
+        for frame in marked_frames(self.clip, count, first=self.next):
+            assert self.writer.put(frame)
+        self.next += count
+
+    def state(self, path: Path) -> DiskState:
+        return next(state for state in self.disks.states() if state.path == str(path))
+
+    def used(self) -> Path:
+        """The disk that holds the newest segment."""
+        return max(self.paths, key=lambda path: max((p.stat().st_mtime_ns for p in path.rglob("*.ts")), default=0))
+
+    def wait_recorded(self, count: int) -> None:
+        self.gauge.wait(lambda: len(self.recorded) >= count)
+
+    def close(self) -> None:
+        self.writer.end()
+        self.gauge.wait(self.writer.idle)
+        self.disks.stop()
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    return small_clip(tmp_path_factory.mktemp("clip"))
+
+
+@pytest.fixture
+def rig(tmp_path: Path, clip: Clip) -> Iterator[Rig]:
+    rig = Rig(tmp_path, clip)
+    rig.writer.begin(H264)
+    yield rig
+    rig.files.heal()
+    rig.disks.stop()
+
+
+def test_frames_are_reported_once_each_when_written(rig: Rig) -> None:
+    rig.put(12)
+    rig.wait_recorded(12)
+    rig.close()
+    assert [recorded.frame_ms for recorded in rig.recorded] == [frame.pts_us // 1000 for frame in marked_frames(rig.clip, 12)]
+    assert numbers(rig.paths, "cam-001") == list(range(12))
+
+
+def test_segments_are_cut_at_key_frames_without_losing_or_doubling(tmp_path: Path, clip: Clip) -> None:
+    rig = Rig(tmp_path, clip, segment=SegmentSettings(segment_ms=600))
+    rig.writer.begin(H264)
+    rig.put(50)
+    rig.close()
+    assert numbers(rig.paths, "cam-001", 1) == list(range(50))
+    span = spans(rig.paths, "cam-001", 1)
+    assert span is not None
+    assert (span.frames, span.segments) == (50, 5)
+
+
+def test_a_new_epoch_and_a_new_stream_begin_new_segments(rig: Rig) -> None:
+    rig.put(7)
+    rig.writer.set_epoch(9)
+    rig.put(5)
+    rig.writer.begin(H264)
+    late = marked_frames(rig.clip, 5, first=12)
+    assert [rig.writer.put(frame) for frame in late] == [False, False, False, True, True]
+    rig.close()
+    assert numbers(rig.paths, "cam-001", 1) == list(range(10))
+    assert numbers(rig.paths, "cam-001", 9) == [10, 11, 15, 16]
+
+
+def test_a_complete_segment_has_a_line_in_the_index(rig: Rig) -> None:
+    rig.put(10)
+    rig.close()
+    (segment,) = rig.used().rglob("*.ts")
+    line = read_index(segment.with_name("rec-1.idx"))[segment.name]
+    assert (line.frames, line.size_bytes) == (10, segment.stat().st_size)
+
+
+def test_a_name_that_is_taken_is_not_written_over(rig: Rig) -> None:
+    rig.put(5)
+    rig.close()
+    (first,) = rig.used().rglob("*.ts")
+    content = first.read_bytes()
+    disks = DiskSet([rig.used()], settings=QUICK_DISKS)
+    disks.start()
+    assert disks.wait_tested(5.0)
+    writer = CameraWriter("cam-001", "rec-1", disks, epoch=1, settings=LONG, recorded=rig.gauge.notice)
+    writer.begin(H264)
+    for frame in marked_frames(rig.clip, 5):
+        writer.put(frame)
+    writer.end()
+    rig.gauge.wait(writer.idle)
+    disks.stop()
+    assert first.read_bytes() == content
+    assert first.with_name(first.stem + "-1.ts").exists()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EROFS, errno.ENOENT, errno.EACCES])
+def test_a_disk_that_fails_is_lost_and_its_frames_go_to_the_other(rig: Rig, number: int) -> None:
+    rig.put(13)
+    rig.wait_recorded(13)
+    bad = rig.used()
+    rig.files.fail(bad, number)
+    rig.put(12)
+    rig.wait_recorded(25)
+    state = rig.state(bad)
+    assert not state.writable
+    assert state.problem.endswith(".")
+    assert str(bad) in state.problem
+    rig.close()
+    assert set(numbers(rig.paths, "cam-001")) == set(range(25))
+    good = next(path for path in rig.paths if path != bad)
+    kept = numbers([good], "cam-001")
+    assert kept == list(range(kept[0], 25))
+    span = spans(rig.paths, "cam-001", 1)
+    assert span is not None
+    assert span.frames == 25
+
+
+def test_a_disk_that_hangs_is_lost_in_time_and_disturbs_nobody(rig: Rig) -> None:
+    rig.put(11)
+    rig.wait_recorded(11)
+    bad = rig.used()
+    rig.files.hang(bad)
+    begun = time.monotonic()
+    rig.put(9)
+    assert time.monotonic() - begun < QUICK_DISKS.hang_limit_s
+    rig.wait_recorded(20)
+    assert time.monotonic() - begun < QUICK_DISKS.hang_limit_s + 2.0
+    assert "does not answer" in rig.state(bad).problem
+    rig.put(10)
+    rig.close()
+    good = next(path for path in rig.paths if path != bad)
+    kept = numbers([good], "cam-001")
+    assert kept == list(range(kept[0], 30))
+    assert kept[0] <= 11
+    assert [recorded.frame_ms for recorded in rig.recorded] == [frame.pts_us // 1000 for frame in marked_frames(rig.clip, 30)]
+
+
+def test_stuck_threads_of_a_hanging_disk_are_few(rig: Rig) -> None:
+    rig.files.hang(rig.paths[0])
+    rig.gauge.wait(lambda: not rig.state(rig.paths[0]).writable)
+    done = threading.Event()
+    done.wait(QUICK_DISKS.retry_every_s * 8 + QUICK_DISKS.hang_limit_s * 3)
+    stuck = [thread for thread in threading.enumerate() if thread.name == f"disk {rig.paths[0]}"]
+    assert 1 <= len(stuck) <= QUICK_DISKS.stuck_threads
+    rig.files.heal()
+    rig.gauge.wait(lambda: rig.state(rig.paths[0]).writable)
+
+
+def test_a_slow_disk_is_left_for_a_faster_one_but_the_last_is_kept(tmp_path: Path, clip: Clip) -> None:
+    settings = DiskSettings(hang_limit_s=0.3, tick_s=0.02, retry_every_s=60.0, reserve_bytes=1000)
+    rig = Rig(tmp_path, clip, settings)
+    rig.writer.begin(H264)
+    rig.put(5)
+    rig.wait_recorded(5)
+    slow = rig.used()
+    rig.files.slow(slow, 0.05)
+    rig.put(20)
+    rig.wait_recorded(25)
+    assert "too slow" in rig.state(slow).problem
+    last = next(path for path in rig.paths if path != slow)
+    rig.files.slow(last, 0.05)
+    rig.put(20)
+    rig.wait_recorded(45)
+    assert rig.state(last).writable
+    rig.close()
+    assert set(numbers([last], "cam-001")) >= set(range(25, 45))
+
+
+def test_a_full_disk_is_left_before_it_fails(rig: Rig) -> None:
+    rig.put(10)
+    rig.wait_recorded(10)
+    bad = rig.used()
+    rig.files.fill(bad, 999)
+    rig.gauge.wait(lambda: not rig.state(bad).writable)
+    assert "full" in rig.state(bad).problem
+    assert rig.state(bad).free_bytes == 999
+    rig.put(10)
+    rig.wait_recorded(20)
+    rig.files.heal()
+    rig.gauge.wait(lambda: rig.state(bad).writable)
+    rig.close()
+    assert set(numbers(rig.paths, "cam-001")) == set(range(20))
+
+
+def test_a_folder_that_vanishes_is_lost_and_is_not_made_anew(rig: Rig) -> None:
+    bad = rig.paths[1]
+    away = bad.rename(bad.with_name("away"))
+    rig.gauge.wait(lambda: not rig.state(bad).writable)
+    assert "is not there" in rig.state(bad).problem
+    assert not bad.exists()
+    away.rename(bad)
+    rig.gauge.wait(lambda: rig.state(bad).writable)
+
+
+def test_without_any_disk_frames_wait_until_one_comes_back(rig: Rig) -> None:
+    for path in rig.paths:
+        rig.files.fail(path)
+    rig.gauge.wait(lambda: not any(state.writable for state in rig.disks.states()))
+    rig.put(12)
+    assert not rig.recorded
+    rig.files.heal()
+    rig.wait_recorded(12)
+    rig.close()
+    assert numbers(rig.paths, "cam-001") == list(range(12))
+
+
+def test_what_waits_is_limited_by_whole_groups_of_pictures(tmp_path: Path, clip: Clip) -> None:
+    frames = marked_frames(clip, 60)
+    limit = sum(len(frame.data) for frame in frames[-20:])
+    rig = Rig(tmp_path, clip, segment=SegmentSettings(segment_ms=3_600_000, memory_limit_bytes=limit))
+    rig.writer.begin(H264)
+    for path in rig.paths:
+        rig.files.fail(path)
+    rig.gauge.wait(lambda: not any(state.writable for state in rig.disks.states()))
+    rig.put(60)
+    lost = rig.writer.lost_frames
+    assert lost >= 35
+    rig.files.heal()
+    rig.wait_recorded(60 - lost)
+    rig.close()
+    assert numbers(rig.paths, "cam-001") == list(range(lost, 60))
+    assert lost % 5 == 0
+
+
+def test_a_queue_that_overflows_loses_the_disk_not_the_frames(tmp_path: Path, clip: Clip) -> None:
+    settings = DiskSettings(
+        hang_limit_s=60.0, tick_s=0.02, health_every_s=60.0, retry_every_s=60.0, reserve_bytes=1000, queue_limit_bytes=20_000, burst_s=0.1
+    )
+    rig = Rig(tmp_path, clip, settings)
+    rig.writer.begin(H264)
+    rig.put(5)
+    rig.wait_recorded(5)
+    bad = rig.used()
+    rig.files.hang(bad)
+    rig.put(50)  # more than the limit, but in one burst
+    while rig.state(bad).writable:
+        rig.put(5)
+        rig.gauge.pause()
+        assert rig.next < 5000
+    assert "too slow" in rig.state(bad).problem
+    good = next(path for path in rig.paths if path != bad)
+    rig.wait_recorded(rig.next)
+    rig.close()
+    rig.files.heal()
+    kept = numbers([good], "cam-001")
+    assert kept == list(range(kept[0], rig.next))
+
+
+def test_open_files_are_synced_now_and_then(rig: Rig) -> None:
+    before = rig.files.syncs
+    rig.put(5)
+    rig.gauge.wait(lambda: rig.files.syncs > before)
+
+
+def test_damaged_frames_are_counted_and_passed_over(rig: Rig) -> None:
+    at_us = marked_frames(rig.clip, 1)[0].pts_us
+    assert rig.writer.put(Frame(b"no start code", True, at_us - 1, at_us - 1))
+    rig.put(8)
+    rig.close()
+    assert rig.writer.damaged_frames == 1
+    assert numbers(rig.paths, "cam-001") == list(range(8))
+
+
+def test_a_clock_that_was_set_back_begins_a_new_segment(rig: Rig) -> None:
+    rig.put(10)
+    for frame in marked_frames(rig.clip, 10, first=10, start_us=marked_frames(rig.clip, 1)[0].pts_us - 60_000_000):
+        assert rig.writer.put(frame)
+    rig.close()
+    assert len(rig.recorded) == 20
+    found = [marks(path) for path in sorted(rig.used().rglob("*.ts"))]
+    assert [[number for number, _ in segment] for segment in found] == [list(range(10, 20)), list(range(10))]
+    assert max(abs(error_us) for segment in found for _, error_us in segment) <= 20
+
+
+def test_cameras_are_spread_over_the_disks(rig: Rig) -> None:
+    class Owner:
+        def accepted(self, file_bytes: int) -> None: ...
+        def synced(self, file_bytes: int) -> None: ...
+        def closed(self, path: Path, file_bytes: int) -> None: ...
+        def lost(self, problem: str) -> None: ...
+
+    def place(camera: str) -> Path:
+        file = rig.disks.open(PurePosixPath(camera) / "day" / f"{time.monotonic_ns()}.ts", camera, Owner())
+        assert file is not None
+        file.close()
+        return file.path.parent.parent.parent
+
+    places = {camera: place(camera) for camera in (f"cam-{number}" for number in range(60))}
+    shares = [sum(1 for path in places.values() if path == disk) for disk in rig.paths]
+    assert min(shares) >= 15
+    assert all(place(camera) == path for camera, path in places.items())
