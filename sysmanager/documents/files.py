@@ -59,6 +59,9 @@ class FileDocumentStore:
     async def list(self, store: StoreName) -> list[str]:
         return sorted(await asyncio.to_thread(self._names, store))
 
+    async def remove(self, store: StoreName, document_hash: str) -> None:
+        await asyncio.to_thread(self._remove, store, document_hash)
+
     def _put(self, store: StoreName, document_hash: str, content: bytes) -> None:
         check_new_document(store, document_hash, content, self._verify)
         framed = _PREFIX + hashlib.sha256(content).hexdigest().encode() + b"\n" + content
@@ -92,6 +95,12 @@ class FileDocumentStore:
     def _names(self, store: StoreName) -> set[str]:
         with self._working(store) as folder:
             return {path.name for path in folder.iterdir() if is_document_hash(path.name)}
+
+    def _remove(self, store: StoreName, document_hash: str) -> None:
+        with self._working(store) as folder:
+            if is_document_hash(document_hash):
+                (folder / document_hash).unlink(missing_ok=True)
+                sync_folder(folder)
 
     def _is_sound(self, document_hash: str, framed: bytes) -> bool:
         content = framed[_HEADER_BYTES:]

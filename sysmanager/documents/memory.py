@@ -35,6 +35,10 @@ class MemoryDocumentStore:
     async def list(self, store: StoreName) -> list[str]:
         return sorted(document_hash for name, document_hash in self._documents if name is store)
 
+    async def remove(self, store: StoreName, document_hash: str) -> None:
+        self._documents.pop((store, document_hash), None)
+        self._damaged.discard((store, document_hash))
+
     def damage(self, store: StoreName, document_hash: str) -> None:
         """As a damaged disk would: the next `get` finds it so."""
         if (store, document_hash) in self._documents:

@@ -92,6 +92,9 @@ class DocumentStore(Protocol):
     async def list(self, store: StoreName) -> list[str]:
         """The hashes of all documents, sorted. Raises `DocumentStoreFailed`."""
 
+    async def remove(self, store: StoreName, document_hash: str) -> None:
+        """Forget a document that nothing names any more; harmless when it is not there. Raises `DocumentStoreFailed`."""
+
 
 def is_document_hash(text: str) -> bool:
     """Names come from other machines and become names of files."""

@@ -120,3 +120,14 @@ async def test_document_sealed_anew_replaces_the_old(store: DocumentStore) -> No
         await store.put(StoreName.SETTINGS, document_hash, msgspec.json.encode(version))
     assert await store.get(StoreName.SETTINGS, document_hash) == msgspec.json.encode(versions[1])
     assert await store.list(StoreName.SETTINGS) == [document_hash]
+
+
+async def test_removed_and_put_again(store: DocumentStore) -> None:
+    document_hash, content = document("a")
+    await store.put(StoreName.SETTINGS, document_hash, content)
+    for _ in range(2):
+        await store.remove(StoreName.SETTINGS, document_hash)
+    assert not await store.has(StoreName.SETTINGS, document_hash)
+    await store.remove(StoreName.SETTINGS, "../nothing")
+    await store.put(StoreName.SETTINGS, document_hash, content)
+    assert await store.get(StoreName.SETTINGS, document_hash) == content
