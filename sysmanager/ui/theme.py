@@ -93,6 +93,12 @@ DARK = Colours(
 )
 
 
+def _path(name: str) -> str:
+    """Where a resource lies, as a style sheet names files."""
+    with resources.as_file(resources.files("sysmanager.ui").joinpath("resources", name)) as path:
+        return path.as_posix()
+
+
 def resource(name: str) -> bytes:
     """A file of the interface's own, by its path below ``resources``."""
     return resources.files("sysmanager.ui").joinpath("resources", *name.split("/")).read_bytes()
@@ -233,10 +239,12 @@ def _palette(c: Colours) -> QPalette:
 
 
 def _style_sheet(c: Colours) -> str:
+    look = "dark" if c is DARK else "light"
+    chevron, check = _path(f"chevron-{look}.svg"), _path(f"check-{look}.svg")
     return f"""
     QToolTip {{ color: {c.ink}; background: {c.paper}; border: 1px solid {c.edge}; padding: 4px 6px; }}
-    QMenuBar {{ background: {c.panel}; padding: 2px 6px; }}
-    QMenuBar::item {{ padding: 4px 8px; border-radius: 4px; background: transparent; }}
+    QMenuBar {{ background: {c.panel}; padding: 1px 6px; }}
+    QMenuBar::item {{ padding: 3px 8px; border-radius: 4px; background: transparent; }}
     QMenuBar::item:selected {{ background: {c.hover}; }}
     QMenu {{ background: {c.paper}; border: 1px solid {c.line}; padding: 4px; }}
     QMenu::item {{ padding: 5px 22px 5px 8px; border-radius: 4px; }}
@@ -244,8 +252,8 @@ def _style_sheet(c: Colours) -> str:
     QMenu::item:disabled {{ color: {c.faint}; }}
     QMenu::separator {{ height: 1px; background: {c.line}; margin: 4px 6px; }}
     QMenu::icon {{ padding-left: 6px; }}
-    QToolBar {{ background: {c.panel}; border: none; border-bottom: 1px solid {c.line}; spacing: 4px; padding: 4px 8px; }}
-    QToolBar QToolButton {{ padding: 5px 9px; border-radius: 4px; border: 1px solid transparent; }}
+    QToolBar {{ background: {c.panel}; border: none; border-bottom: 1px solid {c.line}; spacing: 2px; padding: 2px 6px; }}
+    QToolBar QToolButton {{ padding: 4px 8px; border-radius: 4px; border: 1px solid transparent; }}
     QToolBar QToolButton:hover {{ background: {c.hover}; }}
     QToolBar QToolButton:focus {{ border-color: {c.accent}; }}
     QToolBar QToolButton:disabled {{ color: {c.faint}; }}
@@ -271,17 +279,31 @@ def _style_sheet(c: Colours) -> str:
         padding: 4px 8px; min-height: 18px; selection-background-color: {c.accent}; selection-color: {c.on_accent}; }}
     QLineEdit:focus, QComboBox:focus, QPlainTextEdit:focus {{ border-color: {c.accent}; }}
     QLineEdit:disabled, QComboBox:disabled, QLineEdit:read-only {{ background: {c.panel}; color: {c.muted}; border-color: {c.line}; }}
-    QComboBox::drop-down {{ border: none; width: 22px; }}
+    QComboBox::drop-down {{ border: none; width: 24px; }}
+    QComboBox::down-arrow {{ image: url({chevron}); width: 12px; height: 12px; }}
+    QCheckBox {{ spacing: 8px; }}
+    QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {c.edge}; border-radius: 3px; background: {c.paper}; }}
+    QCheckBox::indicator:checked {{ background: {c.accent}; border-color: {c.accent}; image: url({check}); }}
+    QCheckBox::indicator:focus {{ border-color: {c.ink}; }}
+    QCheckBox::indicator:disabled {{ background: {c.panel}; border-color: {c.line}; }}
+    QCheckBox::indicator:checked:disabled {{ background: {c.faint}; border-color: {c.faint}; image: url({check}); }}
+    QListWidget {{ background: {c.paper}; border: 1px solid {c.edge}; border-radius: 4px; padding: 3px; outline: none; }}
+    QListWidget::item {{ padding: 4px 6px; border-radius: 3px; color: {c.ink}; }}
+    QListWidget::item:selected {{ background: {c.tint}; color: {c.ink}; }}
+    QListWidget::item:disabled {{ color: {c.muted}; }}
+    QListWidget:focus {{ border-color: {c.accent}; }}
     QComboBox QAbstractItemView {{ background: {c.paper}; border: 1px solid {c.line}; selection-background-color: {c.tint};
         selection-color: {c.ink}; outline: none; }}
-    QPushButton {{ background: {c.paper}; color: {c.ink}; border: 1px solid {c.edge}; border-radius: 4px; padding: 5px 12px; min-height: 18px; }}
+    QPushButton {{ background: {c.paper}; color: {c.ink}; border: 1px solid {c.edge}; border-radius: 4px;
+        padding: 4px 12px; min-height: 18px; }}
     QPushButton:hover {{ background: {c.hover}; }}
     QPushButton:pressed, QPushButton:checked {{ background: {c.tint}; border-color: {c.accent}; }}
     QPushButton:focus {{ border-color: {c.accent}; }}
     QPushButton:disabled {{ background: {c.panel}; color: {c.faint}; border-color: {c.line}; }}
-    QPushButton[primary="true"] {{ background: {c.accent}; color: {c.on_accent}; border-color: {c.accent}; font-weight: 600; padding: 8px 16px; }}
+    QPushButton[primary="true"] {{ background: {c.accent}; color: {c.on_accent}; border-color: {c.accent}; font-weight: 600;
+        padding: 7px 16px; }}
     QPushButton[primary="true"]:hover {{ border-color: {c.ink}; }}
-    QPushButton[primary="true"]:focus {{ border: 2px solid {c.ink}; padding: 7px 15px; }}
+    QPushButton[primary="true"]:focus {{ border: 2px solid {c.ink}; padding: 6px 15px; }}
     QPushButton[primary="true"]:disabled {{ background: {c.hover}; color: {c.muted}; border-color: {c.line}; }}
     QPushButton[flat="true"] {{ background: transparent; border-color: transparent; padding: 3px 6px; }}
     QPushButton[flat="true"]:hover {{ background: {c.hover}; }}
@@ -290,6 +312,15 @@ def _style_sheet(c: Colours) -> str:
     QFrame[rule="true"] {{ background: {c.line}; border: none; max-height: 1px; }}
     QLabel[muted="true"], QCheckBox[muted="true"] {{ color: {c.muted}; }}
     QLabel[bad="true"] {{ color: {c.bad}; }}
+    QScrollBar:vertical {{ background: transparent; width: 10px; margin: 0; }}
+    QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 0; }}
+    QScrollBar::handle {{ background: {c.edge}; border-radius: 3px; margin: 2px; }}
+    QScrollBar::handle:vertical {{ min-height: 28px; }}
+    QScrollBar::handle:horizontal {{ min-width: 28px; }}
+    QScrollBar::handle:hover {{ background: {c.faint}; }}
+    QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
+    QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
+    QSplitter::handle {{ background: transparent; }}
     QProgressBar {{ background: {c.line}; border: none; border-radius: 2px; max-height: 4px; }}
     QProgressBar::chunk {{ background: {c.accent}; border-radius: 2px; }}
     """

@@ -19,7 +19,7 @@ from sysmanager.ui.state.store import Store
 from sysmanager.ui.theme import Theme, ThemeChoice
 from sysmanager.ui.views.main_window import CloseGuard, MainWindow
 from sysmanager.ui.window import create_main_window, make_store
-from tests.ui.site import NOW_MS, FakeClient, FakeControls, FakeSwitcher
+from tests.ui.site import NOW_MS, EagerClock, FakeClient, FakeControls, FakeSwitcher
 
 TURNS = 2000
 """Turns of both loops in which something expected must have happened."""
@@ -57,7 +57,7 @@ class Opened:
         self.client = client if client is not None else FakeClient(snapshot)
         self.switcher = FakeSwitcher(snapshot) if demo else None
         self.controls = FakeControls(snapshot) if demo else None
-        self.store: Store = make_store(self.client.actor)
+        self.store: Store = make_store(self.client.actor, EagerClock())
         self.session = Session(self.client, self.store, self.switcher)
         self.window: MainWindow = create_main_window(
             self.store,

@@ -414,7 +414,7 @@ class FakeClient:
         """Announce changed rows."""
         sequence = self.current.sequence + 1
         self.current = msgspec.structs.replace(self.current, sequence=sequence)
-        self._updates.put_nowait(msgspec.convert({"sequence": sequence}, Changes) if not rows else Changes(sequence=sequence, **rows))  # type: ignore[arg-type]  # rows of any kind
+        self._updates.put_nowait(msgspec.structs.replace(Changes(sequence=sequence), **rows))
 
     def break_off(self, sentence: str) -> None:
         self._updates.put_nowait(ClientError(sentence))
@@ -517,6 +517,21 @@ class ManualClock:
         self._due = [(at, callback) for at, callback in self._due if at > self._now + 1e-9]
         for callback in due:
             callback()
+
+
+class EagerClock:
+    """A clock by which every change is due at once, so that a test waits for nothing."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def time(self) -> float:
+        self._now += 1.0
+        return self._now
+
+    def call_later(self, delay: float, callback: Callable[[], None], /) -> object:
+        callback()
+        return None
 
 
 REFUSED = Refused(sentence="No failover server of the group is free and connected; connect one, or add one to the group.")

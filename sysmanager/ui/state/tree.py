@@ -39,7 +39,7 @@ class TreeBuilder:
         """The root, or nothing before the coordinator was heard."""
         if state.system is None:
             return ()
-        rows = sorted(state.recorders.values(), key=lambda row: (natural_key(row.name), row.id))
+        rows = sorted(state.recorders.values(), key=lambda row: (row.role is Role.FAILOVER, natural_key(row.name), row.id))
         self._nodes = {row.id: self._node(row) for row in rows}
         by_branch: dict[str, list[TreeNode]] = {}
         for row in rows:

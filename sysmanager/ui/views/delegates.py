@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QIcon, QPainter, QPalette
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
@@ -16,6 +18,7 @@ from sysmanager.ui.theme import Theme, scaled, tabular
 Index = QModelIndex | QPersistentModelIndex
 
 _PADDING = 8
+_CLOCK = re.compile(r"\d:\d")
 _DOT = 9
 
 
@@ -26,15 +29,12 @@ class CellDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._theme = theme
 
-    def initStyleOption(self, option: QStyleOptionViewItem, index: Index) -> None:
-        super().initStyleOption(option, index)
-        option.font = tabular(option.font)
-
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         text, dot = str(index.data(Qt.ItemDataRole.DisplayRole) or ""), bool(index.data(DOT_ROLE))
         tone, share = index.data(TONE_ROLE), index.data(PROGRESS_ROLE)
         _paint_background(painter, option, index, self)
-        colour = self._theme.colour(tone) if isinstance(tone, Tone) else self._theme.colour(Tone.INK)
+        # Qt hands an enumeration of texts back as plain text.
+        colour = self._theme.colour(Tone(tone) if tone is not None else Tone.INK)
         box = option.rect.adjusted(_PADDING, 0, -_PADDING, 0)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -44,9 +44,13 @@ class CellDelegate(QStyledItemDelegate):
             painter.drawEllipse(QRectF(box.left(), box.center().y() - _DOT / 2 + 0.5, _DOT, _DOT))
             box.setLeft(box.left() + _DOT + 9)
         words = box.adjusted(0, 0, 0, -6) if share is not None else box
-        painter.setFont(tabular(option.font))
+        alignment = index.data(Qt.ItemDataRole.TextAlignmentRole)
+        painter.setFont(_font(option.font, text))
         painter.setPen(self._theme.colour(Tone.INK) if dot else colour)
-        _draw(painter, words, text, index.data(Qt.ItemDataRole.TextAlignmentRole))
+        if _wraps(option):
+            painter.drawText(words, int(Qt.AlignmentFlag.AlignVCenter.value) | int(Qt.TextFlag.TextWordWrap.value), text)
+        else:
+            _draw(painter, words, text, alignment)
         if share is not None:
             self._paint_bar(painter, box, float(share), colour)
         painter.restore()
@@ -61,9 +65,14 @@ class CellDelegate(QStyledItemDelegate):
         painter.drawRoundedRect(bar, 2, 2)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        metrics = QFontMetrics(tabular(option.font))
-        width = metrics.horizontalAdvance(str(index.data(Qt.ItemDataRole.DisplayRole) or "")) + 2 * _PADDING + 4
-        return QSize(width + (_DOT + 9 if index.data(DOT_ROLE) else 0), metrics.height() + 10)
+        text = str(index.data(Qt.ItemDataRole.DisplayRole) or "")
+        metrics = QFontMetrics(_font(option.font, text))
+        dot = _DOT + 9 if index.data(DOT_ROLE) else 0
+        room = option.rect.width() - 2 * _PADDING - dot
+        if _wraps(option) and room > 0:
+            lines = metrics.boundingRect(QRect(0, 0, room, 2000), int(Qt.TextFlag.TextWordWrap.value), text)
+            return QSize(room, max(metrics.height(), lines.height()) + 12)
+        return QSize(metrics.horizontalAdvance(text) + 2 * _PADDING + 4 + dot, metrics.height() + 10)
 
 
 class TreeDelegate(QStyledItemDelegate):
@@ -88,7 +97,7 @@ class TreeDelegate(QStyledItemDelegate):
         name_font = QFont(option.font)
         if node.strong:
             name_font.setWeight(QFont.Weight.DemiBold)
-        note_font = tabular(scaled(option.font, 0.92))
+        note_font = _font(scaled(option.font, 0.92), node.note)
         name_width = min(QFontMetrics(name_font).horizontalAdvance(node.text), box.width())
         note_box = box.adjusted(name_width + 12, 0, 0, 0)
         painter.setFont(name_font)
@@ -101,7 +110,16 @@ class TreeDelegate(QStyledItemDelegate):
         painter.restore()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        return QSize(0, max(27, option.fontMetrics.height() + 11))
+        return QSize(0, max(25, option.fontMetrics.height() + 9))
+
+
+def _wraps(option: QStyleOptionViewItem) -> bool:
+    return bool(option.features & QStyleOptionViewItem.ViewItemFeature.WrapText)
+
+
+def _font(font: QFont, text: str) -> QFont:
+    """Digits of one width where they count time; names keep their own, as hyphens would grow with the digits."""
+    return tabular(font) if _CLOCK.search(text) else font
 
 
 def _paint_background(painter: QPainter, option: QStyleOptionViewItem, index: Index, delegate: QStyledItemDelegate) -> None:

@@ -27,7 +27,7 @@ class DetailsDialog(QDialog):
     def __init__(self, context: Context, actions: Actions, failover: FailoverId, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.resize(1120, 760)
+        self.resize(1240, 780)
         self._context = context
         self._failover = failover
         self._title = heading("", 1.5)
@@ -49,6 +49,7 @@ class DetailsDialog(QDialog):
         layout.addWidget(self._reason)
         layout.addWidget(self._gap)
         layout.addWidget(self._middle(), 1)
+        self._tabs.setFocus()
 
     def _head(self, actions: Actions) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -65,8 +66,8 @@ class DetailsDialog(QDialog):
         self._tabs.setDocumentMode(True)
         self._tabs.addTab(_steps_view(self._context, self._steps, "Steps of the failover"), "Failover steps")
         self._back_view = _steps_view(self._context, self._back_steps, "Steps of the failback")
-        candidates = table(self._context, self._candidates, "Candidates", stretch=3)
-        for place, width in ((0, 36), (1, 110), (2, 130)):
+        candidates = table(self._context, self._candidates, "Candidates", stretch=3, wrap=True, empty="None was looked at yet.")
+        for place, width in ((0, 36), (1, 106), (2, 136)):
             candidates.setColumnWidth(place, width)
         right = column(_section("Candidates", candidates), self._to_do_box, spacing=0)
         above = QSplitter(Qt.Orientation.Horizontal)
@@ -74,12 +75,11 @@ class DetailsDialog(QDialog):
         above.addWidget(right)
         above.setStretchFactor(0, 11)
         above.setStretchFactor(1, 9)
-        above.setSizes([600, 480])
-        cameras = table(self._context, self._cameras, "Cameras and gaps", stretch=1)
+        above.setSizes([720, 480])
+        cameras = table(self._context, self._cameras, "Cameras and gaps", stretch=1, empty="No camera is part of it.")
         sortable(cameras)
         for place, width in ((0, 200), (2, 160), (3, 150), (4, 150)):
             cameras.setColumnWidth(place, width)
-        self._cameras_title = QLabel()
         whole = QSplitter(Qt.Orientation.Vertical)
         whole.addWidget(above)
         whole.addWidget(_section("Cameras and gaps", cameras))

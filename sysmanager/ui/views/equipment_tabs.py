@@ -18,7 +18,7 @@ class CamerasTab(QWidget):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._model = LineTableModel(CAMERA_COLUMNS, key=lambda camera: camera.id, parent=self)
-        self.view = table(context, self._model, "Cameras", stretch=0)
+        self.view = table(context, self._model, "Cameras", stretch=0, empty="No cameras.")
         sortable(self.view)
         for column, width in enumerate((0, 190, 80, 120, 100, 100, 80, 60)):
             if width:
@@ -41,7 +41,7 @@ class StorageTab(QWidget):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._model = LineTableModel(DISK_COLUMNS, key=lambda line: line.disk.path, parent=self)
-        self.view = table(context, self._model, "Material disks", stretch=1, row_height=34)
+        self.view = table(context, self._model, "Material disks", stretch=1, row_height=34, empty="No material disks.")
         sortable(self.view)
         for column, width in enumerate((200, 0, 90, 90, 180)):
             if width:

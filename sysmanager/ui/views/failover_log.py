@@ -18,7 +18,7 @@ from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.parts import ActionButton, IconFollower, muted, sortable, table
 
-_WIDTHS = (132, 92, 108, 132, 0, 84, 76, 92, 150)
+_WIDTHS = (140, 96, 118, 132, 0, 100, 86, 98, 160)
 
 
 class FailoverLog(QWidget):
@@ -76,6 +76,9 @@ class FailoverLog(QWidget):
         self._follow_selection(state.selected_failover)
         self._following = False
         total = len(state.failovers)
+        self.view.say_if_empty(
+            "No entry matches the filter." if state.log_filter and total else "No failover yet. Each one will be listed here, with its steps."
+        )
         shown = f"{len(lines)} of {counted(total, 'entry', 'entries')}" if state.log_filter else counted(total, "entry", "entries")
         self._count.setText(shown)
 

@@ -19,7 +19,7 @@ from sysmanager.ui.state.texts import NOTHING, natural_key, rate_text, role_text
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.parts import muted
 
-WIDE_PX = 680
+WIDE_PX = 700
 """Narrower than this the two halves stand below one another."""
 
 NO_GROUP = "No group"
@@ -39,6 +39,7 @@ class GeneralFields:
             self.role.addItem(role_text(role), role)
         self.group = QComboBox()
         self.enabled = QCheckBox("&Fail over this server when it breaks down")
+        self.enabled.setMinimumHeight(28)
         self.timeout = QComboBox()
         for seconds in DETECTION_TIMEOUTS_S:
             self.timeout.addItem(timeout_text(seconds), seconds)
@@ -124,7 +125,7 @@ class GeneralForm(QWidget):
         )
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(32)
+        self._grid.setHorizontalSpacing(28)
         self._grid.setVerticalSpacing(10)
         self._arrange(True)
         edit.name.textEdited.connect(self._edited)
@@ -170,8 +171,8 @@ class GeneralForm(QWidget):
         self._grid.removeWidget(self._right)
         self._grid.addWidget(self._left, 0, 0, Qt.AlignmentFlag.AlignTop)
         self._grid.addWidget(self._right, 0 if wide else 1, 1 if wide else 0, Qt.AlignmentFlag.AlignTop)
-        self._grid.setColumnStretch(0, 1)
-        self._grid.setColumnStretch(1, 1 if wide else 0)
+        self._grid.setColumnStretch(0, 5)
+        self._grid.setColumnStretch(1, 6 if wide else 0)
 
 
 def _half(*rows: tuple[str, QWidget]) -> QWidget:
@@ -180,12 +181,12 @@ def _half(*rows: tuple[str, QWidget]) -> QWidget:
     form.setContentsMargins(0, 0, 0, 0)
     form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-    form.setHorizontalSpacing(18)
-    form.setVerticalSpacing(9)
+    form.setHorizontalSpacing(12)
+    form.setVerticalSpacing(7)
     for text, widget in rows:
         label = muted(text)
-        label.setMinimumWidth(104)
-        label.setMinimumHeight(28 if not isinstance(widget, QLabel) else 22)
+        label.setMinimumWidth(100)
+        label.setMinimumHeight(28 if not isinstance(widget, QLabel) else 20)
         label.setBuddy(widget)
         widget.setAccessibleName(text.replace("&", ""))
         form.addRow(label, widget)

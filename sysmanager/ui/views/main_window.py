@@ -92,7 +92,7 @@ class MainWindow(QMainWindow):
         self.tabs.currentChanged.connect(lambda _: self.forecaster.wake())
         self._restore_layout()
         self._unsubscribe = context.store.subscribe(self._render)
-        context.theme.changed.connect(lambda: self._render(context.store.state))
+        context.theme.changed.connect(self._repaint)
 
     def start(self) -> None:
         """Begin to follow the coordinator. Needs a running asyncio loop."""
@@ -135,11 +135,11 @@ class MainWindow(QMainWindow):
         self.log_dock = self._dock("Failover log", "failover-log", self.log, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.alarm_dock = self._dock("Alarms", "alarms", self.alarms, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.tabifyDockWidget(self.log_dock, self.alarm_dock)
-        self.log_dock.raise_()
+        self.alarm_dock.hide()
         self.practice_dock: QDockWidget | None = None
         if self.practice is not None:
             self.practice_dock = self._dock("Demo: break and mend", "practice", self.practice, Qt.DockWidgetArea.RightDockWidgetArea)
-            self.practice_dock.setMinimumWidth(210)
+            self.practice_dock.setMinimumWidth(232)
         self.setCorner(Qt.Corner.BottomLeftCorner, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.setCorner(Qt.Corner.BottomRightCorner, Qt.DockWidgetArea.BottomDockWidgetArea)
 
@@ -243,6 +243,9 @@ class MainWindow(QMainWindow):
 
     # ------------------------------------------------------------ state
 
+    def _repaint(self) -> None:
+        self._render(self.context.store.state)
+
     def _render(self, state: UiState) -> None:
         self.actions_.render(state)
         self.tree.render_state(state)
@@ -329,11 +332,11 @@ class MainWindow(QMainWindow):
 
     def arrange(self) -> None:
         """Docks in their first sizes, for the size that the window has now."""
-        self.resizeDocks([self.log_dock], [int(self.height() * 0.36)], Qt.Orientation.Vertical)
+        self.resizeDocks([self.log_dock], [int(self.height() * 0.33)], Qt.Orientation.Vertical)
         tree = 370 if self.width() >= 1300 else 290
         self.resizeDocks([self.tree_dock], [tree], Qt.Orientation.Horizontal)
         if self.practice_dock is not None:
-            self.resizeDocks([self.practice_dock], [230], Qt.Orientation.Horizontal)
+            self.resizeDocks([self.practice_dock], [240], Qt.Orientation.Horizontal)
 
     def save_layout(self) -> None:
         self._settings.setValue("geometry", self.saveGeometry())

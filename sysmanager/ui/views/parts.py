@@ -176,9 +176,43 @@ def heading(text: str, factor: float = 1.15) -> QLabel:
     return label
 
 
-def table(context: Context, model: LineTableModel, name: str, *, stretch: int, row_height: int = 28) -> QTableView:  # type: ignore[type-arg]  # any line
-    """A table view as all of them look: rows selected as a whole, one column takes the room that is left."""
-    view = QTableView()
+class LineTable(QTableView):
+    """A table that says why it is empty."""
+
+    def __init__(self, empty: str) -> None:
+        super().__init__()
+        self._empty = empty
+
+    def say_if_empty(self, text: str) -> None:
+        if text != self._empty:
+            self._empty = text
+            self.viewport().update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._empty and self.model() is not None and self.model().rowCount() == 0:
+            painter = QPainter(self.viewport())
+            painter.setPen(self.palette().placeholderText().color())
+            box = self.viewport().rect().adjusted(16, 14, -16, -8)
+            painter.drawText(box, int(Qt.AlignmentFlag.AlignTop.value) | int(Qt.TextFlag.TextWordWrap.value), self._empty)
+            painter.end()
+
+
+def table(
+    context: Context,
+    model: LineTableModel,  # type: ignore[type-arg]  # of any line
+    name: str,
+    *,
+    stretch: int,
+    row_height: int = 28,
+    wrap: bool = False,
+    empty: str = "",
+) -> LineTable:
+    """A table view as all of them look: rows selected as a whole, one column takes the room that is left.
+
+    wrap: long texts take several lines; only for short tables. empty: what to say while there is no row.
+    """
+    view = LineTable(empty)
     view.setModel(model)
     view.setAccessibleName(name)
     view.setItemDelegate(CellDelegate(context.theme, view))
@@ -187,13 +221,13 @@ def table(context: Context, model: LineTableModel, name: str, *, stretch: int, r
     view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     view.setShowGrid(False)
     view.setAlternatingRowColors(True)
-    view.setWordWrap(False)
+    view.setWordWrap(wrap)
     view.setTabKeyNavigation(False)
     view.setCornerButtonEnabled(False)
     view.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
     view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
     view.verticalHeader().hide()
-    view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+    view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents if wrap else QHeaderView.ResizeMode.Fixed)
     view.verticalHeader().setDefaultSectionSize(max(row_height, view.fontMetrics().height() + 10))
     header = view.horizontalHeader()
     header.setHighlightSections(False)

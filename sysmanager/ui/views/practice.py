@@ -20,7 +20,7 @@ _LABELS: dict[Fault, str] = {
     Fault.POWER: "Switch off",
     Fault.ALL_DISKS: "Break all disks",
     Fault.ONE_DISK: "Break one disk",
-    Fault.SERVICE: "Break the recording service",
+    Fault.SERVICE: "Break recording service",
     Fault.REFUSE: "Refuse settings",
     Fault.VANISH: "Vanish when asked",
 }

@@ -62,7 +62,7 @@ class PreviewDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(title)
-        self.resize(760, 620)
+        self.resize(780, min(720, parent.height() - 20) if parent is not None else 720)
         self._context = context
         self._ask = ask
         self.ready = False
@@ -155,12 +155,10 @@ class PreviewDialog(QDialog):
         lines = candidate_lines(preview.verdicts, None, state)
         model = LineTableModel(CANDIDATE_COLUMNS, key=lambda line: line.verdict.server, parent=self)
         model.show(lines)
-        view = table(self._context, model, "Failover servers", stretch=3)
+        view = table(self._context, model, "Failover servers", stretch=3, wrap=True)
         for column, width in ((0, 36), (1, 120), (2, 150)):
             view.setColumnWidth(column, width)
-        view.setWordWrap(True)
-        rows = min(4, len(lines))
-        view.setFixedHeight(36 + rows * view.verticalHeader().defaultSectionSize())
+        view.setFixedHeight(40 + min(4, len(lines)) * view.verticalHeader().defaultSectionSize())
         return view
 
     def _cameras(self, lines: tuple[CameraLine, ...]) -> QTableView:
@@ -168,7 +166,7 @@ class PreviewDialog(QDialog):
         model.show(lines)
         view = table(self._context, model, "Cameras", stretch=1)
         view.setColumnWidth(0, 220)
-        view.setMinimumHeight(140)
+        view.setMinimumHeight(120)
         sortable(view)
         return view
 
