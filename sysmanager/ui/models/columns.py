@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from sysmanager.api import CameraRow, DiskRow
@@ -68,37 +70,54 @@ DISK_COLUMNS: tuple[Column[DiskLine], ...] = (
 )
 
 
+class StepsPhase(StrEnum):
+    """Whether the steps that are not done are still to come."""
+
+    WAITING = "to come"
+    RUNNING = "running"
+    ENDED = "not done"
+
+
 class StepLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A step of a failover or failback, done (`record`), running or still to come."""
+    """A step of a failover or failback: done (`record`), running, still to come, or never reached."""
 
     key: str
     number: int
     name: str
     record: StepRecord | None
+    phase: StepsPhase
     running: bool = False
 
 
-def step_lines(names: tuple[str, ...], records: tuple[StepRecord, ...], running: bool) -> tuple[StepLine, ...]:
-    """All steps in order; one that was done in several attempts stands there once for each. The next one runs if `running`."""
-    lines: list[StepLine] = []
-    last_attempt = max((record.attempt for record in records), default=1)
-    for number, name in enumerate(names, 1):
-        done = [record for record in records if record.number == number]
-        lines += [StepLine(key=f"{number}.{place}", number=number, name=name, record=record) for place, record in enumerate(done)]
-        repeated = number > 2 and bool(done) and done[-1].attempt < last_attempt
-        if not done or repeated:
-            lines.append(StepLine(key=f"{number}.{len(done)}", number=number, name=name, record=None))
-    reached = max((record.number for record in records if record.attempt == last_attempt), default=0)
-    return tuple(
-        msgspec.structs.replace(line, running=True) if running and line.record is None and line.number == reached + 1 else line
-        for line in lines
-    )
+def step_lines(names: tuple[str, ...], records: tuple[StepRecord, ...], phase: StepsPhase) -> tuple[StepLine, ...]:
+    """The steps that were done, in time, those of several attempts too; then those that the last attempt has not reached."""
+    lines = [
+        StepLine(key=f"{record.attempt}.{record.number}", number=record.number, name=names[record.number - 1], record=record, phase=phase)
+        for record in records
+        if 1 <= record.number <= len(names)
+    ]
+    reached = lines[-1].number if lines else 0
+    last = records[-1].attempt if records else 1
+    lines += [
+        StepLine(
+            key=f"{last}.{number}",
+            number=number,
+            name=names[number - 1],
+            record=None,
+            phase=phase,
+            running=phase is StepsPhase.RUNNING and number == reached + 1,
+        )
+        for number in range(reached + 1, len(names) + 1)
+    ]
+    return tuple(lines)
 
 
 def _step_state(line: StepLine) -> str:
     if line.record is not None:
         return line.record.note or "done"
-    return "running" if line.running else "to come"
+    if line.running:
+        return "running"
+    return "to come" if line.phase is StepsPhase.RUNNING else line.phase.value
 
 
 def _step_tone(line: StepLine) -> Tone:
@@ -146,8 +165,8 @@ def candidate_lines(verdicts: tuple[Verdict, ...], failover: Failover | None, st
         attempt = ends.get(verdict.server)
         if attempt is not None and attempt.end is not None:
             outcome, tone = (f"{attempt.end.value}: {attempt.sentence}" if attempt.sentence else attempt.end.value), Tone.BAD
-        elif attempt is not None:
-            outcome, tone = "taken", Tone.GOOD
+        elif attempt is not None and failover is not None:
+            outcome, tone = ("being tried", Tone.ACCENT) if failover.phase.before_commit else ("taken", Tone.GOOD)
         elif verdict.rank == 0:
             outcome, tone = "cannot be taken", Tone.MUTED
         else:
@@ -192,7 +211,7 @@ def moved_lines(failover: Failover, state: UiState) -> tuple[CameraLine, ...]:
             camera=camera,
             name=names.get(camera, camera),
             moved=True,
-            sentence="gave no frames after the failback" if camera in dark else "moved",
+            sentence="gave no frames after the failback" if camera in dark else "will move" if failover.phase.before_commit else "moved",
             gap=gaps.get(camera),
         )
         for camera in failover.moved

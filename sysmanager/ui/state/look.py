@@ -126,8 +126,10 @@ def chip_text(row: RecorderRow) -> str:
 
 
 def chip_tone(row: RecorderRow) -> Tone:
-    if row.countdown_ms is not None or row.hold is not None or isinstance(row.assignment, Broken):
+    if row.countdown_ms is not None or row.hold is not None:
         return Tone.BAD
+    if isinstance(row.assignment, Broken):
+        return Tone.WARNING if row.connection is Connection.CONNECTED else Tone.BAD
     if isinstance(row.assignment, Acting | Reserved) and row.health is Health.GOOD:
         return Tone.ACCENT
     return HEALTH_TONES[row.health]

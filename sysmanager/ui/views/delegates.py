@@ -48,7 +48,7 @@ class CellDelegate(QStyledItemDelegate):
         painter.setFont(_font(option.font, text))
         painter.setPen(self._theme.colour(Tone.INK) if dot else colour)
         if _wraps(option):
-            painter.drawText(words, int(Qt.AlignmentFlag.AlignVCenter.value) | int(Qt.TextFlag.TextWordWrap.value), text)
+            painter.drawText(words, _flags(alignment) | int(Qt.TextFlag.TextWordWrap.value), text)
         else:
             _draw(painter, words, text, alignment)
         if share is not None:
@@ -106,7 +106,9 @@ class TreeDelegate(QStyledItemDelegate):
         if node.note and note_box.width() > 24:
             painter.setFont(note_font)
             painter.setPen(self._theme.colour(node.note_tone))
-            _draw(painter, note_box, node.note, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
+            # A countdown stands at the end of its note and is what matters most.
+            elide = Qt.TextElideMode.ElideLeft if _CLOCK.search(node.note) else Qt.TextElideMode.ElideRight
+            _draw(painter, note_box, node.note, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, elide)
         painter.restore()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
@@ -137,7 +139,13 @@ def _paint_background(painter: QPainter, option: QStyleOptionViewItem, index: In
     style.drawControl(QStyle.ControlElement.CE_ItemViewItem, plain, painter, plain.widget)
 
 
-def _draw(painter: QPainter, box: QRect, text: str, alignment: object) -> None:
+def _draw(
+    painter: QPainter, box: QRect, text: str, alignment: object, elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight
+) -> None:
+    shown = painter.fontMetrics().elidedText(text, elide, max(0, box.width()))
+    painter.drawText(box, _flags(alignment) | int(Qt.TextFlag.TextSingleLine.value), shown)
+
+
+def _flags(alignment: object) -> int:
     flags = alignment if isinstance(alignment, Qt.AlignmentFlag) else Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-    shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, max(0, box.width()))
-    painter.drawText(box, int(flags.value) | int(Qt.TextFlag.TextSingleLine.value), shown)
+    return int(flags.value)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QSplitter, QTableVie
 
 from sysmanager.domain.failover import FAILBACK_STEPS, FAILOVER_STEPS, Failover
 from sysmanager.domain.ids import FailoverId
-from sysmanager.ui.models.columns import CANDIDATE_COLUMNS, MOVED_COLUMNS, STEP_COLUMNS, candidate_lines, moved_lines, step_lines
+from sysmanager.ui.models.columns import CANDIDATE_COLUMNS, MOVED_COLUMNS, STEP_COLUMNS, StepsPhase, candidate_lines, moved_lines, step_lines
 from sysmanager.ui.models.table import LineTableModel
 from sysmanager.ui.state.conditions import Action
 from sysmanager.ui.state.log import is_running, name_of, state_text, state_tone
@@ -66,7 +66,7 @@ class DetailsDialog(QDialog):
         self._tabs.setDocumentMode(True)
         self._tabs.addTab(_steps_view(self._context, self._steps, "Steps of the failover"), "Failover steps")
         self._back_view = _steps_view(self._context, self._back_steps, "Steps of the failback")
-        candidates = table(self._context, self._candidates, "Candidates", stretch=3, wrap=True, empty="None was looked at yet.")
+        candidates = table(self._context, self._candidates, "Candidates", stretch=3, wrap=True, empty="No failover server was looked at.")
         for place, width in ((0, 36), (1, 106), (2, 136)):
             candidates.setColumnWidth(place, width)
         right = column(_section("Candidates", candidates), self._to_do_box, spacing=0)
@@ -102,8 +102,7 @@ class DetailsDialog(QDialog):
         self._show_reason(failover)
         self._gap.setText(gap_parts(failover))
         self._gap.setVisible(bool(self._gap.text()))
-        running = is_running(failover)
-        self._steps.show(step_lines(FAILOVER_STEPS, failover.steps, running and not failover.phase.failing_back))
+        self._steps.show(step_lines(FAILOVER_STEPS, failover.steps, _steps_phase(failover)))
         self._show_failback(failover)
         self._candidates.show(candidate_lines(failover.verdicts, failover, state))
         self._cameras.show(moved_lines(failover, state))
@@ -115,7 +114,8 @@ class DetailsDialog(QDialog):
             if shown:
                 self._tabs.removeTab(self._tabs.indexOf(self._back_view))
             return
-        self._back_steps.show(step_lines(FAILBACK_STEPS, failover.failback.steps, failover.phase.failing_back))
+        back = StepsPhase.RUNNING if failover.phase.failing_back else StepsPhase.ENDED
+        self._back_steps.show(step_lines(FAILBACK_STEPS, failover.failback.steps, back))
         if not shown:
             self._tabs.addTab(self._back_view, "Failback steps")
             if failover.phase.failing_back:
@@ -150,6 +150,12 @@ class DetailsDialog(QDialog):
         text = " ".join(sentence for sentence in sentences if sentence)
         self._reason.label.setText(text or state_text(failover))
         self._reason.setVisible(bool(text))
+
+
+def _steps_phase(failover: Failover) -> StepsPhase:
+    if is_running(failover) and not failover.phase.failing_back:
+        return StepsPhase.RUNNING
+    return StepsPhase.WAITING if failover.phase.before_commit else StepsPhase.ENDED
 
 
 def gap_parts(failover: Failover) -> str:

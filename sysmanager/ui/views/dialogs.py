@@ -226,6 +226,7 @@ class Dialogs(QObject):
     def _ask(self, title: str, text: str, accept: str, then: Callable[[], object]) -> None:
         box = QMessageBox(QMessageBox.Icon.NoIcon, "System Manager", f"<b>{title}</b>", parent=self._window)
         box.setInformativeText(text)
+        box.setStyleSheet("QLabel#qt_msgbox_label, QLabel#qt_msgbox_informativelabel { min-width: 400px; }")
         go = box.addButton(accept, QMessageBox.ButtonRole.AcceptRole)
         cancel = box.addButton(QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(cancel)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QItemSelection, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from sysmanager.domain.ids import FailoverId
@@ -18,6 +19,10 @@ from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.parts import ActionButton, IconFollower, muted, sortable, table
 
+NARROW_PX = 1180
+"""Below this width who started it and the reason give their room to the state; both are in the details."""
+
+_EXTRA_COLUMNS = (7, 8)
 _WIDTHS = (140, 96, 118, 132, 0, 100, 86, 98, 160)
 
 
@@ -81,6 +86,11 @@ class FailoverLog(QWidget):
         )
         shown = f"{len(lines)} of {counted(total, 'entry', 'entries')}" if state.log_filter else counted(total, "entry", "entries")
         self._count.setText(shown)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        for place in _EXTRA_COLUMNS:
+            self.view.setColumnHidden(place, event.size().width() < NARROW_PX)
 
     def _follow_selection(self, wanted: FailoverId | None) -> None:
         current = self.view.currentIndex()

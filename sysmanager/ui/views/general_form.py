@@ -185,7 +185,7 @@ def _half(*rows: tuple[str, QWidget]) -> QWidget:
     form.setVerticalSpacing(7)
     for text, widget in rows:
         label = muted(text)
-        label.setMinimumWidth(100)
+        label.setMinimumWidth(label.fontMetrics().horizontalAdvance("Disconnected for") + 6)
         label.setMinimumHeight(28 if not isinstance(widget, QLabel) else 20)
         label.setBuddy(widget)
         widget.setAccessibleName(text.replace("&", ""))

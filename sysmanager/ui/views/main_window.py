@@ -91,6 +91,7 @@ class MainWindow(QMainWindow):
         self.forecaster = Forecaster(context.operations, context.store, self._forecast_seen)
         self.tabs.currentChanged.connect(lambda _: self.forecaster.wake())
         self._restore_layout()
+        self.tree.setFocus()
         self._unsubscribe = context.store.subscribe(self._render)
         context.theme.changed.connect(self._repaint)
 

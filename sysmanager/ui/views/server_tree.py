@@ -58,6 +58,9 @@ class ServerTree(QTreeView):
 
     def _follow_selection(self, state: UiState) -> None:
         if state.place is not Place.SERVER or state.selected is None:
+            node = self._model.node_at(self.currentIndex())
+            if state.place is Place.SITE and (node is None or node.recorder is not None):
+                self.setCurrentIndex(self._model.index(0, 0))
             return
         index = self._model.index_of(state.selected)
         if index.isValid() and self.currentIndex() != index:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QFont, QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from sysmanager.ui.icons import Glyph
 from sysmanager.ui.state.conditions import Action, condition
@@ -18,6 +18,10 @@ from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.general_form import GeneralForm
 from sysmanager.ui.views.parts import ActionButton, Chip, keep_primary_icon, muted, rule, wrapped
+
+
+WIDE_PX = 640
+"""Narrower than this the lesser buttons stand below the large one."""
 
 
 class SettingsTab(QScrollArea):
@@ -41,6 +45,7 @@ class SettingsTab(QScrollArea):
         self._reason = muted()
         self._reason.setWordWrap(True)
         self._shown: Situation | None = None
+        self._wide: bool | None = None
         page = QWidget()
         layout = QVBoxLayout(page)
         layout.setContentsMargins(20, 14, 20, 14)
@@ -74,16 +79,36 @@ class SettingsTab(QScrollArea):
         row.addWidget(self._draft_note, 1)
         return row
 
-    def _buttons(self, context: Context, actions: Actions) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(10)
+    def _buttons(self, context: Context, actions: Actions) -> QGridLayout:
+        self._button_grid = QGridLayout()
+        self._button_grid.setHorizontalSpacing(10)
+        self._button_grid.setVerticalSpacing(8)
         self.start = ActionButton(actions[Action.START_FAILOVER], primary=True)
         keep_primary_icon(context, self.start, Glyph.START_FAILOVER)
-        row.addWidget(self.start)
+        self._others = QWidget()
+        row = QHBoxLayout(self._others)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(10)
         for action in (Action.PREVIEW, Action.FAILBACK, Action.ABORT):
             row.addWidget(ActionButton(actions[action]))
         row.addStretch(1)
-        return row
+        self._button_grid.setColumnStretch(1, 1)
+        self._place_buttons(True)
+        return self._button_grid
+
+    def _place_buttons(self, wide: bool) -> None:
+        if wide is self._wide:
+            return
+        self._wide = wide
+        grid = self._button_grid
+        grid.removeWidget(self.start)
+        grid.removeWidget(self._others)
+        grid.addWidget(self.start, 0, 0)
+        grid.addWidget(self._others, 0 if wide else 1, 1 if wide else 0, 1, 1 if wide else 2)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_buttons(event.size().width() >= WIDE_PX)
 
     def render_state(self, state: UiState) -> None:
         row = state.row
