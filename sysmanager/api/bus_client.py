@@ -61,8 +61,8 @@ class BusClient:
                     yield changes
                 elif changes is None or changes.sequence > last + 1 or changes.sequence < last:
                     # A hole, a restart of the coordinator, a lost connection, or quiet: what is true now?
-                    snapshot = await self._patient_snapshot()
-                    if snapshot is not None and (snapshot.sequence != last or changes is not None):
+                    snapshot = await self.snapshot()
+                    if snapshot.sequence != last or changes is not None:
                         last = snapshot.sequence
                         yield snapshot
         finally:
@@ -74,18 +74,6 @@ class BusClient:
                 return await news.get()
         except TimeoutError:
             return None
-
-    async def _patient_snapshot(self) -> Snapshot | None:
-        while not self._closed.is_set():
-            try:
-                return await self.snapshot()
-            except ClientError:
-                try:
-                    async with asyncio.timeout(1):
-                        await self._closed.wait()
-                except TimeoutError:
-                    continue
-        return None
 
     async def request(self, request: Request) -> Reply:
         returned = await self._call(request)

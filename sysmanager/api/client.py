@@ -30,7 +30,8 @@ class Client(Protocol):
     def changes(self) -> AsyncIterator[Snapshot | Changes]:
         """Changes as they happen, without end: first a snapshot, then changes in sequence without a hole.
 
-        After a lost connection or a missed number it yields a new snapshot. Ends when the client is closed.
+        After a missed number it yields a new snapshot. Ends when the client is closed. Raises ClientError when the coordinator cannot be
+        reached any more; to go on, begin again.
         """
         ...
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import CancelledError as FutureCancelled
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import structlog
 
@@ -17,7 +17,20 @@ from sysmanager.bus.large import serve_large
 from sysmanager.bus.port import MAX_BODY_BYTES, Bus, Message, Subscription
 from sysmanager.domain.rights import Actor
 from sysmanager.engine.engine import Engine
-from sysmanager.protocol.clients import Answer, Call, Changes, Question, Refused, Reply, Request, Returned, Snapshot
+from sysmanager.protocol.clients import (
+    Answer,
+    Call,
+    Changes,
+    PreviewFailback,
+    PreviewFailover,
+    Question,
+    Refused,
+    Reply,
+    Request,
+    Returned,
+    Snapshot,
+    WhoRecords,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -182,8 +195,8 @@ class ClientService:
         except wire.WireError as error:
             return wire.encode(Refused(sentence=str(error)))
         returned: Returned
-        if isinstance(call.body, get_args(Question)):
-            returned = await self._engine.ask(call.actor, call.body)  # type: ignore[arg-type] # the isinstance above says so
+        if isinstance(call.body, PreviewFailover | PreviewFailback | WhoRecords):
+            returned = await self._engine.ask(call.actor, call.body)
         else:
             returned = await self._engine.request(call.actor, call.body)
         return wire.encode(returned)

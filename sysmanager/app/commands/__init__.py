@@ -1,0 +1,9 @@
+"""The commands. Importing them is cheap: what a command needs it imports when it runs, so that `--help` and the demo start at once."""
+
+from __future__ import annotations
+
+from sysmanager.app.commands import cameras, coordinator, demo, desktop, recorder, scripts, self_test, simulate, site
+
+MODULES = (desktop, demo, site, coordinator, recorder, cameras, simulate, scripts, self_test)
+
+__all__ = ["MODULES", "cameras", "coordinator", "demo", "desktop", "recorder", "scripts", "self_test", "simulate", "site"]

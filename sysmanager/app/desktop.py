@@ -1,0 +1,66 @@
+"""Starts the window on a loop that also runs Qt. The only place that knows qasync."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+
+from PySide6.QtCore import QSettings
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from sysmanager.app import paths
+from sysmanager.app.errors import CommandError
+
+Scene = Callable[[QApplication], Awaitable[int]]
+"""What is done with the application; its result is the exit status."""
+
+
+def has_display() -> bool:
+    """Whether a window could be shown on this machine."""
+    if os.environ.get("QT_QPA_PLATFORM", "") in ("offscreen", "minimal", "vnc"):
+        return True
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def need_display() -> None:
+    """Raises CommandError where no window can be shown."""
+    if not has_display():
+        raise CommandError(
+            "There is no display to open a window on; use a machine that has one, or `sysmanager demo --tour DIR` to get pictures instead."
+        )
+
+
+def make_application() -> QApplication:
+    """The one QApplication of the process."""
+    QGuiApplication.setApplicationName("System Manager")
+    QGuiApplication.setOrganizationName("System Manager")
+    QGuiApplication.setDesktopFileName("sysmanager")
+    existing = QApplication.instance()
+    application = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
+    application.setQuitOnLastWindowClosed(False)
+    return application
+
+
+def run_scene(scene: Scene) -> int:
+    """Run a scene to its end on a loop that also runs Qt."""
+    import qasync
+
+    application = make_application()
+    loop = qasync.QEventLoop(application)
+    asyncio.set_event_loop(loop)
+    try:
+        with loop:
+            status: int = loop.run_until_complete(scene(application))
+            return status
+    finally:
+        asyncio.set_event_loop(None)
+
+
+def user_settings() -> QSettings:
+    """Where layout and theme of this user are kept."""
+    return QSettings(str(paths.settings_file()), QSettings.Format.IniFormat)

@@ -1,0 +1,91 @@
+"""A coordinator in a thread and loop of its own, for the demo and the self-test: a busy interface must not stop it from hearing (DESIGN)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from sysmanager.bus.local import LocalBus
+from sysmanager.documents.memory import MemoryDocumentStore
+from sysmanager.domain.rights import Actor, RoleName
+from sysmanager.engine.cache import DocumentCache
+from sysmanager.engine.clients import BridgedClient, LocalClient
+from sysmanager.engine.clock import SystemClock
+from sysmanager.engine.engine import Engine
+from sysmanager.engine.field import Field
+from sysmanager.journal.memory import MemoryJournal
+from sysmanager.simulation.live import SimulatedSite
+
+T = TypeVar("T")
+
+START_S = 30.0
+END_S = 10.0
+
+
+class PracticeSite:
+    """A simulated site with its coordinator, in one thread. `start` and `end` from any other thread.
+
+    site: whose servers live here; its levers are safe to use from any thread.
+    """
+
+    def __init__(self, site: SimulatedSite, *, name: str) -> None:
+        self.site = site
+        self._name = name
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._ready: Future[None] = Future()
+        self._end: asyncio.Event | None = None
+        self._engine: Engine | None = None
+
+    def start(self) -> None:
+        """Begin, and wait until the coordinator serves."""
+        self._thread.start()
+        self._ready.result(START_S)
+
+    def client(self, role: RoleName, name: str = "admin") -> BridgedClient:
+        """A session for the loop of another thread."""
+        assert self._engine is not None, "started"
+        return BridgedClient(LocalClient(self._engine, Actor(name=name, role=role)), self._loop)
+
+    def end(self) -> None:
+        """End coordinator and servers, and wait for the thread. Harmless the second time."""
+        if self._thread.is_alive() and self._end is not None:
+            self._loop.call_soon_threadsafe(self._end.set)
+            self._thread.join(END_S)
+
+    def call(self, work: Callable[[LocalClient], Coroutine[Any, Any, T]]) -> Future[T]:
+        """Run something with an administrator's session on the engine's loop."""
+        assert self._engine is not None, "started"
+        client = LocalClient(self._engine, Actor(name="admin", role=RoleName.ADMINISTRATOR))
+        return asyncio.run_coroutine_threadsafe(work(client), self._loop)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._live())
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    async def _live(self) -> None:
+        self._end = asyncio.Event()
+        try:
+            bus = LocalBus()
+            store = MemoryDocumentStore()
+            field = Field(bus.endpoint(), store)
+            engine = Engine(MemoryJournal(), field, DocumentCache(store, field.document), SystemClock(), site=self._name, practice=True)
+            await engine.start()
+            self._engine = engine
+            await self.site.start(bus)
+        except BaseException as error:
+            self._ready.set_exception(error)
+            raise
+        self._ready.set_result(None)
+        ending = asyncio.ensure_future(self._end.wait())
+        await asyncio.wait({ending, engine.failure}, return_when=asyncio.FIRST_COMPLETED)
+        await ending
+        await self.site.stop()
+        await engine.stop()

@@ -1,0 +1,19 @@
+"""What a command cannot do, said in one sentence (SPEC 18)."""
+
+from __future__ import annotations
+
+from sysmanager.api import ClientError
+from sysmanager.bus.port import BusError
+from sysmanager.documents.port import DocumentError
+from sysmanager.documents.sealing import SiteKeyUnusable
+from sysmanager.journal.lock import DataFolderError
+from sysmanager.journal.port import JournalError
+from sysmanager.wire import WireError
+
+
+class CommandError(Exception):
+    """A command cannot be carried out as asked. The text is one sentence: what is wrong, where, and what to do."""
+
+
+SAID_IN_ONE_SENTENCE = (CommandError, ClientError, BusError, DocumentError, SiteKeyUnusable, DataFolderError, JournalError, WireError)
+"""Errors whose text is meant for people as it is."""

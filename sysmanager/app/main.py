@@ -1,0 +1,62 @@
+"""The command line. Each command is a module with `add` (its arguments) and `run` (what it does, giving the exit status)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from sysmanager.app import commands
+from sysmanager.app.errors import SAID_IN_ONE_SENTENCE
+
+EXIT_NO = 1
+"""Ran, and the answer is no."""
+
+EXIT_UNABLE = 2
+"""Could not be carried out; one sentence on stderr says why."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with an argument in one line."""
+
+    def error(self, message: str) -> None:  # type: ignore[override] # argparse calls this NoReturn; exit is what ends it
+        self.exit(EXIT_UNABLE, f"{self.prog}: {message}; see {self.prog} --help.\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = _Parser(
+        prog="sysmanager",
+        description="System Manager: failover for video recorders. Without a command it opens the desktop program with its own coordinator.",
+        epilog="example: sysmanager demo",
+    )
+    commands.desktop.add_own(top)
+    chosen = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for module in commands.MODULES:
+        module.add(chosen)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status: 0 done, 1 ran and the answer is no, 2 could not be carried out."""
+    for stream in (sys.stdout, sys.stderr):
+        # Windows begins with the code page of the console, which has no arrows and no umlauts of others.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    args = parser().parse_args(arguments)
+    try:
+        status: int = args.run(args)
+    except SAID_IN_ONE_SENTENCE as error:
+        print(f"sysmanager: {error}", file=sys.stderr)
+        return EXIT_UNABLE
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`sysmanager log | head`): nothing more to say.
+        sys.stderr.close()
+        return EXIT_NO
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""A coordinator that serves: data folder, journal, documents, bus, engine and clients' service, put together and taken apart in order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from sysmanager.app import paths
+from sysmanager.app.errors import CommandError
+from sysmanager.bus.credentials import BusUser
+from sysmanager.bus.nats import NatsBus
+from sysmanager.bus.server import BusServer
+from sysmanager.documents.files import FileDocumentStore
+from sysmanager.documents.site_key import SiteKey
+from sysmanager.engine.cache import DocumentCache
+from sysmanager.engine.clients import ClientService
+from sysmanager.engine.clock import SystemClock
+from sysmanager.engine.engine import Engine
+from sysmanager.engine.field import Field
+from sysmanager.journal.lock import DataFolderLock
+from sysmanager.journal.sqlite import SqliteJournal
+
+log = structlog.get_logger(__name__)
+
+BUS_WAIT_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A coordinator at work. url: of the bus, without credentials."""
+
+    engine: Engine
+    credentials_file: Path
+    url: str
+
+
+@asynccontextmanager
+async def serving(
+    data: Path,
+    *,
+    site: str,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    practice: bool = False,
+    site_key: Path | None = None,
+    sync_delay_ms: int = 0,
+) -> AsyncIterator[Serving]:
+    """Run a coordinator on a data folder until the block ends.
+
+    port: of the bus, 0 for the one it had, or a free one. site_key: where the site key lies; made at the first start.
+    sync_delay_ms: added to every journal sync, for measurements. Raises the errors of `app.errors`, each in one sentence.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandError(f"The data folder {data} cannot be made ({error.strerror or error}); name another one.") from error
+        stack.enter_context(DataFolderLock(data))
+        SiteKey.load_or_create(site_key or paths.site_key_file(data))
+        server = BusServer(data / paths.SERVER_FOLDER, host=host, port=port)
+        credentials = await server.start()
+        stack.push_async_callback(server.close)
+        bus = NatsBus(credentials, BusUser.COORDINATOR, "coordinator")
+        stack.push_async_callback(bus.close)
+        if not await bus.open(wait_ms=BUS_WAIT_MS):
+            raise CommandError(f"The bus at {credentials.url} does not answer; see the log of the coordinator.")
+        store = FileDocumentStore(data)
+        field = Field(bus, store)
+        journal = SqliteJournal(data / "journal.sqlite", sync_delay_ms=sync_delay_ms)
+        engine = Engine(journal, field, DocumentCache(store, field.document), SystemClock(), site=site, practice=practice)
+        stack.push_async_callback(engine.stop)
+        await engine.start()
+        clients = ClientService(engine, bus)
+        await clients.open()
+        stack.push_async_callback(clients.close)
+        log.info("coordinator serves", data=str(data), url=credentials.url)
+        yield Serving(engine=engine, credentials_file=server.credentials_path, url=credentials.url)
+        log.info("coordinator ends")

@@ -1,0 +1,67 @@
+"""The scenes of the desktop program: a window for a coordinator elsewhere, and one for the demo."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QSettings
+
+from sysmanager import api
+from sysmanager.api import Client, PracticeControls, RoleName
+from sysmanager.app.desktop import user_settings
+from sysmanager.ui.operations import Session
+from sysmanager.ui.operations.session import SessionSwitcher
+from sysmanager.ui.state.store import Store
+from sysmanager.ui.window import MainWindow, create_main_window, make_store
+
+
+def open_window(
+    client: Client,
+    *,
+    settings: QSettings,
+    switcher: SessionSwitcher | None = None,
+    controls: PracticeControls | None = None,
+    guard: Callable[[], str | None] | None = None,
+) -> tuple[MainWindow, Store]:
+    """A window for this session, not shown yet. Inside a running loop."""
+    store = make_store(client.actor)
+    session = Session(client, store, switcher)
+    return create_main_window(store, session, settings=settings, controls=controls, guard=guard), store
+
+
+async def until_closed(window: MainWindow) -> None:
+    """Show the window and come back when it was closed and everything it started has ended."""
+    closed = asyncio.Event()
+    window.closed.connect(closed.set)
+    window.show()
+    window.start()
+    await closed.wait()
+    await window.end()
+
+
+async def show_connected(credentials: Path, role: RoleName, *, embedded: bool) -> int:
+    """Work with the coordinator that wrote these credentials. embedded: it ends with the window, which then warns first."""
+    client = await api.connect(credentials, role=role)
+    store: Store | None = None
+
+    def guard() -> str | None:
+        return unprotected(store) if embedded and store is not None else None
+
+    window, store = open_window(client, settings=user_settings(), guard=guard)
+    await until_closed(window)
+    return 0
+
+
+def unprotected(store: Store) -> str | None:
+    """The question before the window is closed; None if no real server loses its protection (SPEC 17)."""
+    rows = store.state.recorders.values()
+    real = [row for row in rows if not row.practice and row.failover_enabled and row.group is not None and row.role is api.Role.STANDARD]
+    if not real:
+        return None
+    count = "1 server loses" if len(real) == 1 else f"{len(real)} servers lose"
+    return (
+        f"{count} failover protection when this window is closed, because its coordinator ends with it. "
+        "To keep the protection, run the coordinator as a service: sysmanager coordinator."
+    )
