@@ -111,7 +111,7 @@ def _entry(view: View, seen: Seen, failover: FailoverId, taken: i.Input, now: In
     row = find(TABLE, case, on)
     if row is None:
         return Decision()
-    return Decision(facts=row.then(case))
+    return Decision(facts=row.then(case), row=row.number)
 
 
 def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, now: Instant) -> None:

@@ -40,10 +40,11 @@ TEXT_LIMIT = 120
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision comes to. reply: for the client, given when the facts are durable."""
+    """What a decision comes to. reply: for the client, given when the facts are durable. row: number of the row of the table that an input took."""
 
     facts: tuple[f.AnyFact, ...] = ()
     reply: c.Reply | None = None
+    row: int | None = None
 
 
 class _No(Exception):

@@ -23,7 +23,6 @@ class On(StrEnum):
     REVIEW = "review"
     CACHE = "documents looked up"
     ANSWER = "order answered"
-    UNDELIVERED = "order undelivered"
     ABORT = "abort asked"
     FAILBACK = "failback asked"
 
@@ -63,11 +62,6 @@ class Row:
 def always(_: Case) -> bool:
     """The guard of rows that need none."""
     return True
-
-
-def nothing(_: Case) -> tuple[AnyFact, ...]:
-    """What rows do that only say that an input changes nothing here."""
-    return ()
 
 
 def find(rows: tuple[Row, ...], case: Case, on: On) -> Row | None:

@@ -52,11 +52,12 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Facts to append in one transaction, and what waits for that. The tables hold them already."""
+    """Facts to append in one transaction, and what waits for that. The tables hold them already. rows: of the table, that led to them."""
 
     records: tuple[f.FactRecord, ...]
     replies: tuple[tuple[Hashable, Reply], ...]
     follow: tuple[i.Input, ...]
+    rows: tuple[int, ...] = ()
 
 
 class Effects(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,6 +223,7 @@ class Core:
         records: list[f.FactRecord] = []
         replies: list[tuple[Hashable, Reply]] = []
         follow: list[i.Input] = []
+        rows: list[int] = []
         moved: set[FailoverId] = set()
         for _ in range(min(BATCH_LIMIT, len(self._waiting))):
             waiting = self._waiting.popleft()
@@ -240,10 +242,12 @@ class Core:
                 if step is not None:
                     moved.add(step)
                 follow += follow_ups(self.state, fact)
+            if decision.row is not None:
+                rows.append(decision.row)
             if decision.reply is not None:
                 replies.append((waiting.token, decision.reply))
             self._looked_at(waiting.taken, now)
-        return Batch(records=tuple(records), replies=tuple(replies), follow=tuple(follow))
+        return Batch(records=tuple(records), replies=tuple(replies), follow=tuple(follow), rows=tuple(rows))
 
     def _apply(self, record: f.FactRecord, now: Instant) -> None:
         fact = record.fact
