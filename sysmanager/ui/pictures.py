@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QColor, QImage, QPainter, QPen
 from PySide6.QtWidgets import QApplication, QDialog, QWidget
 
 from sysmanager.domain.ids import FailoverId, RecorderId
@@ -37,8 +37,6 @@ def grab_with_dialog(window: MainWindow) -> QImage:
     picture = window.grab()
     dialog = window.dialogs.opened
     if dialog is not None:
-        from PySide6.QtGui import QColor, QPainter, QPen
-
         painter = QPainter(picture)
         painter.fillRect(picture.rect(), QColor(0, 0, 0, 90))
         inner = dialog.grab()
@@ -53,7 +51,7 @@ def grab_with_dialog(window: MainWindow) -> QImage:
 
 def save(image: QImage, path: Path) -> Path:
     """Write a PNG. Raises OSError if it cannot be written."""
-    if not image.save(str(path), "PNG"):
+    if not image.save(str(path)):
         raise OSError(f"The picture {path} cannot be written; check that its folder exists and has room.")
     return path
 

@@ -66,6 +66,8 @@ class LineTableModel(QAbstractTableModel, Generic[LineT]):
 
     def show(self, lines: Sequence[LineT]) -> None:
         """Show these lines, in this order unless a column sorts them. Keys must be distinct."""
+        if lines is self._given:
+            return
         self._given = tuple(lines)
         self._become(self._sorted(self._given))
 

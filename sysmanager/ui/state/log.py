@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import tzinfo
 
 import msgspec
@@ -11,6 +12,9 @@ from sysmanager.domain.failover import FAILBACK_STEPS, FAILOVER_STEPS, Failover,
 from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.ui.state.model import Tone, UiState
 from sysmanager.ui.state.texts import NOTHING, cameras_text, counted, gap_text, trigger_text, when_text
+
+QUARTER_MS = 900_000
+"""“Today” turns into “Yesterday” at a local midnight, which lies on a quarter of an hour in every time zone."""
 
 _TONES = {Severity.INFORMATION: Tone.GOOD, Severity.WARNING: Tone.WARNING, Severity.ERROR: Tone.BAD}
 
@@ -43,9 +47,20 @@ class LogBuilder:
     def __init__(self, zone: tzinfo | None = None) -> None:
         self._zone = zone
         self._lines: dict[FailoverId, tuple[Failover, str, str, int, LogLine]] = {}
+        self._shown: Mapping[FailoverId, Failover] | None = None
+        self._basis: tuple[object, ...] = ()
+        self._built: tuple[LogLine, ...] = ()
 
     def build(self, state: UiState, now_wall_ms: int) -> tuple[LogLine, ...]:
-        """Lines that match the filter, newest first."""
+        """Lines that match the filter, newest first; the same tuple as before while nothing of it changed."""
+        names = {row.id: row.name for row in state.recorders.values()}
+        basis = (state.log_filter, names, now_wall_ms // QUARTER_MS)
+        if self._shown is not state.failovers or basis != self._basis:
+            self._shown, self._basis = state.failovers, basis
+            self._built = self._lines_of(state, now_wall_ms)
+        return self._built
+
+    def _lines_of(self, state: UiState, now_wall_ms: int) -> tuple[LogLine, ...]:
         lines = [self._line(failover, state, now_wall_ms) for failover in state.failovers.values()]
         words = state.log_filter.casefold().split()
         if words:
@@ -56,8 +71,7 @@ class LogBuilder:
     def _line(self, failover: Failover, state: UiState, now_wall_ms: int) -> LogLine:
         server = name_of(failover.recorder, state)
         failover_server = name_of(failover.server, state) if failover.server is not None else NOTHING
-        # "Today" turns into "Yesterday" at a local midnight, which lies on a quarter of an hour in every time zone.
-        quarter = now_wall_ms // 900_000
+        quarter = now_wall_ms // QUARTER_MS
         known = self._lines.get(failover.id)
         if known is not None and known[0] is failover and known[1:4] == (server, failover_server, quarter):
             return known[4]

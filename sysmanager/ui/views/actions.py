@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QAction, QKeySequence
 
 from sysmanager.ui.icons import ACTION_GLYPHS, Icons
-from sysmanager.ui.state.conditions import Action, condition
+from sysmanager.ui.state.conditions import Action, Condition, condition
 from sysmanager.ui.state.model import UiState
 from sysmanager.ui.theme import Theme
 
@@ -42,6 +42,7 @@ class Actions(QObject):
         super().__init__(parent)
         self._icons = icons
         self._actions: dict[Action, QAction] = {}
+        self._shown: dict[Action, Condition] = {}
         for action, (text, _, shortcut) in _TEXTS.items():
             made = QAction(text, self)
             if shortcut:
@@ -57,6 +58,9 @@ class Actions(QObject):
         """Show, hide, enable and explain as the conditions say."""
         for action, made in self._actions.items():
             now = condition(action, state)
+            if self._shown.get(action) == now:
+                continue
+            self._shown[action] = now
             made.setVisible(now.visible)
             made.setEnabled(now.enabled)
             shortcut = made.shortcut().toString(QKeySequence.SequenceFormat.NativeText)

@@ -18,7 +18,8 @@ from sysmanager.ui.theme import Theme, scaled, tabular
 Index = QModelIndex | QPersistentModelIndex
 
 _PADDING = 8
-_CLOCK = re.compile(r"\d:\d")
+CLOCK = re.compile(r"\d:\d")
+"""A time of day or a countdown in a text."""
 _DOT = 9
 
 
@@ -107,7 +108,7 @@ class TreeDelegate(QStyledItemDelegate):
             painter.setFont(note_font)
             painter.setPen(self._theme.colour(node.note_tone))
             # A countdown stands at the end of its note and is what matters most.
-            elide = Qt.TextElideMode.ElideLeft if _CLOCK.search(node.note) else Qt.TextElideMode.ElideRight
+            elide = Qt.TextElideMode.ElideLeft if CLOCK.search(node.note) else Qt.TextElideMode.ElideRight
             _draw(painter, note_box, node.note, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, elide)
         painter.restore()
 
@@ -121,7 +122,7 @@ def _wraps(option: QStyleOptionViewItem) -> bool:
 
 def _font(font: QFont, text: str) -> QFont:
     """Digits of one width where they count time; names keep their own, as hyphens would grow with the digits."""
-    return tabular(font) if _CLOCK.search(text) else font
+    return tabular(font) if CLOCK.search(text) else font
 
 
 def _paint_background(painter: QPainter, option: QStyleOptionViewItem, index: Index, delegate: QStyledItemDelegate) -> None:

@@ -18,9 +18,9 @@ class CamerasTab(QWidget):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._model = LineTableModel(CAMERA_COLUMNS, key=lambda camera: camera.id, parent=self)
-        self.view = table(context, self._model, "Cameras", stretch=0, empty="No cameras.")
+        self.view = table(context, self._model, "Cameras", stretch=1, empty="No cameras.")
         sortable(self.view)
-        for column, width in enumerate((0, 190, 80, 120, 100, 100, 80, 60)):
+        for column, width in enumerate((230, 0, 80, 120, 100, 100, 80, 60)):
             if width:
                 self.view.setColumnWidth(column, width)
         self._note = muted()

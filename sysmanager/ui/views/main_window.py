@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QIcon, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
@@ -34,7 +34,7 @@ from sysmanager.ui.views.dialogs import Dialogs
 from sysmanager.ui.views.equipment_tabs import CamerasTab, StorageTab
 from sysmanager.ui.views.failover_log import FailoverLog
 from sysmanager.ui.views.pages import FirstStartPage, OverviewPage, WaitingPage
-from sysmanager.ui.views.parts import keep_icon
+from sysmanager.ui.views.parts import IconFollower
 from sysmanager.ui.views.practice import PracticePanel
 from sysmanager.ui.views.server_tree import MENU, ServerTree
 from sysmanager.ui.views.settings_tab import SettingsTab
@@ -162,7 +162,7 @@ class MainWindow(QMainWindow):
         self._alarms_action = QAction("Alarms", self)
         self._alarms_action.setToolTip("Shows the list of alarms.")
         self._alarms_action.triggered.connect(self._show_alarms)
-        keep_icon(self.context, self._alarms_action, Glyph.ALARMS)
+        IconFollower(self.context, self._alarms_action, self._alarms_icon)
         bar.addAction(self._alarms_action)
         for action in bar.actions():
             bar.widgetForAction(action).setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -274,16 +274,18 @@ class MainWindow(QMainWindow):
             page = self.tabs
             for tab in (self.settings_tab, self.cameras_tab, self.storage_tab):
                 tab.render_state(state)
-            self.tabs.setTabText(1, f"Cameras ({len(state.row.cameras)})")
-            self.tabs.setTabText(2, f"Storage ({len(state.row.disks)})")
+            for tab_place, title in ((1, f"Cameras ({len(state.row.cameras)})"), (2, f"Storage ({len(state.row.disks)})")):
+                if self.tabs.tabText(tab_place) != title:
+                    self.tabs.setTabText(tab_place, title)
         self.pages.setCurrentWidget(page)
 
     def _render_tools(self, state: UiState) -> None:
         alarms = len(state.system.alarms) if state.system is not None else 0
-        self._alarms_action.setText(f"Alarms ({alarms})" if alarms else "Alarms")
-        glyph, tone = (Glyph.ALARMS_RINGING, Tone.WARNING) if alarms else (Glyph.ALARMS, Tone.INK)
-        self._alarms_action.setIcon(self.context.icons.icon(glyph, tone))
-        self.alarm_dock.setWindowTitle(f"Alarms ({alarms})" if alarms else "Alarms")
+        title = f"Alarms ({alarms})" if alarms else "Alarms"
+        if self._alarms_action.text() != title:
+            self._alarms_action.setText(title)
+            self._alarms_action.setIcon(self._alarms_icon())
+            self.alarm_dock.setWindowTitle(title)
         role = state.actor.role.value if state.actor.role is not None else "no role"
         self._who.setText(f"{state.actor.name} ·" if state.offered else f"{state.actor.name} · {role}")
         self._role_action.setVisible(bool(state.offered))
@@ -295,6 +297,10 @@ class MainWindow(QMainWindow):
             self.role_choice.setCurrentText(role)
         site = state.system.site if state.system is not None else ""
         self.setWindowTitle(f"{site} – System Manager" if site else "System Manager")
+
+    def _alarms_icon(self) -> QIcon:
+        ringing = self._alarms_action.text() != "Alarms"
+        return self.context.icons.icon(*((Glyph.ALARMS_RINGING, Tone.WARNING) if ringing else (Glyph.ALARMS, Tone.INK)))
 
     def _switch_role(self) -> None:
         self.context.tasks.start(self.session.switch(RoleName(self.role_choice.currentText())))

@@ -24,7 +24,7 @@ from sysmanager.ui.models.table import LineTableModel
 from sysmanager.ui.state.model import Tone
 from sysmanager.ui.theme import Theme, scaled
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.delegates import CellDelegate
+from sysmanager.ui.views.delegates import CLOCK, CellDelegate
 
 
 class ActionButton(QPushButton):
@@ -125,6 +125,7 @@ class Chip(QLabel):
 
     def show_state(self, text: str, tone: Tone) -> None:
         self.setText(text)
+        self.setToolTip(text)
         self.setAccessibleName(text)
         self.setVisible(bool(text))
         if tone is not self._tone:
@@ -140,7 +141,9 @@ class Chip(QLabel):
         painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
         painter.setPen(QColor("#ffffff"))
         inner = self.contentsRect()
-        text = painter.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, inner.width())
+        # A countdown stands at the end and is what matters most.
+        elide = Qt.TextElideMode.ElideLeft if CLOCK.search(self.text()) else Qt.TextElideMode.ElideRight
+        text = painter.fontMetrics().elidedText(self.text(), elide, inner.width())
         painter.drawText(inner, Qt.AlignmentFlag.AlignCenter, text)
         painter.end()
 

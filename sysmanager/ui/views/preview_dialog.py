@@ -158,7 +158,7 @@ class PreviewDialog(QDialog):
         view = table(self._context, model, "Failover servers", stretch=3, wrap=True)
         for column, width in ((0, 36), (1, 120), (2, 150)):
             view.setColumnWidth(column, width)
-        view.setFixedHeight(40 + min(4, len(lines)) * view.verticalHeader().defaultSectionSize())
+        view.setFixedHeight(46 + min(4, len(lines)) * (view.verticalHeader().defaultSectionSize() + 6))
         return view
 
     def _cameras(self, lines: tuple[CameraLine, ...]) -> QTableView:

@@ -38,6 +38,7 @@ class SettingsTab(QScrollArea):
         self._title.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self._chip = Chip(context.theme)
         self._form = GeneralForm(context)
+        self._form.setMaximumWidth(1200)
         self._draft_note = muted()
         self._draft_note.setWordWrap(True)
         self._situation = wrapped()
