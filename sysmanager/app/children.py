@@ -12,6 +12,13 @@ from collections.abc import Sequence
 LINE_LIMIT_BYTES = 64 * 1024
 COMPLAINT_LIMIT = 2000
 
+if sys.platform == "win32":
+    _END_SIGNAL = signal.CTRL_BREAK_EVENT
+    _GROUP = subprocess.CREATE_NEW_PROCESS_GROUP
+else:
+    _END_SIGNAL = signal.SIGTERM
+    _GROUP = 0
+
 
 class Child:
     """A running `sysmanager` command. What it says on stderr is kept, as far as it is a sentence for people."""
@@ -47,7 +54,7 @@ class Child:
         """Ask it to end, and after `within_s` make it; its exit status."""
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGTERM)
+                self.process.send_signal(_END_SIGNAL)
             try:
                 async with asyncio.timeout(within_s):
                     await self.process.wait()
@@ -65,7 +72,6 @@ def ended(child: Child) -> bool:
 
 async def start_child(arguments: Sequence[str]) -> Child:
     """Start `sysmanager` with these arguments, with this Python."""
-    flags = subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-X",
@@ -77,6 +83,6 @@ async def start_child(arguments: Sequence[str]) -> Child:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         limit=LINE_LIMIT_BYTES,
-        creationflags=flags,
+        creationflags=_GROUP,
     )
     return Child(process)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import threading
+import time
 from types import FrameType
 
 import psutil
@@ -26,13 +28,27 @@ def end_on_signals() -> asyncio.Event:
     return asked
 
 
-async def end_with_parent(asked: asyncio.Event, parent: int) -> None:
-    """Set the event when the process `parent` is gone, so that a killed parent leaves no child behind."""
-    try:
-        process = psutil.Process(parent)
-    except psutil.NoSuchProcess:
-        asked.set()
-        return
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        await asyncio.sleep(PARENT_LOOK_S)
-    asked.set()
+async def first_of(asked: asyncio.Event, failure: asyncio.Future[str]) -> None:
+    """Wait until the end is asked for, or something failed."""
+    failure.add_done_callback(lambda _: asked.set())
+    await asked.wait()
+
+
+def end_with_parent(asked: asyncio.Event, parent: int) -> None:
+    """Set the event when the process `parent` is gone, so that a killed parent leaves no child behind. Call on the running loop.
+
+    A thread looks once a second: neither system tells a child of its parent's end in a way that both have.
+    """
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        try:
+            process = psutil.Process(parent)
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(PARENT_LOOK_S)
+        except psutil.NoSuchProcess:
+            pass
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(asked.set)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()

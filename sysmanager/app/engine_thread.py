@@ -1,4 +1,4 @@
-"""A coordinator in a thread and loop of its own, for the demo and the self-test: a busy interface must not stop it from hearing (DESIGN)."""
+"""A coordinator in a thread and loop of its own, for demo and self-test: a busy interface must not make it deaf (DESIGN)."""
 
 from __future__ import annotations
 
@@ -84,8 +84,6 @@ class PracticeSite:
             self._ready.set_exception(error)
             raise
         self._ready.set_result(None)
-        ending = asyncio.ensure_future(self._end.wait())
-        await asyncio.wait({ending, engine.failure}, return_when=asyncio.FIRST_COMPLETED)
-        await ending
+        await self._end.wait()
         await self.site.stop()
         await engine.stop()

@@ -34,7 +34,7 @@ def set_up_logging(file: Path | None, *, to_stderr: bool = False) -> str | None:
     for old in tuple(root.handlers):
         root.removeHandler(old)
         old.close()
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = _Parser(
         prog="sysmanager",
-        description="System Manager: failover for video recorders. Without a command it opens the desktop program with its own coordinator.",
+        description="Failover for video recorders. Without a command: the desktop program System Manager with its own coordinator.",
         epilog="example: sysmanager demo",
     )
     commands.desktop.add_own(top)

@@ -38,6 +38,13 @@ class Serving:
     url: str
 
 
+def _make_folder(data: Path) -> None:
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"The data folder {data} cannot be made ({error.strerror or error}); name another one.") from error
+
+
 @asynccontextmanager
 async def serving(
     data: Path,
@@ -54,11 +61,8 @@ async def serving(
     port: of the bus, 0 for the one it had, or a free one. site_key: where the site key lies; made at the first start.
     sync_delay_ms: added to every journal sync, for measurements. Raises the errors of `app.errors`, each in one sentence.
     """
+    _make_folder(data)
     async with AsyncExitStack() as stack:
-        try:
-            data.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CommandError(f"The data folder {data} cannot be made ({error.strerror or error}); name another one.") from error
         stack.enter_context(DataFolderLock(data))
         SiteKey.load_or_create(site_key or paths.site_key_file(data))
         server = BusServer(data / paths.SERVER_FOLDER, host=host, port=port)

@@ -42,11 +42,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _serve(args: argparse.Namespace) -> int:
-    from sysmanager.app.ending import end_on_signals, end_with_parent
+    from sysmanager.app.ending import end_on_signals, end_with_parent, first_of
     from sysmanager.app.serving import serving
 
     asked = end_on_signals()
-    watching = asyncio.create_task(end_with_parent(asked, args.parent)) if args.parent else None
+    if args.parent:
+        end_with_parent(asked, args.parent)
     async with serving(
         args.data,
         site=args.site,
@@ -58,11 +59,7 @@ async def _serve(args: argparse.Namespace) -> int:
     ) as served:
         ready = {"ready": True, "credentials": str(served.credentials_file), "url": served.url, "pid": os.getpid()}
         print(json.dumps(ready), flush=True)
-        ending = asyncio.create_task(asked.wait())
-        await asyncio.wait({ending, served.engine.failure}, return_when=asyncio.FIRST_COMPLETED)
-        ending.cancel()
-        if watching is not None:
-            watching.cancel()
+        await first_of(asked, served.engine.failure)
         if served.engine.failure.done():
             print(f"sysmanager: {served.engine.failure.result()}", file=sys.stderr)
             return 2

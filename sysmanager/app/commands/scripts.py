@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -251,7 +251,7 @@ def _json(value: object) -> None:
     print(json.dumps(msgspec.to_builtins(value), ensure_ascii=False), flush=True)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(len(line[column]) for line in (head, *rows)) for column in range(len(head))]
     for line in (head, *rows):
         print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
