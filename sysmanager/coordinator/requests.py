@@ -40,7 +40,7 @@ TEXT_LIMIT = 120
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision comes to. reply: for the client, given when the facts are durable. row: number of the row of the table that an input took."""
+    """What a decision comes to. reply: for the client, given when the facts are durable. row: of the table, if one was taken."""
 
     facts: tuple[f.AnyFact, ...] = ()
     reply: c.Reply | None = None
