@@ -1,0 +1,87 @@
+"""A recorder's connection to the bus, made as soon as there is something to connect with, and never a reason not to record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+
+from sysmanager.bus.credentials import BusCredentials, BusUser, CredentialsUnusable, load_credentials
+from sysmanager.bus.nats import NatsBus
+from sysmanager.bus.port import Bus, NoAnswer, NoAnswerKind
+
+log = structlog.get_logger(__name__)
+
+LOOK_AGAIN_S = 2.0
+CHANGED_LOOK_S = 10.0
+"""While there is no connection, how often the credentials are read again: the coordinator may have been set up anew."""
+
+Attach = Callable[[Bus], Awaitable[None]]
+"""Makes all subscriptions on a new bus."""
+
+
+class BusKeeper:
+    """Keeps `bus` made from the credentials file; the connection itself is kept by `NatsBus`."""
+
+    def __init__(self, credentials: Path, name: str, attach: Attach) -> None:
+        self._path = credentials
+        self._name = name
+        self._attach = attach
+        self._bus: NatsBus | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._said = ""
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._keep())
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._bus is not None:
+            await self._bus.close()
+
+    @property
+    def bus(self) -> Bus | None:
+        return self._bus
+
+    async def _keep(self) -> None:
+        used: BusCredentials | None = None
+        while True:
+            if self._bus is None or not self._bus.connected:
+                found = await self._load()
+                if found is not None and found != used:
+                    used = found
+                    await self._make(found)
+            await asyncio.sleep(CHANGED_LOOK_S if used is not None else LOOK_AGAIN_S)
+
+    async def _load(self) -> BusCredentials | None:
+        try:
+            return await asyncio.to_thread(load_credentials, self._path)
+        except CredentialsUnusable as error:
+            if str(error) != self._said:
+                self._said = str(error)
+                log.warning("no bus yet; it is tried again", why=str(error))
+            return None
+
+    async def _make(self, credentials: BusCredentials) -> None:
+        earlier, self._bus = self._bus, None
+        if earlier is not None:
+            await earlier.close()
+        try:
+            bus = NatsBus(credentials, BusUser.RECORDER, self._name)
+        except CredentialsUnusable as error:
+            log.warning("no bus yet; it is tried again", why=str(error))
+            return
+        await bus.open()
+        await self._attach(bus)
+        self._bus = bus
+
+
+def connected_bus(bus: Bus | None, subject: str, timeout_ms: int) -> Bus:
+    """The bus. Raises NoAnswer when there is none yet."""
+    if bus is None:
+        raise NoAnswer(NoAnswerKind.DISCONNECTED, subject, timeout_ms)
+    return bus

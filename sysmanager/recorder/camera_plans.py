@@ -1,0 +1,76 @@
+"""From the plan of the machine to what capture is given, passwords opened in memory only; and from capture to heartbeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+import structlog
+
+from sysmanager.documents.sealing import SealBroken, SealedSecret, SiteKey, unseal
+from sysmanager.domain.documents import CameraSettings, SettingsDocument
+from sysmanager.domain.ids import CameraId
+from sysmanager.protocol.recorders import CameraBeat, CameraState, DiskBeat
+from sysmanager.recorder.capture import CameraStatus
+from sysmanager.recorder.disks import DiskState
+from sysmanager.recorder.machine import CapturePlan
+from sysmanager.recorder.session import CameraPlan
+
+log = structlog.get_logger(__name__)
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """cameras: for capture. closed: cameras whose password cannot be opened; they are shown as failed."""
+
+    cameras: tuple[CameraPlan, ...]
+    closed: tuple[CameraId, ...]
+
+
+def open_plan(plan: CapturePlan, settings: SettingsDocument, key: SiteKey | None) -> Opened:
+    """The plan's cameras in its order, with their addresses and passwords."""
+    by_id = {camera.id: camera for camera in settings.cameras}
+    cameras: list[CameraPlan] = []
+    closed: list[CameraId] = []
+    for camera in plan.cameras:
+        described = by_id[camera.id]
+        try:
+            password = _password(described, key)
+        except SealBroken as error:
+            log.warning("camera not recorded", camera=camera.id, why=str(error))
+            closed.append(camera.id)
+            continue
+        cameras.append(
+            CameraPlan(
+                id=camera.id, name=camera.name, url=described.url, user=described.user, password=password, priority=camera.priority.rank
+            )
+        )
+    return Opened(cameras=tuple(cameras), closed=tuple(closed))
+
+
+def _password(camera: CameraSettings, key: SiteKey | None) -> str:
+    """Raises SealBroken."""
+    if camera.password is None:
+        return ""
+    if key is None:
+        raise SealBroken("The site key of this recorder can't be used, so that its password can't be opened; copy the key there.")
+    return unseal(SealedSecret(hmac=camera.password.hmac, sealed=camera.password.sealed), key)
+
+
+def camera_beats(statuses: Iterable[CameraStatus], closed: Iterable[CameraId]) -> tuple[CameraBeat, ...]:
+    """By id, as capture gives them; those that cannot be opened come last."""
+    seen = tuple(CameraBeat(each.camera, each.state, each.first_frame_ms, each.last_frame_ms) for each in statuses)
+    return (*seen, *(CameraBeat(camera, CameraState.FAILED) for camera in closed))
+
+
+def disk_beats(states: Iterable[DiskState], labels: dict[str, str]) -> tuple[DiskBeat, ...]:
+    """labels: from the folder of each disk to the name that settings use."""
+    return tuple(
+        DiskBeat(
+            path=labels[state.path],
+            writable=state.writable,
+            free_mb=state.free_bytes >> 20,
+            total_mb=state.total_bytes >> 20,
+            problem=state.problem,
+        )
+        for state in states
+    )
