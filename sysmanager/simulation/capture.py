@@ -1,0 +1,163 @@
+"""Simulated recording of the cameras of a plan: opened at once, first frames staggered, tried again for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sysmanager.domain.camera import Camera
+from sysmanager.domain.ids import CameraId, Epoch, RecorderId
+from sysmanager.protocol.recorders import CameraBeat, CameraState
+from sysmanager.recorder.machine import CapturePlan
+from sysmanager.simulation.footage import FRAME_MS, Material
+from sysmanager.simulation.surroundings import Pace, Surroundings
+
+
+class Session:
+    """One camera: its state, and its frames under the present epoch in wall-clock milliseconds, 0 for none."""
+
+    __slots__ = ("camera", "first_ms", "last_ms", "state")
+
+    def __init__(self, camera: Camera) -> None:
+        self.camera = camera
+        self.state = CameraState.CONNECTING
+        self.first_ms = 0
+        self.last_ms = 0
+
+
+class Capture:
+    """The cameras that one recording service records at the moment.
+
+    writable: whether any material disk takes frames. changed: called, after a moment, when a state or a first frame is new.
+    """
+
+    def __init__(
+        self,
+        recorder: RecorderId,
+        surroundings: Surroundings,
+        pace: Pace,
+        material: Material,
+        writable: Callable[[], bool],
+        changed: Callable[[], None],
+    ) -> None:
+        self._recorder = recorder
+        self._around = surroundings
+        self._pace = pace
+        self._material = material
+        self._writable = writable
+        self._changed = changed
+        self._sessions: dict[CameraId, Session] = {}
+        self._report_due = False
+        self._life = 0
+        self.epoch = Epoch(0)
+        self.plan: CapturePlan | None = None
+
+    def follow(self, plan: CapturePlan) -> None:
+        """Record by this plan from now on. Cameras of both plans go on without a pause, under the new epoch."""
+        wanted = {camera.id: camera for camera in plan.cameras}
+        for gone in [camera for camera in self._sessions if camera not in wanted]:
+            self._drop(gone)
+        now_ms = self._wall_ms()
+        if plan.epoch != self.epoch:
+            going_on = [session for session in self._sessions.values() if session.state is CameraState.RECORDING]
+            for session in going_on:
+                self._extend(session, now_ms)
+            self.epoch = plan.epoch
+            for session in self._sessions.values():
+                self._stamp(session, now_ms)
+        self.plan = plan
+        for camera in plan.cameras:
+            if camera.id not in self._sessions:
+                session = self._sessions[camera.id] = Session(camera)
+                self._later(self._around.between(self._pace.first_frame_ms), session)
+        self._report()
+
+    def stop(self) -> None:
+        """Close everything. Footage stays. Also what the end of the process does."""
+        self._life += 1
+        self._report_due = False
+        for camera in list(self._sessions):
+            self._drop(camera)
+        self.plan = None
+
+    def look(self) -> None:
+        """Disks or cameras changed: find out now which sessions are affected."""
+        now_ms = self._wall_ms()
+        for session in self._sessions.values():
+            if session.state is CameraState.RECORDING and self._obstacle(session.camera) is not None:
+                self._extend(session, now_ms - FRAME_MS)
+                self._fail(session)
+
+    def beats(self) -> tuple[CameraBeat, ...]:
+        """The cameras as a heartbeat shows them now."""
+        now_ms = self._wall_ms()
+        recording = CameraState.RECORDING
+        for session in self._sessions.values():
+            if session.state is recording:
+                session.last_ms = now_ms
+                self._material.extend(session.camera.id, self.epoch, now_ms)
+        return tuple(CameraBeat(one.camera.id, one.state, one.first_ms, one.last_ms) for one in self._sessions.values())
+
+    def recorded(self) -> frozenset[CameraId]:
+        """Cameras that give frames which are written at this moment."""
+        return frozenset(camera for camera, session in self._sessions.items() if session.state is CameraState.RECORDING)
+
+    # ------------------------------------------------------------ one camera
+
+    def _later(self, delay_ms: int, session: Session) -> None:
+        self._around.after(delay_ms, self._frame_due, session, self._life)
+
+    def _frame_due(self, session: Session, life: int) -> None:
+        if life != self._life or self._sessions.get(session.camera.id) is not session or session.state is CameraState.RECORDING:
+            return
+        if self._obstacle(session.camera) is not None:
+            self._fail(session)
+            return
+        session.state = CameraState.RECORDING
+        self._stamp(session, self._wall_ms())
+        self._report()
+
+    def _stamp(self, session: Session, now_ms: int) -> None:
+        """A new span under the present epoch."""
+        session.first_ms = session.last_ms = 0
+        if session.state is CameraState.RECORDING:
+            session.first_ms = session.last_ms = now_ms
+            self._material.begin(session.camera.id, self.epoch, now_ms)
+
+    def _obstacle(self, camera: Camera) -> CameraState | None:
+        if camera.id in self._around.cameras.dark:
+            return CameraState.UNREACHABLE
+        if not self._around.cameras.open(camera.id, self._recorder, camera.sessions):
+            return CameraState.BUSY
+        return None if self._writable() else CameraState.FAILED
+
+    def _fail(self, session: Session) -> None:
+        state = self._obstacle(session.camera) or CameraState.CONNECTING
+        if session.state is not state:
+            session.state = state
+            self._report()
+        self._later(self._pace.retry_ms, session)
+
+    def _extend(self, session: Session, wall_ms: int) -> None:
+        session.last_ms = max(session.last_ms, wall_ms)
+        self._material.extend(session.camera.id, self.epoch, wall_ms)
+
+    def _drop(self, camera: CameraId) -> None:
+        session = self._sessions.pop(camera)
+        if session.state is CameraState.RECORDING:
+            self._extend(session, self._wall_ms())
+        self._around.cameras.close(camera, self._recorder)
+
+    # ------------------------------------------------------------ reports
+
+    def _report(self) -> None:
+        if not self._report_due:
+            self._report_due = True
+            self._around.after(self._pace.report_ms, self._report_now, self._life)
+
+    def _report_now(self, life: int) -> None:
+        if life == self._life:
+            self._report_due = False
+            self._changed()
+
+    def _wall_ms(self) -> int:
+        return self._around.now(self._recorder).wall_ms

@@ -1,0 +1,315 @@
+"""The rules that must hold at every step, each with a name. A broken one ends the simulation with `Broken`.
+
+To add one: a function below, and its line in the table of its kind. What a function may look at is the world before the fact (`Step`),
+or the world as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sysmanager import wire
+from sysmanager.coordinator import facts as f
+from sysmanager.coordinator.detection import START_GRACE_MS
+from sysmanager.coordinator.evolve import evolve
+from sysmanager.coordinator.invariants import broken_invariants
+from sysmanager.coordinator.state import State, governing
+from sysmanager.domain.failover import Failover, Phase, Trigger
+from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, RecorderId
+from sysmanager.protocol.clients import Done, Reply
+from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
+from sysmanager.recorder import machine as m
+from sysmanager.simulation.broken import Broken
+from sysmanager.simulation.phases import ALLOWED
+from sysmanager.simulation.recorder import SimulatedRecorder
+
+if TYPE_CHECKING:
+    from sysmanager.simulation.world import World
+
+REPORT_STALE_MS = 4_000
+"""A report of a broken service counts until the recorder is silent for three beats, and one more second for its way."""
+
+
+@dataclass(slots=True)
+class Step:
+    """One durable fact. before: the entry that it is about, as it was; state: the tables before it."""
+
+    world: World
+    record: f.FactRecord
+    fact: f.AnyFact
+    before: Failover | None
+    state: State
+
+
+# ---------------------------------------------------------------- before a fact is applied
+
+
+def allowed_transition(step: Step) -> str | None:
+    """Steps in order; nothing happens to an entry that has ended."""
+    rule = ALLOWED.get(type(step.fact))
+    if rule is None:
+        return None
+    phase = step.before.phase if step.before is not None else None
+    if phase is not None and phase.ended:
+        return f"{type(step.fact).__name__} comes after the end of {step.before.id if step.before else ''} ({phase})."
+    if isinstance(step.fact, f.FailoverWaiting) and step.fact.opening is not None:
+        rule = (None,)
+    if phase not in rule:
+        return f"{type(step.fact).__name__} cannot follow {phase}."
+    return None
+
+
+def fresh_epochs(step: Step) -> str | None:
+    """Every assignment gets a number that was not given out before."""
+    fact = step.fact
+    given: list[Epoch] = []
+    match fact:
+        case f.FailoverStarted(reservation=reservation) | f.ServerReserved(reservation=reservation):
+            given = [reservation.epoch]
+        case f.AttemptEnded():
+            given = [fact.release_epoch, *([fact.next.epoch] if fact.next is not None else [])]
+        case f.FailbackStarted():
+            given = [fact.epoch]
+        case f.FailbackCommitted():
+            given = [fact.release_epoch]
+        case f.FailbackUndone():
+            given = [fact.recorder_epoch]
+        case f.FailoverCancelled() | f.FailoverFailed() if fact.release_epoch:
+            given = [fact.release_epoch]
+        case _:
+            pass
+    if any(epoch < step.state.next_epoch for epoch in given) or len(set(given)) < len(given):
+        return f"{type(fact).__name__} gives out {given}, and the next free epoch is {step.state.next_epoch}."
+    return None
+
+
+def never_early(step: Step) -> str | None:
+    """A failover starts when its trigger has really held for as long as it must."""
+    opening = getattr(step.fact, "opening", None)
+    if not isinstance(opening, f.Opening) or opening.recorder not in step.state.recorders:
+        return None
+    world, now_ms = step.world, step.world.agenda.now_ms
+    recorder = world.recorders[opening.recorder]
+    since = world.broken_since.get(opening.recorder, {})
+    match opening.trigger:
+        case Trigger.CONNECTION:
+            row = step.state.recorders[opening.recorder]
+            needed_ms = governing(step.state, row).detection_timeout_s * 1000
+            if opening.recorder not in world.hearing.heard_ms:
+                needed_ms = max(needed_ms, START_GRACE_MS)
+            silent_ms = world.hearing.silence_ms(opening.recorder, now_ms)
+            if silent_ms < needed_ms:
+                return f"{recorder.id} was silent for {silent_ms} ms, and its timeout is {needed_ms} ms."
+        case Trigger.DISKS:
+            if now_ms - since.get("disks", now_ms) < 5_000:
+                return f"The disks of {recorder.id} were not lost for 5 s."
+        case Trigger.SERVICE:
+            if now_ms - since.get("service mended", now_ms) > REPORT_STALE_MS:
+                return f"The service of {recorder.id} is not broken."
+        case Trigger.MANUAL:
+            pass
+    return None
+
+
+def automatic_only_where_allowed(step: Step) -> str | None:
+    """Failover off, a hold and a reconcile stop what starts by itself."""
+    opening = getattr(step.fact, "opening", None)
+    if not isinstance(opening, f.Opening) or opening.trigger is Trigger.MANUAL:
+        return None
+    row = step.state.recorders[opening.recorder]
+    if not governing(step.state, row).failover_enabled:
+        return f"A failover of {row.id} starts, although failover is off."
+    if row.id in step.state.holds:
+        return f"A failover of {row.id} starts, although it is held."
+    if step.state.reconcile is not None and (not step.state.reconcile.confirmed or row.id in step.state.reconcile.waiting):
+        return f"A failover of {row.id} starts during the reconcile."
+    return None
+
+
+def queue_in_order(step: Step) -> str | None:
+    """Entries of a group are taken up in the order in which they were queued (SPEC 7)."""
+    if not isinstance(step.fact, f.ServerReserved) or step.before is None:
+        return None
+    for earlier_id in step.state.open:
+        earlier = step.state.failovers[earlier_id]
+        if earlier.id == step.before.id:
+            break
+        if earlier.group == step.before.group and earlier.phase is Phase.QUEUED:
+            return f"{step.before.id} is taken up before {earlier.id}, which was queued earlier."
+    return None
+
+
+def committed_to_who_saved(step: Step) -> str | None:
+    """The tasks move only to a server that has durably saved them."""
+    entry = step.before
+    if entry is None:
+        return None
+    match step.fact:
+        case f.TasksMoved() if entry.server is not None:
+            target, epoch = entry.server, entry.epoch
+        case f.FailbackCommitted() if entry.failback is not None:
+            target, epoch = entry.home, entry.failback.epoch
+        case _:
+            return None
+    recorder = step.world.recorders[target]
+    saved = recorder.persisted
+    if target in step.world.state_lost or saved.epoch > epoch:
+        return None
+    if saved.epoch < epoch or saved.home != entry.home:
+        return f"{entry.id} is committed to {target}, which has saved epoch {saved.epoch} for {saved.home}."
+    return None
+
+
+# ---------------------------------------------------------------- after a fact was applied
+
+
+def system_data_sound(step: Step) -> str | None:
+    """The invariants of system data: one owner, one failover, steps in order, epochs given out."""
+    found = broken_invariants(step.state)
+    return found[0] if found else None
+
+
+def one_at_a_time(step: Step) -> str | None:
+    """In a group one failover or failback runs at a time (SPEC 7)."""
+    running: dict[GroupId, FailoverId] = {}
+    for open_id in step.state.open:
+        entry = step.state.failovers[open_id]
+        if entry.phase.occupies_group:
+            if entry.group in running:
+                return f"{running[entry.group]} and {entry.id} run in group {entry.group} at the same time."
+            running[entry.group] = entry.id
+    return None
+
+
+def log_complete(step: Step) -> str | None:
+    """Entries are numbered without a hole and never vanish."""
+    numbers = {entry.number for entry in step.state.failovers.values()}
+    if numbers != set(range(1, step.state.next_number)):
+        return f"The log has entries {sorted(numbers)}, and the next number is {step.state.next_number}."
+    return None
+
+
+Rule = Callable[[Step], str | None]
+
+BEFORE: dict[str, Rule] = {
+    "steps by the table": allowed_transition,
+    "epochs are fresh": fresh_epochs,
+    "never early": never_early,
+    "automatic only where allowed": automatic_only_where_allowed,
+    "queue in order": queue_in_order,
+    "committed to who saved": committed_to_who_saved,
+}
+AFTER: dict[str, Rule] = {
+    "system data sound": system_data_sound,
+    "one at a time in a group": one_at_a_time,
+    "log complete": log_complete,
+}
+OTHERS = (
+    "facts round-trip",
+    "replay equals live",
+    "durable before done",
+    "no older epoch obeyed",
+    "saved before recorded",
+    "footage stays",
+    "one recorder per epoch",
+)
+NAMES = (*BEFORE, *AFTER, *OTHERS)
+
+
+class Checkers:
+    """All rules over one world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._obeyed: dict[RecorderId, Epoch] = {}
+        self._footage: dict[RecorderId, dict[tuple[CameraId, Epoch], int]] = {}
+        self._stamped: dict[tuple[CameraId, Epoch], RecorderId] = {}
+
+    def _check(self, name: str, sentence: str | None) -> None:
+        self._world.counts["checker", name] += 1
+        if sentence is not None:
+            raise Broken(name, sentence)
+
+    # ------------------------------------------------------------ facts
+
+    def fact(self, record: f.FactRecord, body: bytes) -> None:
+        """One fact became durable; applies it to the shadow tables."""
+        self._check("facts round-trip", None if wire.encode_fact(record) == body else f"{record.fact} does not come back as it was.")
+        fact, state = record.fact, self._world.shadow
+        failover = getattr(fact, "failover", None) or getattr(getattr(fact, "opening", None), "failover", None)
+        before = state.failovers.get(failover) if failover is not None else None
+        step = Step(self._world, record, fact, before, state)
+        for name, rule in BEFORE.items():
+            self._check(name, rule(step))
+        evolve(state, record)
+        for name, rule in AFTER.items():
+            self._check(name, rule(step))
+
+    def tables(self) -> None:
+        """The coordinator's tables are exactly what its journal gives."""
+        core = self._world.coordinator.core
+        if core is None:
+            return
+        live, shadow = core.state, self._world.shadow
+        found = next((name for name in _TABLES if getattr(live, name) != getattr(shadow, name)), None)
+        if found is None and list(live.open) != list(shadow.open):
+            found = "open"
+        self._check("replay equals live", f"The table {found} differs from a replay of the journal." if found else None)
+
+    # ------------------------------------------------------------ what is shown and done
+
+    def order(self, recorder: RecorderId, order: Order) -> None:
+        """An order leaves the coordinator: its epoch is in the journal."""
+        match order:
+            case Record(epoch=epoch, key=key) | StandDown(epoch=epoch, key=key):
+                shadow = self._world.shadow
+                known = epoch < shadow.next_epoch and (not key.failover or key.failover in shadow.failovers)
+                self._check("durable before done", None if known else f"{recorder} is sent epoch {epoch}, unknown to the journal.")
+            case _:
+                pass
+
+    def reply(self, reply: Reply) -> None:
+        if isinstance(reply, Done) and reply.failover is not None:
+            known = reply.failover in self._world.shadow.failovers
+            self._check("durable before done", None if known else f"{reply.failover} is told to a client before it is in the journal.")
+
+    # ------------------------------------------------------------ recorders
+
+    def obeyed(self, recorder: SimulatedRecorder, answer: Obeyed) -> None:
+        highest = self._obeyed.get(recorder.id, Epoch(0))
+        sentence = f"{recorder.id} obeyed epoch {answer.epoch} after epoch {highest}." if answer.epoch < highest else None
+        self._check("no older epoch obeyed", sentence)
+        self._obeyed[recorder.id] = answer.epoch
+
+    def effect(self, recorder: SimulatedRecorder, effect: m.Effect) -> None:
+        match effect:
+            case m.Persist(persisted=persisted):
+                older = persisted.epoch < recorder.persisted.epoch
+                sentence = f"{recorder.id} saves epoch {persisted.epoch} over epoch {recorder.persisted.epoch}." if older else None
+                self._check("no older epoch obeyed", sentence)
+            case m.StartCapture(plan=plan) | m.ChangeCapture(plan=plan):
+                unsaved = plan.epoch != recorder.persisted.epoch or plan.home != recorder.persisted.home
+                sentence = f"{recorder.id} records under epoch {plan.epoch}, which is not what it saved." if unsaved else None
+                self._check("saved before recorded", sentence)
+            case m.Answer() | m.StopCapture() | m.ForgetDocuments():
+                self.footage(recorder)
+            case _:
+                pass
+
+    def footage(self, recorder: SimulatedRecorder) -> None:
+        """What lies on its disks only grows, and no other recorder has footage of the same camera under the same epoch."""
+        now = dict(recorder.material.totals())
+        earlier = self._footage.get(recorder.id, {})
+        gone = next((key for key, total in earlier.items() if now.get(key, -1) < total), None)
+        self._check("footage stays", f"{recorder.id} lost footage of {gone[0]} under epoch {gone[1]}." if gone is not None else None)
+        self._footage[recorder.id] = now
+        for key in now:
+            owner = self._stamped.setdefault(key, recorder.id)
+            if owner != recorder.id:
+                raise Broken("one recorder per epoch", f"{owner} and {recorder.id} both recorded {key[0]} under epoch {key[1]}.")
+        self._check("one recorder per epoch", None)
+
+
+_TABLES = ("term", "next_epoch", "next_number", "recorders", "groups", "failovers", "holds", "members", "reconcile")

@@ -1,0 +1,457 @@
+"""The coordinator in the simulated world: the real core, with a journal, a cache and a bus that may fail at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sysmanager import wire
+from sysmanager.coordinator import inputs as i
+from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
+from sysmanager.coordinator.standing import answer_to
+from sysmanager.domain.documents import DocumentKind, DocumentSet, summary_of
+from sysmanager.domain.ids import DocumentHash, RecorderId
+from sysmanager.domain.instant import Instant
+from sysmanager.engine.core import Batch, Core
+from sysmanager.protocol.recorders import (
+    BEACON_INTERVAL_MS,
+    Ask,
+    Beacon,
+    FromRecorder,
+    Obeyed,
+    Order,
+    OrderAnswer,
+    Record,
+    Standing,
+)
+from sysmanager.simulation.broken import Broken
+from sysmanager.simulation.network import BUS_MS, Link
+from sysmanager.simulation.recorder import SimulatedRecorder
+
+if TYPE_CHECKING:
+    from sysmanager.simulation.world import World
+
+RECORD_MS = 5_000
+SHORT_MS = 2_000
+"""How long the engine waits for the answer to an order to record, and to any other message."""
+
+APPEND_MS = 1
+TURNS_LIMIT = 5_000
+"""So many transactions in one virtual millisecond mean that the coordinator runs in a circle."""
+
+
+class KillPoint(StrEnum):
+    """Where in a transaction the coordinator is killed."""
+
+    BEFORE_APPEND = "before the append"
+    AFTER_APPEND = "between append and dispatch"
+    IN_DISPATCH = "after the first command of the dispatch"
+
+
+class _Call:
+    """One request to a recorder that waits for its answer."""
+
+    __slots__ = ("done", "life")
+
+    def __init__(self, life: int) -> None:
+        self.done = False
+        self.life = life
+
+
+class SimulatedCoordinator:
+    """What survives a kill: `journal`, `cache`. What is drawn by faults: the attributes below them.
+
+    append_ms: how long an append takes. fail_appends: so many of the next ones fail. drop_inbox: whether a pause loses what arrives.
+    kill_at: at the so-and-so-many-th transaction from now, and where in it. kill_at_length: between append and dispatch, as soon as
+    the journal is so long.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.journal: list[bytes] = []
+        self.cache: dict[DocumentHash, bytes] = {}
+        self.append_ms = APPEND_MS
+        self.fail_appends = 0
+        self.kill_at: tuple[int, KillPoint] | None = None
+        self.kill_at_length: int | None = None
+        self.down_ms = 3_000
+        self.wall_step_ms = 0
+        self.core: Core | None = None
+        self.paused = False
+        self.drop_inbox = False
+        self.life = 0
+        self.calls = 0
+        self._appending = False
+        self._pumping = False
+        self._inbox: list[Callable[[], None]] = []
+        self._held_asks: list[Callable[[], None]] = []
+        self._tick_ms: int | None = None
+        self._sequence = 0
+        self._turns = (0, 0)
+
+    # ------------------------------------------------------------ life
+
+    def now(self) -> Instant:
+        return self.world.instant(self.wall_step_ms)
+
+    @property
+    def alive(self) -> bool:
+        return self.core is not None
+
+    @property
+    def listening(self) -> bool:
+        """Whether it could hear at this moment, as the world knows it."""
+        return self.alive and not self.paused and not self.world.network.cut
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything waits to be decided, is being written, or waits for an answer."""
+        return self.core is None or not self.core.idle or self._appending or self.calls > 0
+
+    def start(self, damage: str | None = None) -> None:
+        """Recover from the journal, and go on."""
+        records = [wire.decode_fact(body) for body in self.journal]
+        self.core = Core(records, self.now())
+        self.world.coordinator_started(records)
+        self.core.take(i.Started(damage=damage), self.now())
+        self._beacon_loop(self.life)
+        self._pump()
+
+    def kill(self, cut_facts: int = 0) -> None:
+        """As a power cut; it is started again after `down_ms`. cut_facts: so many facts at the end of its journal are lost."""
+        if not self.alive:
+            return
+        self.world.tell("The coordinator is killed.")
+        self.life += 1
+        self.calls = 0
+        self.core = None
+        self.paused = False
+        self._appending = False
+        self._inbox.clear()
+        self._held_asks.clear()
+        self._tick_ms = None
+        self.kill_at = None
+        self.world.coordinator_ended()
+        self.world.agenda.after(self.down_ms, self._restart, self.life, cut_facts)
+
+    def _restart(self, life: int, cut_facts: int) -> None:
+        if life != self.life or self.alive:
+            return
+        damage = None
+        if cut_facts:
+            del self.journal[-cut_facts:]
+            damage = f"The journal lost its last {cut_facts} facts."
+        self.world.tell(damage or "The coordinator starts again.")
+        self.start(damage)
+
+    def pause(self, *, drop_inbox: bool) -> None:
+        """As a stopped process: its clock goes on, it hears nothing. drop_inbox: the bus does not keep what arrives meanwhile."""
+        if self.alive and not self.paused:
+            self.paused, self.drop_inbox = True, drop_inbox
+            self.world.coordinator_ended()
+
+    def resume(self) -> None:
+        if not self.paused:
+            return
+        self.paused = False
+        self.world.coordinator_listens()
+        if self.world.chance.random() < 0.5:
+            self._tick()
+        waiting, self._inbox = self._inbox, []
+        for act in waiting:
+            act()
+        self._beacon()
+        self._pump()
+
+    # ------------------------------------------------------------ hearing
+
+    def _in(self, act: Callable[[], None], *, own: bool = False) -> None:
+        """Let something in, now or after a pause. own: it comes from inside, and no pause loses it."""
+        if self.core is None:
+            return
+        if self.paused:
+            if own or not self.drop_inbox:
+                self._inbox.append(act)
+            return
+        act()
+        self._pump()
+
+    def _take(self, taken: i.Input, token: Hashable = None) -> None:
+        if self.core is not None:
+            self.core.take(taken, self.now(), token)
+
+    def heard(self, message: FromRecorder) -> None:
+        """A heartbeat arrives."""
+        core = self.core
+        if core is None:
+            return
+        if not self.paused:
+            self.world.heard(message.recorder)
+            core.take(i.Heard(message=message), self.now())
+            if not core.idle:
+                self._pump()
+        elif not self.drop_inbox:
+            self._inbox.append(partial(self.heard, message))
+
+    def asked(self, request: i.Asked, token: Hashable) -> None:
+        """A client's request arrives."""
+        self._in(partial(self._take, request, token))
+
+    def standing(self, ask: Ask, answered: Callable[[Standing], None]) -> None:
+        """A recorder asks; answered from durable tables only."""
+        if self.core is None or self.paused:
+            return
+        if self._appending:
+            self._held_asks.append(partial(self.standing, ask, answered))
+            return
+        answered(answer_to(self.core.state, ask))
+
+    def give(self, documents: DocumentSet) -> Mapping[DocumentHash, bytes] | None:
+        """Documents for a recorder; None if one is not here."""
+        names = {documents.hash_of(kind) for kind in DocumentKind}
+        if self.core is None or self.paused or not names <= self.cache.keys():
+            return None
+        return {name: self.cache[name] for name in names}
+
+    def _canary(self, sent_ms: int, life: int) -> None:
+        if life == self.life:
+            self._in(lambda: self._take(i.CanaryReturned(sent_mono_ms=sent_ms)))
+
+    # ------------------------------------------------------------ time
+
+    def _beacon_loop(self, life: int) -> None:
+        if life != self.life:
+            return
+        self.world.agenda.after(BEACON_INTERVAL_MS, self._beacon_loop, life)
+        self._beacon()
+
+    def _beacon(self) -> None:
+        core = self.core
+        if core is None or self.paused:
+            return
+        self._sequence += 1
+        now = self.now()
+        beacon = Beacon(term=core.state.term, sequence=self._sequence, wall_ms=now.wall_ms)
+        self.world.network.canary(self._canary, now.mono_ms, self.life)
+        if not self.world.network.cut:
+            self.world.agenda.after(BUS_MS, self.world.beacon_arrives, beacon)
+
+    def _plan_tick(self) -> None:
+        core = self.core
+        due_ms = core.next_due_ms if core is not None else None
+        if due_ms is not None and (self._tick_ms is None or due_ms < self._tick_ms):
+            self._tick_ms = due_ms
+            self.world.agenda.after(max(0, due_ms - self.now().mono_ms), self._ticked, due_ms, self.life)
+
+    def _ticked(self, due_ms: int, life: int) -> None:
+        if life == self.life and self._tick_ms == due_ms:
+            self._tick_ms = None
+            if not self.paused:
+                self._pump()
+
+    def _tick(self) -> None:
+        now = self.now()
+        if self.core is not None and self.core.next_due_ms is not None and self.core.next_due_ms <= now.mono_ms and self.core.tick(now):
+            self._beacon()
+
+    # ------------------------------------------------------------ transactions
+
+    def _pump(self) -> None:
+        """Decide and make durable until nothing waits. Between `decide` and `durable` inputs are only heard."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self.core is not None and not self.paused and not self._appending:
+                self._tick()
+                if self.core.idle:
+                    break
+                self._count_turn()
+                batch = self.core.decide(self.now())
+                if batch is None:
+                    break
+                self.world.decided(batch)
+                if batch.records:
+                    self._appending = True
+                    self.world.agenda.after(self.append_ms, self._append, batch, self.life)
+                else:
+                    self._dispatch(batch)
+        finally:
+            self._pumping = False
+        if not self._appending and not self.paused:
+            self._plan_tick()
+
+    def _count_turn(self) -> None:
+        moment, turns = self._turns
+        self._turns = (self.world.agenda.now_ms, turns + 1 if moment == self.world.agenda.now_ms else 0)
+        if turns > TURNS_LIMIT:
+            raise Broken("no circle", "The coordinator decides without end at one moment.")
+
+    def _append(self, batch: Batch, life: int) -> None:
+        if life != self.life or self.core is None:
+            return
+        if self.paused:
+            self._inbox.insert(0, partial(self._append, batch, life))
+            return
+        point = self._kill_point()
+        bodies = [wire.encode_fact(record) for record in batch.records]
+        if point is KillPoint.BEFORE_APPEND:
+            self.kill()
+            return
+        if self.fail_appends:
+            self.fail_appends -= 1
+            if self.world.chance.random() < 0.3:
+                self._write(bodies)
+            self._rebuild()
+            return
+        self._write(bodies)
+        length = self.kill_at_length
+        if point is KillPoint.AFTER_APPEND or (length is not None and len(self.journal) >= length):
+            self.kill_at_length = None
+            self.kill()
+            return
+        self._appending = False
+        self._dispatch(batch, only_first=point is KillPoint.IN_DISPATCH)
+        held, self._held_asks = self._held_asks, []
+        for ask in held:
+            ask()
+        self._pump()
+
+    def _kill_point(self) -> KillPoint | None:
+        if self.kill_at is None:
+            return None
+        left, point = self.kill_at
+        self.kill_at = (left - 1, point) if left > 0 else None
+        return point if left <= 0 else None
+
+    def _write(self, bodies: list[bytes]) -> None:
+        for body in bodies:
+            self.journal.append(body)
+            self.world.appended(body)
+
+    def _rebuild(self) -> None:
+        """As the engine does after a failed append: the tables are thrown away, what was heard stays."""
+        assert self.core is not None, "only a running coordinator appends"
+        self.world.tell("An append failed; the tables are rebuilt from the journal.")
+        self.life += 1
+        self.calls = 0
+        seen = self.core.seen
+        records = [wire.decode_fact(body) for body in self.journal]
+        self.core = Core(records, self.now())
+        self.core.adopt(seen, self.now())
+        self._appending = False
+        self._held_asks.clear()
+        self._tick_ms = None
+        self.world.rebuilt(records)
+        self.core.take(i.Started(), self.now())
+        self._beacon_loop(self.life)
+        self._pump()
+
+    def _dispatch(self, batch: Batch, *, only_first: bool = False) -> None:
+        core = self.core
+        assert core is not None, "only a running coordinator dispatches"
+        effects = core.durable(batch, self.now())
+        for token, reply in effects.replies:
+            self.world.replied(token, reply)
+        self.world.durable(batch)
+        for command in effects.commands:
+            self._carry_out(command)
+            if only_first:
+                break
+        if only_first:
+            self.kill()
+
+    # ------------------------------------------------------------ commands
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case SendOrder(recorder=recorder, order=order):
+                self._send_order(recorder, order)
+            case FetchDocuments(recorder=recorder, documents=documents):
+                self._fetch(recorder, documents, partial(self._fetched, recorder, documents))
+            case CheckCache():
+                self._check(command)
+            case Continue():
+                raise Broken("the core continues by itself", "A Continue command left the core.")
+
+    def _call(self, limit_ms: int, late: Callable[[], None]) -> _Call:
+        call = _Call(self.life)
+        self.calls += 1
+        self.world.agenda.after(limit_ms, self._settle, call, late)
+        return call
+
+    def _settle(self, call: _Call, act: Callable[[], None]) -> None:
+        """The first answer, or its limit, ends a call; what comes later is dropped."""
+        if call.done or call.life != self.life:
+            return
+        call.done = True
+        self.calls -= 1
+        self._in(act, own=True)
+
+    def _send_order(self, recorder: RecorderId, order: Order) -> None:
+        self.world.order_sent(recorder, order)
+        undelivered = partial(self._take, i.OrderUndelivered(recorder=recorder, order=order))
+        call = self._call(RECORD_MS if isinstance(order, Record) else SHORT_MS, undelivered)
+        target, link = self.world.recorders[recorder], self.world.links[recorder]
+        self.world.network.down(link, self._order_arrives, target, link, wire.encode(order), call, undelivered)
+
+    def _order_arrives(self, target: SimulatedRecorder, link: Link, body: bytes, call: _Call, undelivered: Callable[[], None]) -> None:
+        order: Order = wire.decode(Order, body)
+
+        def answered(answer: OrderAnswer) -> None:
+            if isinstance(answer, Obeyed):
+                self.world.obeyed(target, answer)
+            arrived = partial(self._answer_arrives, target.id, order, wire.encode(answer))
+            self.world.network.up(link, self._settle, call, arrived)
+
+        if not target.take_order(order, answered):
+            self.world.network.up(link, self._settle, call, undelivered)
+
+    def _answer_arrives(self, recorder: RecorderId, order: Order, body: bytes) -> None:
+        answer: OrderAnswer = wire.decode(OrderAnswer, body)
+        self._take(i.OrderAnswered(recorder=recorder, order=order, answer=answer))
+
+    def _fetch(self, recorder: RecorderId, documents: DocumentSet, fetched: Callable[[bool], None]) -> None:
+        """Have all three documents in the cache."""
+        if {documents.hash_of(kind) for kind in DocumentKind} <= self.cache.keys():
+            self.world.agenda.after(1, self._settle, self._call(SHORT_MS, partial(fetched, True)), partial(fetched, True))
+            return
+        call = self._call(SHORT_MS, partial(fetched, False))
+        target, link = self.world.recorders[recorder], self.world.links[recorder]
+
+        def asked() -> None:
+            contents = {name: target.document(name) for name in (documents.hash_of(kind) for kind in DocumentKind)}
+            self.world.network.up(link, self._settle, call, partial(self._put, contents, fetched))
+
+        self.world.network.down(link, asked)
+
+    def _put(self, contents: Mapping[DocumentHash, bytes | None], fetched: Callable[[bool], None]) -> None:
+        self.cache.update({name: content for name, content in contents.items() if content is not None})
+        fetched(None not in contents.values())
+
+    def _fetched(self, recorder: RecorderId, documents: DocumentSet, there: bool) -> None:
+        if there:
+            settings = summary_of(self.world.decode_settings(self.cache[documents.settings]))
+            self._take(i.DocumentsFetched(recorder=recorder, documents=documents, settings=settings))
+        elif self.core is not None:
+            self.core.fetch_failed(recorder, self.now())
+
+    def _check(self, command: CheckCache) -> None:
+        core = self.core
+        assert core is not None, "only a running coordinator checks its cache"
+        documents = command.documents
+
+        def checked(_: Any = None) -> None:
+            missing = tuple(kind for kind in DocumentKind if documents.hash_of(kind) not in self.cache)
+            self._take(i.DocumentsInCache(failover=command.failover, documents=documents, missing=missing))
+
+        entry = core.state.failovers[command.failover]
+        missing = {documents.hash_of(kind) for kind in DocumentKind} - self.cache.keys()
+        if missing and core.seen.connected(entry.recorder):
+            self._fetch(entry.recorder, documents, checked)
+        else:
+            self.world.agenda.after(2, self._settle, self._call(SHORT_MS, checked), checked)
+
+

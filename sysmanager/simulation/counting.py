@@ -1,0 +1,58 @@
+"""Which rows of the tables were taken: what the summary counts."""
+
+from __future__ import annotations
+
+from sysmanager.coordinator import facts as f
+from sysmanager.coordinator.decide import TABLE
+from sysmanager.domain.instant import Instant
+from sysmanager.domain.rights import COORDINATOR
+from sysmanager.engine.core import Batch
+from sysmanager.protocol.recorders import GoOn, ReportFootage
+from sysmanager.recorder import machine as m
+from sysmanager.recorder.machine.orders import FootageTurn, OrderTurn
+from sysmanager.recorder.machine.table import row_for
+
+OPENINGS = {1: "no failover of it runs, and a candidate exists", 2: "there is no candidate", 3: "another failover of the group runs"}
+"""The rows of `open_entry`, which start from no entry and so stand in no table."""
+
+COORDINATOR_ROWS = {**OPENINGS, **{row.number: row.sentence for row in TABLE}}
+MACHINE_ROWS = {row.number: row.sentence for row in m.ROWS}
+
+
+def rows_of(batch: Batch) -> list[int]:
+    """Numbers of the rows that led to a batch: those of the table, those that open an entry, and those that a person asked for."""
+    rows = list(batch.rows)
+    for record in batch.records:
+        match record.fact:
+            case f.FailoverStarted():
+                rows.append(1)
+            case f.FailoverWaiting(opening=f.Opening()):
+                rows.append(2)
+            case f.FailoverQueued():
+                rows.append(3)
+            case f.FailoverCancelled() if record.actor != COORDINATOR:
+                rows.append(14)
+            case f.FailbackStarted():
+                rows.append(100)
+            case f.FailbackUndone() if record.actor != COORDINATOR:
+                rows.append(102)
+            case _:
+                pass
+    return rows
+
+
+def machine_row(state: m.MachineState, taken: m.Input, now: Instant) -> int | None:
+    """Number of the row that an input will take; None if it is illegal, which `step` says better."""
+    match taken:
+        case m.OrderReceived(ticket=ticket, order=ReportFootage() as question):
+            turn: m.Input | OrderTurn | FootageTurn = FootageTurn(question=question, ticket=ticket)
+        case m.OrderReceived(ticket=ticket, order=order) if not isinstance(order, ReportFootage):
+            turn = OrderTurn(order=order, tickets=(ticket,))
+        case m.AskAnswered(answer=answer) if not isinstance(answer, GoOn):
+            turn = OrderTurn(order=answer)
+        case _:
+            turn = taken
+    try:
+        return row_for(state, turn, now).number
+    except m.IllegalInput:
+        return None

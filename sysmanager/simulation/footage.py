@@ -1,0 +1,67 @@
+"""Simulated footage and simulated cameras: who streams, since when, and what lies on which recorder. Nothing here can be removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sysmanager.domain.ids import CameraId, Epoch, RecorderId
+from sysmanager.protocol.recorders import FootageSpan
+
+FRAME_MS = 40
+
+
+class Material:
+    """What one recorder has on its disks: spans of wall-clock milliseconds by camera and epoch. They grow; nothing takes them away."""
+
+    def __init__(self) -> None:
+        self._spans: dict[tuple[CameraId, Epoch], list[list[int]]] = {}
+
+    def begin(self, camera: CameraId, epoch: Epoch, wall_ms: int) -> None:
+        self._spans.setdefault((camera, epoch), []).append([wall_ms, wall_ms])
+
+    def extend(self, camera: CameraId, epoch: Epoch, wall_ms: int) -> None:
+        """The newest span of the camera goes on to this moment."""
+        span = self._spans[camera, epoch][-1]
+        span[1] = max(span[1], wall_ms)
+
+    def spans(self, epoch: Epoch, cameras: Iterable[CameraId]) -> tuple[FootageSpan, ...]:
+        """What a recorder answers to `ReportFootage`. No `cameras`: all."""
+        wanted = tuple(cameras) or tuple(camera for camera, of_epoch in self._spans if of_epoch == epoch)
+        return tuple(
+            FootageSpan(
+                camera=camera,
+                first_frame_ms=found[0][0],
+                last_frame_ms=found[-1][1],
+                frames=sum((end - begin) // FRAME_MS + 1 for begin, end in found),
+                segments=len(found),
+            )
+            for camera in wanted
+            if (found := self._spans.get((camera, epoch)))
+        )
+
+    def totals(self) -> Mapping[tuple[CameraId, Epoch], int]:
+        """Milliseconds of footage by camera and epoch."""
+        return {key: sum(end - begin for begin, end in spans) for key, spans in self._spans.items()}
+
+    @property
+    def highest_epoch(self) -> Epoch:
+        return max((epoch for _, epoch in self._spans), default=Epoch(0))
+
+
+class CameraField:
+    """All simulated cameras of a site: who has a session with which, and which give nothing at the moment."""
+
+    def __init__(self) -> None:
+        self.dark: set[CameraId] = set()
+        self._sessions: dict[CameraId, set[RecorderId]] = {}
+
+    def open(self, camera: CameraId, recorder: RecorderId, limit: int) -> bool:
+        """Take a session. False if the camera gives no more of them."""
+        holders = self._sessions.setdefault(camera, set())
+        if recorder not in holders and len(holders) >= max(1, limit):
+            return False
+        holders.add(recorder)
+        return True
+
+    def close(self, camera: CameraId, recorder: RecorderId) -> None:
+        self._sessions.get(camera, set()).discard(recorder)

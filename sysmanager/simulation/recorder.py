@@ -1,0 +1,394 @@
+"""A simulated VMS server: Watchdog and recording service around the real machine, without cameras and disks (SPEC 16, last point)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from sysmanager.domain.documents import DocumentKind, DocumentSet, SettingsDocument, summary_of
+from sysmanager.domain.ids import DocumentHash, Epoch
+from sysmanager.domain.instant import Instant
+from sysmanager.protocol.practice import Fault
+from sysmanager.protocol.recorders import (
+    Beacon,
+    DiskBeat,
+    Footage,
+    Order,
+    OrderAnswer,
+    Record,
+    RefusalReason,
+    ReportFootage,
+    ServiceState,
+    Standing,
+    WatchdogBeat,
+)
+from sysmanager.recorder import machine as m
+from sysmanager.simulation.capture import Capture
+from sysmanager.simulation.footage import Material
+from sysmanager.simulation.surroundings import Pace, Surroundings
+
+BEAT_MS = 1000
+BEACON_STEP_MS = 2000
+"""The machine is told of the beacon so often: it needs to know only that the coordinator is there, not each of them."""
+
+FAILED_STARTS = 3
+FAILED_MS = 30_000
+"""After so many failed starts, or so long without one that held, the Watchdog says that the service failed (SPEC 4.3)."""
+
+
+class SimulatedRecorder:
+    """One server. Faults may come together, at any moment; what is durable is `persisted`, `store` and `material`.
+
+    identity, version: what it says of itself. disks: labels. persisted, contents: what it begins with.
+    crash_in: with a number, the service is killed in front of that effect of its machine, counted from now.
+    """
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        identity: m.Identity,
+        *,
+        version: str,
+        disks: tuple[str, ...],
+        persisted: m.Persisted,
+        contents: Mapping[DocumentHash, bytes],
+        pace: Pace,
+        disk_mb: int = 4_000_000,
+    ) -> None:
+        self.id = identity.recorder
+        self.identity = identity
+        self.version = version
+        self.persisted = persisted
+        self.store: dict[DocumentHash, bytes] = dict(contents)
+        self.material = Material()
+        self.faults: set[Fault] = set()
+        self.save_fails = False
+        self.crash_in: int | None = None
+        self.powered = False
+        self.service = ServiceState.STARTING
+        self.state = m.MachineState(identity=identity, persisted=persisted)
+        self.pace = pace
+        self._around = surroundings
+        self._disks = disks
+        self._broken_disks: frozenset[str] = frozenset()
+        self._disk_mb = disk_mb
+        self.capture = Capture(self.id, surroundings, pace, self.material, self.writable, self._captured)
+        self._power_life = 0
+        self._life = 0
+        self._failed_starts = 0
+        self._unstarted_ms = 0
+        self._sequence = 0
+        self._ticket = 0
+        self._waiting: dict[int, Callable[[OrderAnswer], None]] = {}
+        self._beacon_ms = -BEACON_STEP_MS
+        self._tick_ms: int | None = None
+        self._doubtful = False
+
+    # ------------------------------------------------------------ what people and the world do to it
+
+    @property
+    def up(self) -> bool:
+        """Whether the recording service runs."""
+        return self.powered and self.state.situation is not m.Situation.DOWN
+
+    def set_fault(self, fault: Fault, present: bool) -> None:
+        """Break it in one way, or mend that. CONNECTION is the network's business: here it is only remembered."""
+        if present == (fault in self.faults):
+            return
+        (self.faults.add if present else self.faults.discard)(fault)
+        match fault:
+            case Fault.POWER:
+                self.power_off() if present else self.power_on()
+            case Fault.SERVICE:
+                if present and self.powered:
+                    self.crash()
+            case Fault.ALL_DISKS | Fault.ONE_DISK:
+                self._disks_changed()
+            case Fault.REFUSE:
+                if self.up:
+                    self._input(m.RefuseByHand(present=present))
+            case Fault.VANISH | Fault.CONNECTION:
+                pass
+
+    def mend(self) -> None:
+        """End all faults and switch it on again."""
+        for fault in sorted(self.faults):
+            self.set_fault(fault, False)
+        self.save_fails = False
+        self.crash_in = None
+        self.break_disks(())
+        self.power_on()
+
+    def power_on(self) -> None:
+        if self.powered or Fault.POWER in self.faults:
+            return
+        self.powered = True
+        self._power_life += 1
+        self._around.after(self._around.between((0, BEAT_MS)), self._second, self._power_life)
+        self._service_ended()
+
+    def power_off(self) -> None:
+        """As a pulled plug: nothing is said, nothing is finished."""
+        if self.powered:
+            self._process_ends()
+            self.powered = False
+
+    def crash(self) -> None:
+        """The recording service is killed; the Watchdog starts it again."""
+        if self.powered:
+            self._process_ends()
+            self._service_ended()
+
+    @property
+    def lost_disks(self) -> frozenset[str]:
+        """Labels of the disks that cannot be written."""
+        if Fault.ALL_DISKS in self.faults:
+            return frozenset(self._disks)
+        return self._broken_disks | (frozenset(self._disks[:1]) if Fault.ONE_DISK in self.faults else frozenset())
+
+    def break_disks(self, labels: tuple[str, ...]) -> None:
+        """From now on these, beside what the faults say, cannot be written."""
+        self._broken_disks = frozenset(labels)
+        self._disks_changed()
+
+    def _disks_changed(self) -> None:
+        if self.up:
+            self._input(m.DisksChanged(disks=self._disk_beats()))
+            self.capture.look()
+
+    def lose_state(self) -> None:
+        """The state file is lost: killed, and started with what configuration and footage say."""
+        self._process_ends()
+        epoch = Epoch(max(self.material.highest_epoch, 0))
+        first = m.first_persisted(self.id, self.persisted.instance, self.persisted.own, standby=self.persisted.own is None)
+        self.persisted = msgspec.structs.replace(first, epoch=epoch, boot=self.persisted.boot)
+        self._doubtful = True
+        if self.powered:
+            self._service_ended()
+
+    def cameras_changed(self) -> None:
+        """Cameras went dark or came back."""
+        self.capture.look()
+
+    def writable(self) -> bool:
+        """Whether any material disk that the settings name can be written."""
+        named = self.state.settings.disks if self.state.settings is not None else ()
+        lost = self.lost_disks
+        return self.powered and any(disk in self._disks and disk not in lost for disk in named or self._disks)
+
+    # ------------------------------------------------------------ Watchdog
+
+    def _process_ends(self) -> None:
+        """Whatever the service held in memory is gone; its sessions close."""
+        self._life += 1
+        self.capture.stop()
+        self._waiting.clear()
+        self._tick_ms = None
+        self.crash_in = None
+        self.state = m.MachineState(identity=self.identity, persisted=self.persisted)
+
+    def _service_ended(self) -> None:
+        self._failed_starts = 0
+        self._unstarted_ms = self._now().mono_ms
+        self.service = ServiceState.STARTING
+        self._say_watchdog()
+        self._around.after(self._around.between(self.pace.start_ms), self._start, self._life)
+
+    def _start(self, life: int) -> None:
+        if life != self._life or not self.powered:
+            return
+        if Fault.SERVICE in self.faults:
+            self._failed_starts += 1
+            late = self._now().mono_ms - self._unstarted_ms >= FAILED_MS
+            if self.service is not ServiceState.FAILED and (self._failed_starts >= FAILED_STARTS or late):
+                self.service = ServiceState.FAILED
+                self._say_watchdog()
+            self._around.after(self.pace.restart_ms, self._start, life)
+            return
+        self.service = ServiceState.RUNNING
+        self.persisted = m.next_boot(self.persisted)
+        self.state = m.MachineState(identity=self.identity, persisted=self.persisted, refuse_by_hand=Fault.REFUSE in self.faults)
+        self._say_watchdog()
+        self._input(m.DisksChanged(disks=self._disk_beats()))
+        doubtful, self._doubtful = self._doubtful, False
+        self._input(m.Started(persisted=self.persisted, doubtful=doubtful))
+
+    def _say_watchdog(self) -> None:
+        running = self.service is ServiceState.RUNNING
+        self._around.say(
+            self.id,
+            WatchdogBeat(
+                recorder=self.id,
+                instance=self.persisted.instance,
+                wall_ms=self._now().wall_ms,
+                service=self.service,
+                failed_starts=0 if running else self._failed_starts,
+                sentence="" if running or not self._failed_starts else "The recording service cannot be initialised.",
+            ),
+        )
+
+    # ------------------------------------------------------------ time
+
+    def _second(self, life: int) -> None:
+        if life != self._power_life or not self.powered:
+            return
+        self._around.after(BEAT_MS, self._second, life)
+        self._say_watchdog()
+        if self.up:
+            self._say_beat()
+            self._plan_tick(BEAT_MS)
+
+    def _say_beat(self) -> None:
+        self._sequence += 1
+        seen = m.Observations(sequence=self._sequence, version=self.version, cameras=self.capture.beats())
+        self._around.say(self.id, m.beat(self.state, seen, self._now()))
+
+    def _plan_tick(self, within_ms: int) -> None:
+        """The deadline of the machine, if it is near; the next second looks again."""
+        due_ms = m.deadline_ms(self.state)
+        now_ms = self._now().mono_ms
+        if due_ms is None or due_ms > now_ms + within_ms or (self._tick_ms is not None and self._tick_ms <= due_ms):
+            return
+        self._tick_ms = due_ms
+        self._around.after(max(0, due_ms - now_ms), self._tick, self._life)
+
+    def _tick(self, life: int) -> None:
+        if life == self._life:
+            self._tick_ms = None
+            self._input(m.Tick())
+
+    def _now(self) -> Instant:
+        return self._around.now(self.id)
+
+    # ------------------------------------------------------------ what it hears
+
+    def hear_beacon(self, beacon: Beacon) -> None:
+        now_ms = self._now().mono_ms
+        if self.up and now_ms - self._beacon_ms >= BEACON_STEP_MS:
+            self._beacon_ms = now_ms
+            self._input(m.BeaconHeard(beacon=beacon))
+
+    def take_order(self, order: Order, answered: Callable[[OrderAnswer], None]) -> bool:
+        """Begin to carry out an order, or look into the footage. False if no service is there to hear it."""
+        if not self.up:
+            return False
+        if Fault.VANISH in self.faults and isinstance(order, Record):
+            self.set_fault(Fault.POWER, True)
+            return True
+        self._ticket += 1
+        self._waiting[self._ticket] = answered
+        self._input(m.OrderReceived(ticket=self._ticket, order=order))
+        return True
+
+    def document(self, document_hash: DocumentHash) -> bytes | None:
+        """The content of one document, if it runs and holds it."""
+        return self.store.get(document_hash) if self.up else None
+
+    # ------------------------------------------------------------ the machine
+
+    def _input(self, taken: m.Input) -> None:
+        life = self._life
+        self._around.watch(self.id, taken, self.state)
+        self.state, effects = m.step(self.state, taken, self._now())
+        for effect in effects:
+            if life != self._life:
+                return
+            if self.crash_in is not None:
+                if self.crash_in <= 0:
+                    self.crash()
+                    return
+                self.crash_in -= 1
+            self._around.watch(self.id, effect, self.state)
+            self._carry_out(effect)
+        if life == self._life:
+            self._plan_tick(BEAT_MS)
+
+    def _carry_out(self, effect: m.Effect) -> None:
+        match effect:
+            case m.Persist(persisted=persisted):
+                self._around.after(self._around.between(self.pace.save_ms), self._saved, persisted, self._life)
+            case m.FetchDocuments(documents=documents):
+                self._fetch(documents)
+            case m.ForgetDocuments(keep=keep):
+                self.store = {name: content for name, content in self.store.items() if name in keep}
+            case m.Answer(ticket=ticket, answer=answer):
+                self._answer(ticket, answer)
+            case m.ReadFootage(ticket=ticket, question=question):
+                self._around.after(self._around.between(self.pace.fetch_ms), self._read_footage, ticket, question, self._life)
+            case m.StartCapture(plan=plan) | m.ChangeCapture(plan=plan):
+                self.capture.follow(plan)
+            case m.StopCapture():
+                self.capture.stop()
+            case m.SendAsk(ask=ask):
+                life = self._life
+
+                def answered(standing: Standing | None) -> None:
+                    if life == self._life:
+                        self._input(m.AskAnswered(answer=standing) if standing is not None else m.AskFailed())
+
+                self._around.ask(self.id, ask, answered)
+            case m.SendBeatNow():
+                self._say_beat()
+            case m.Say():
+                pass
+
+    def _answer(self, ticket: int, answer: OrderAnswer) -> None:
+        answered = self._waiting.pop(ticket, None)
+        if answered is not None:
+            answered(answer)
+
+    def _saved(self, persisted: m.Persisted, life: int) -> None:
+        if life != self._life:
+            return
+        if self.save_fails:
+            self._input(m.SaveFailed(sentence="Its state could not be written; free space on its system disk."))
+            return
+        self.persisted = persisted
+        self._input(m.Saved())
+
+    def _read_footage(self, ticket: int, question: ReportFootage, life: int) -> None:
+        if life == self._life:
+            self._answer(ticket, Footage(epoch=question.epoch, spans=self.material.spans(question.epoch, question.cameras)))
+
+    def _fetch(self, documents: DocumentSet) -> None:
+        life = self._life
+        wanted = [documents.hash_of(kind) for kind in DocumentKind]
+
+        def fetched(contents: Mapping[DocumentHash, bytes] | None) -> None:
+            if life == self._life:
+                self._fetched(documents, contents)
+
+        held = {name: self.store[name] for name in wanted if name in self.store}
+        if len(held) == len(set(wanted)):
+            self._around.after(self._around.between(self.pace.fetch_ms), fetched, held)
+        else:
+            self._around.fetch(self.id, documents, fetched)
+
+    def _fetched(self, documents: DocumentSet, contents: Mapping[DocumentHash, bytes] | None) -> None:
+        if contents is None:
+            reason, sentence = RefusalReason.DOCUMENTS_MISSING, "The coordinator did not give the documents in time."
+            self._input(m.DocumentsFailed(documents=documents, reason=reason, sentence=sentence))
+            return
+        self.store.update(contents)
+        try:
+            settings = summary_of(msgspec.json.decode(contents[documents.settings], type=SettingsDocument))
+        except msgspec.DecodeError:
+            reason, sentence = RefusalReason.DOCUMENTS_UNREADABLE, "The settings document cannot be read."
+            self._input(m.DocumentsFailed(documents=documents, reason=reason, sentence=sentence))
+            return
+        self._input(m.DocumentsReady(documents=documents, settings=settings))
+
+    def _captured(self) -> None:
+        if self.state.situation is m.Situation.RECORDING:
+            self._input(m.CaptureReported(cameras=self.capture.beats()))
+
+    def _disk_beats(self) -> tuple[DiskBeat, ...]:
+        lost = self.lost_disks
+        free_mb = self._disk_mb * 3 // 4
+        return tuple(
+            DiskBeat(label, label not in lost, free_mb, self._disk_mb, "cannot be written" if label in lost else "")
+            for label in self._disks
+        )
+
+

@@ -1,0 +1,67 @@
+"""After the world has healed: what has not come to rest, each with a name (STYLE: what hangs is named)."""
+
+from __future__ import annotations
+
+from sysmanager.coordinator.standing import order_for
+from sysmanager.coordinator.state import State
+from sysmanager.domain.failover import Phase
+from sysmanager.domain.ids import CameraId, RecorderId
+from sysmanager.domain.recorder import Recorder, Role
+from sysmanager.simulation.world import World
+
+
+def what_hangs(world: World) -> list[str]:
+    """One sentence for each thing that is not at rest; empty when the site is."""
+    core = world.coordinator.core
+    if core is None:
+        return ["The coordinator does not run."]
+    hangs = [] if not world.coordinator.busy else ["The coordinator has work that waits for an answer."]
+    state = core.state
+    if state.reconcile is not None:
+        hangs.append(f"The reconcile still waits for {', '.join(sorted(state.reconcile.waiting)) or 'a person'}.")
+    hangs += [f"Failover of {recorder} is {hold.cause}." for recorder, hold in state.holds.items()]
+    for open_id in state.open:
+        entry = state.failovers[open_id]
+        if entry.phase is not Phase.READY:
+            hangs.append(f"{entry.id} of {entry.recorder} is {entry.phase}: {entry.note or entry.reason or 'no reason given'}.")
+    for row in state.recorders.values():
+        if not core.seen.connected(row.id):
+            hangs.append(f"{row.id} is not heard.")
+        order = order_for(state, core.seen, row)
+        if order is not None:
+            hangs.append(f"{row.id} does not do what it shall: {type(order).__name__} under epoch {order.epoch} is outstanding.")
+        refused = core.seen.refused_orders.get(row.id)
+        if refused is not None:
+            hangs.append(f"{row.id} refuses: {refused.sentence}")
+    return hangs + _cameras(world, state)
+
+
+def _cameras(world: World, state: State) -> list[str]:
+    """Every camera is recorded by exactly the recorder that has it in system data."""
+    hangs: list[str] = []
+    recording: dict[CameraId, list[RecorderId]] = {}
+    for recorder in world.recorders.values():
+        for camera in recorder.capture.recorded():
+            recording.setdefault(camera, []).append(recorder.id)
+    for row in state.recorders.values():
+        if row.role is not Role.STANDARD:
+            continue
+        holders = [other.id for other in state.recorders.values() if other.home == row.id]
+        if not holders:
+            hangs.append(f"Nobody has the cameras of {row.id}.")
+            continue
+        holder = holders[0]
+        for camera in _to_record(state, row, holder):
+            found = recording.pop(camera, [])
+            if found != [holder]:
+                hangs.append(f"Camera {camera} is recorded by {' and '.join(found) or 'nobody'} instead of {holder}.")
+    hangs += [f"Camera {camera} is recorded by {' and '.join(found)}, and by rights by nobody." for camera, found in recording.items()]
+    return hangs
+
+
+def _to_record(state: State, home: Recorder, holder: RecorderId) -> list[CameraId]:
+    if holder == home.id:
+        return [camera.id for camera in home.settings.cameras]
+    entries = [entry for entry in state.failovers.values() if entry.server == holder and entry.home == home.id and not entry.phase.ended]
+    left = {camera.camera for entry in entries for camera in entry.not_moved}
+    return [camera.id for camera in home.settings.cameras if camera.moves and camera.id not in left]

@@ -1,0 +1,163 @@
+"""The site of one simulation: groups, servers, cameras and their documents, drawn from a seed or laid out for a scenario."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+
+from sysmanager.documents.sealing import canonical_hash
+from sysmanager.domain.camera import CameraKind, FailoverPriority
+from sysmanager.domain.documents import (
+    CameraSettings,
+    DocumentSet,
+    MasksDocument,
+    SchedulesDocument,
+    SettingsDocument,
+)
+from sysmanager.domain.group import Group
+from sysmanager.domain.ids import CameraId, DocumentHash, GroupId, InstanceId, RecorderId
+from sysmanager.domain.recorder import RecorderEdit, Role
+from sysmanager.protocol.clients import AddRecorder, Request, SaveGroup
+from sysmanager.recorder.machine import Identity, Persisted, first_persisted
+
+VERSION = "1.0.0"
+DISKS = ("D:", "E:")
+
+
+class ServerPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One server before it is built. settings: None for a failover server."""
+
+    id: RecorderId
+    name: str
+    address: str
+    group: GroupId
+    role: Role
+    timeout_s: int
+    identity: Identity
+    disks: tuple[str, ...] = DISKS
+    settings: SettingsDocument | None = None
+    masks: MasksDocument = MasksDocument()
+    schedules: SchedulesDocument = SchedulesDocument()
+
+    def contents(self) -> tuple[DocumentSet | None, dict[DocumentHash, bytes]]:
+        """Its own documents: the set that names them, and their content by hash."""
+        if self.settings is None:
+            return None, {}
+        found = tuple(hashed(document) for document in (self.settings, self.masks, self.schedules))
+        names = DocumentSet(revision=1, settings=found[0][0], masks=found[1][0], schedules=found[2][0])
+        return names, dict(found)
+
+    def first(self, documents: DocumentSet | None) -> Persisted:
+        """What it finds on its disk at its first start."""
+        return first_persisted(self.id, InstanceId(f"{self.id}-1"), documents, standby=self.role is Role.FAILOVER)
+
+
+class SitePlan(msgspec.Struct, frozen=True, kw_only=True):
+    groups: tuple[Group, ...]
+    servers: tuple[ServerPlan, ...]
+
+    def requests(self) -> tuple[Request, ...]:
+        """What an administrator enters to have this site in system data."""
+        bare = tuple(SaveGroup(group=msgspec.structs.replace(group, preference=())) for group in self.groups)
+        ordered = tuple(SaveGroup(group=group) for group in self.groups if group.preference)
+        return (*bare, *(AddRecorder(id=server.id, fields=edit_of(server)) for server in self.servers), *ordered)
+
+
+def hashed(document: SettingsDocument | MasksDocument | SchedulesDocument) -> tuple[DocumentHash, bytes]:
+    """Canonical hash and content of a document."""
+    return DocumentHash(canonical_hash(msgspec.to_builtins(document))), msgspec.json.encode(document)
+
+
+def edit_of(server: ServerPlan) -> RecorderEdit:
+    return RecorderEdit(
+        name=server.name,
+        address=server.address,
+        role=server.role,
+        group=server.group,
+        failover_enabled=True,
+        detection_timeout_s=server.timeout_s,
+    )
+
+
+def plain_site(groups: tuple[tuple[int, int], ...], timeout_s: int = 10, cameras: int = 2) -> SitePlan:
+    """Groups of so many recorders and failover servers each, all alike: A1, A2, ..., FA1, ... in group A, and so on."""
+    servers: list[ServerPlan] = []
+    for letter, (recorders, spares) in zip("ABCDEFGH", groups, strict=False):
+        for number in range(1, recorders + 1):
+            name = f"{letter}{number}"
+            numbers = range(1, cameras + 1)
+            held = tuple(CameraSettings(id=CameraId(f"{name}-c{each}"), name=f"{name} {each}", sessions=2) for each in numbers)
+            servers.append(_standard(name, letter, timeout_s, held))
+        servers += [_spare(f"F{letter}{number}", letter) for number in range(1, spares + 1)]
+    return SitePlan(groups=_groups(servers), servers=tuple(servers))
+
+
+def drawn_site(chance: random.Random, *, short: bool) -> SitePlan:
+    """As one seed draws it: 2 or 3 groups, 3 failover servers, 12 recorders or a few more; fewer for a short run."""
+    letters = "AB" if chance.random() < 0.6 else "ABC"
+    recorders = chance.randint(5, 9) if short else chance.randint(12, 15)
+    spares = len(letters) if short and chance.random() < 0.4 else 3
+    servers: list[ServerPlan] = []
+    for number in range(1, recorders + 1):
+        letter = letters[number % len(letters)]
+        name = f"{letter}{number:02d}"
+        held = tuple(_drawn_camera(chance, name, each) for each in range(1, chance.randint(1, 4) + 1))
+        servers.append(_standard(name, letter, chance.choice((10, 10, 20, 30)), held))
+    for number in range(spares):
+        letter = letters[number % len(letters)]
+        limit = 64 if chance.random() < 0.9 else 2
+        servers.append(_spare(f"F{letter}{number}", letter, camera_limit=limit))
+    partial = chance.random() < 0.3
+    return SitePlan(groups=_groups(servers, partial=partial), servers=tuple(servers))
+
+
+def _drawn_camera(chance: random.Random, recorder: str, number: int) -> CameraSettings:
+    kind = CameraKind.ANALOGUE if chance.random() < 0.06 else CameraKind.IP
+    priority = chance.choice(tuple(FailoverPriority)[:3]) if chance.random() < 0.95 else FailoverPriority.NEVER
+    return CameraSettings(
+        id=CameraId(f"{recorder}-c{number}"),
+        name=f"{recorder} camera {number}",
+        kind=kind,
+        priority=priority,
+        sessions=chance.choice((1, 2, 2, 3)),
+        vca=chance.random() < 0.2,
+    )
+
+
+def _standard(name: str, letter: str, timeout_s: int, cameras: tuple[CameraSettings, ...]) -> ServerPlan:
+    return ServerPlan(
+        id=RecorderId(name),
+        name=name,
+        address=f"{name.lower()}.example",
+        group=GroupId(letter),
+        role=Role.STANDARD,
+        timeout_s=timeout_s,
+        identity=Identity(recorder=RecorderId(name), practice=True),
+        settings=SettingsDocument(name=name, disks=DISKS, cameras=cameras),
+    )
+
+
+def _spare(name: str, letter: str, camera_limit: int = 64) -> ServerPlan:
+    return ServerPlan(
+        id=RecorderId(name),
+        name=name,
+        address=f"{name.lower()}.example",
+        group=GroupId(letter),
+        role=Role.FAILOVER,
+        timeout_s=10,
+        identity=Identity(recorder=RecorderId(name), camera_limit=camera_limit, vca_channels=1, practice=True),
+    )
+
+
+def _groups(servers: list[ServerPlan], *, partial: bool = False) -> tuple[Group, ...]:
+    letters = sorted({server.group for server in servers})
+    return tuple(
+        Group(
+            id=letter,
+            name=f"Group {letter}",
+            preference=tuple(server.id for server in servers if server.group == letter and server.role is Role.FAILOVER),
+            partial=partial,
+        )
+        for letter in letters
+    )

@@ -1,0 +1,260 @@
+"""One simulated site on a virtual clock: the coordinator, its recorders, the network between them, people, and the rules."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import partial
+from typing import Any, cast, get_args
+
+import msgspec
+
+from sysmanager import wire
+from sysmanager.coordinator import inputs as i
+from sysmanager.coordinator.evolve import evolve
+from sysmanager.coordinator.facts import FactRecord
+from sysmanager.coordinator.state import State
+from sysmanager.domain.documents import DocumentSet, SettingsDocument
+from sysmanager.domain.ids import DocumentHash, RecorderId
+from sysmanager.domain.instant import Instant
+from sysmanager.domain.rights import Actor, RoleName
+from sysmanager.engine.core import Batch
+from sysmanager.protocol.clients import Reply, Request
+from sysmanager.protocol.recorders import Ask, Beacon, FromRecorder, Obeyed, Order, Standing
+from sysmanager.recorder import machine as m
+from sysmanager.simulation.agenda import Agenda
+from sysmanager.simulation.checkers import Checkers
+from sysmanager.simulation.coordinator import SimulatedCoordinator
+from sysmanager.simulation.counting import machine_row, rows_of
+from sysmanager.simulation.footage import CameraField
+from sysmanager.simulation.hearing import Hearing
+from sysmanager.simulation.network import Link, Network
+from sysmanager.simulation.recorder import SimulatedRecorder
+from sysmanager.simulation.site import VERSION, SitePlan
+from sysmanager.simulation.story import Story
+from sysmanager.simulation.surroundings import Fetched, Pace
+
+WALL_MS = 1_800_000_000_000
+"""Wall-clock time when virtual time is 0."""
+
+_EFFECTS = get_args(m.Effect)
+
+FETCH_MS = 2_000
+ASK_MS = 1_000
+"""How long a recorder waits for documents, and for an answer to its question."""
+
+ADMINISTRATOR = Actor(name="Administrator", role=RoleName.ADMINISTRATOR)
+Heard = Callable[[Reply], None]
+
+
+class World:
+    """Implements `Surroundings` for all recorders.
+
+    shadow: the tables as the journal gives them, made anew from the encoded facts and compared with the coordinator's own.
+    broken_since: when disks were lost, and when a broken service was mended, by recorder. state_lost: whose state file was ever lost.
+    counts: how often rows, faults and checkers were exercised, by ("row", number) and the like.
+    """
+
+    def __init__(self, plan: SitePlan, seed: int | str, *, story: Story | None = None, pace: Pace | None = None) -> None:
+        self.plan = plan
+        self.agenda = Agenda()
+        self.chance = random.Random(f"world {seed}")
+        self.network = Network(self.agenda, random.Random(f"network {seed}"))
+        self.story = story
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.cameras = CameraField()
+        self.hearing = Hearing()
+        self.shadow = State()
+        self.facts: list[FactRecord] = []
+        self.links = {server.id: Link() for server in plan.servers}
+        self.wall_steps: dict[RecorderId, int] = {}
+        self.broken_since: dict[RecorderId, dict[str, int]] = {}
+        self.state_lost: set[RecorderId] = set()
+        self.recorders: dict[RecorderId, SimulatedRecorder] = {}
+        for server in plan.servers:
+            documents, contents = server.contents()
+            self.recorders[server.id] = SimulatedRecorder(
+                self,
+                server.identity,
+                version=VERSION,
+                disks=server.disks,
+                persisted=server.first(documents),
+                contents=contents,
+                pace=pace or Pace(),
+            )
+        self.coordinator = SimulatedCoordinator(self)
+        self.checkers = Checkers(self)
+        self._settings: dict[bytes, SettingsDocument] = {}
+        self._replies: dict[int, Heard] = {}
+        self._token = 0
+
+    # ------------------------------------------------------------ time
+
+    def run(self, duration_ms: int) -> None:
+        """Let so much time go by."""
+        self.agenda.run_until(self.agenda.now_ms + duration_ms)
+
+    def instant(self, step_ms: int = 0) -> Instant:
+        now_ms = self.agenda.now_ms
+        return Instant(mono_ms=now_ms, wall_ms=WALL_MS + now_ms + step_ms)
+
+    def begin(self) -> None:
+        """Switch everything on, and enter the site into system data."""
+        self.coordinator.start()
+        for recorder in self.recorders.values():
+            recorder.power_on()
+        for request in self.plan.requests():
+            self.ask_coordinator(ADMINISTRATOR, request)
+
+    def tell(self, sentence: str) -> None:
+        """One line of the story."""
+        if self.story is not None:
+            self.story.add(self.agenda.now_ms, sentence)
+
+    # ------------------------------------------------------------ surroundings of recorders
+
+    def now(self, recorder: RecorderId) -> Instant:
+        return self.instant(self.wall_steps.get(recorder, 0))
+
+    def after(self, delay_ms: int, act: Callable[..., object], *args: Any) -> None:
+        self.agenda.after(delay_ms, act, *args)
+
+    def between(self, span_ms: tuple[int, int]) -> int:
+        return self.chance.randint(*span_ms)
+
+    def say(self, recorder: RecorderId, message: FromRecorder) -> None:
+        self.network.up(self.links[recorder], self.coordinator.heard, message)
+
+    def ask(self, recorder: RecorderId, ask: Ask, answered: Callable[[Standing | None], None]) -> None:
+        link = self.links[recorder]
+        first = _First(answered)
+        self.agenda.after(ASK_MS, first, None)
+
+        def arrived(body: bytes) -> None:
+            def answer(standing: Standing) -> None:
+                self.network.down(link, lambda back: first(wire.decode(Standing, back)), wire.encode(standing))
+
+            self.coordinator.standing(wire.decode(Ask, body), answer)
+
+        self.network.up(link, arrived, wire.encode(ask))
+
+    def fetch(self, recorder: RecorderId, documents: DocumentSet, fetched: Fetched) -> None:
+        link = self.links[recorder]
+        first = _First(fetched)
+        self.agenda.after(FETCH_MS, first, None)
+
+        def arrived() -> None:
+            contents: Mapping[DocumentHash, bytes] | None = self.coordinator.give(documents)
+            if contents is not None:
+                self.network.down(link, first, contents)
+
+        self.network.up(link, arrived)
+
+    def watch(self, recorder: RecorderId, seen: m.Input | m.Effect, state: m.MachineState) -> None:
+        if isinstance(seen, _EFFECTS):
+            effect = cast(m.Effect, seen)
+            self.checkers.effect(self.recorders[recorder], effect)
+            if self.story is not None:
+                self.story.effect(self.agenda.now_ms, recorder, effect)
+        else:
+            row = machine_row(state, cast(m.Input, seen), self.now(recorder))
+            if row is not None:
+                self.counts["machine row", f"{row:02d}"] += 1
+
+    def beacon_arrives(self, beacon: Beacon) -> None:
+        for recorder, link in self.links.items():
+            if not link.down_cut and (not link.loss or self.chance.random() >= link.loss):
+                self.recorders[recorder].hear_beacon(beacon)
+
+    # ------------------------------------------------------------ what the coordinator does
+
+    def coordinator_started(self, records: Iterable[FactRecord]) -> None:
+        """It begins with these facts: replay gives what the journal says, and nothing else."""
+        self.facts = list(records)
+        self.shadow = State()
+        for record in self.facts:
+            evolve(self.shadow, record)
+        self.hearing.start(self.agenda.now_ms)
+        if self.network.cut:
+            self.hearing.deaf_from(self.agenda.now_ms)
+        self.checkers.tables()
+
+    def rebuilt(self, records: Iterable[FactRecord]) -> None:
+        """After a failed append; what was heard stays."""
+        self.facts = list(records)
+        self.checkers.tables()
+
+    def coordinator_ended(self) -> None:
+        """It is killed or paused: from now on it cannot hear."""
+        self.hearing.deaf_from(self.agenda.now_ms)
+
+    def coordinator_listens(self) -> None:
+        if self.coordinator.listening:
+            self.hearing.hears_again(self.agenda.now_ms)
+
+    def heard(self, recorder: RecorderId) -> None:
+        self.hearing.heard_ms[recorder] = self.agenda.now_ms
+
+    def decided(self, batch: Batch) -> None:
+        for row in rows_of(batch):
+            self.counts["row", f"{row:03d}"] += 1
+
+    def appended(self, body: bytes) -> None:
+        """A fact is durable."""
+        record = wire.decode_fact(body)
+        self.facts.append(record)
+        self.checkers.fact(record, body)
+        if self.story is not None:
+            self.story.fact(self.agenda.now_ms, record)
+
+    def durable(self, batch: Batch) -> None:
+        """The tables of the coordinator are those of the journal now."""
+        if batch.records:
+            self.checkers.tables()
+
+    def order_sent(self, recorder: RecorderId, order: Order) -> None:
+        self.checkers.order(recorder, order)
+
+    def obeyed(self, recorder: SimulatedRecorder, answer: Obeyed) -> None:
+        self.checkers.obeyed(recorder, answer)
+
+    def decode_settings(self, content: bytes) -> SettingsDocument:
+        found = self._settings.get(content)
+        if found is None:
+            found = self._settings[content] = msgspec.json.decode(content, type=SettingsDocument)
+        return found
+
+    # ------------------------------------------------------------ people
+
+    def ask_coordinator(self, actor: Actor, request: Request, heard: Heard | None = None) -> None:
+        """A request of a person; `heard` gets the reply, unless the coordinator dies with it."""
+        self._token += 1
+        if heard is not None:
+            self._replies[self._token] = heard
+        asked = i.Asked(actor=actor, request=request)
+        if self.story is not None and self.agenda.now_ms:
+            self.story.request(self.agenda.now_ms, actor, request)
+        self.network.canary(partial(self.coordinator.asked, asked, self._token))
+
+    def replied(self, token: Hashable, reply: Reply) -> None:
+        self.checkers.reply(reply)
+        self.counts["reply", type(reply).__name__] += 1
+        if self.story is not None and self.agenda.now_ms > 1000:
+            self.story.reply(self.agenda.now_ms, reply)
+        heard = self._replies.pop(token, None) if isinstance(token, int) else None
+        if heard is not None:
+            heard(reply)
+
+
+class _First:
+    """Passes the first call on and drops the others: an answer, or the end of the patience for it."""
+
+    def __init__(self, act: Callable[[Any], None]) -> None:
+        self._act: Callable[[Any], None] | None = act
+
+    def __call__(self, value: Any) -> None:
+        act, self._act = self._act, None
+        if act is not None:
+            act(value)
+
