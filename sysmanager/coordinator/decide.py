@@ -13,7 +13,7 @@ from sysmanager.coordinator.failover import ANSWER_MS, DELIVERY_MS, FAILOVER_TAB
 from sysmanager.coordinator.gaps import unmeasured
 from sysmanager.coordinator.reconcile import agrees
 from sysmanager.coordinator.requests import Decision, decide_request
-from sysmanager.coordinator.seen import UNKNOWN_LIMIT, Seen
+from sysmanager.coordinator.seen import UNKNOWN_LIMIT, RefusedOrder, Seen
 from sysmanager.coordinator.state import View
 from sysmanager.coordinator.table import Case, On, find
 from sysmanager.domain.failover import AttemptEnd, Failover, Phase
@@ -21,7 +21,7 @@ from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Broken, Recorder, Role
 from sysmanager.protocol.clients import HoldCause
-from sysmanager.protocol.recorders import Beat, Footage, Mode, Refusal, ReportFootage
+from sysmanager.protocol.recorders import Beat, Footage, Mode, Record, Refusal, ReportFootage, StandDown
 
 __all__ = ["TABLE", "Decision", "absorb", "decide", "due_failover_ms", "due_recorder_ms", "follow_ups", "neighbours", "remember"]
 
@@ -45,12 +45,12 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
             return True
         case i.OrderAnswered(recorder=recorder, order=order, answer=answer):
             _absorb_answer(view, seen, taken, now)
-            if isinstance(answer, Footage) and isinstance(order, ReportFootage):
-                seen.footage[recorder, order.epoch] = answer
+            if isinstance(order, ReportFootage):
+                # A refusal is an answer too: what lies on its disks stays unknown, and nobody asks without end.
+                seen.footage[recorder, order.epoch] = answer if isinstance(answer, Footage) else Footage(epoch=order.epoch)
             return True
-        case i.OrderUndelivered(order=order):
-            key = getattr(order, "key", None)
-            if key is not None and key.failover in view.open:
+        case i.OrderUndelivered(order=Record(key=key) | StandDown(key=key)):
+            if key.failover in view.open:
                 seen.undelivered_ms.setdefault(key.failover, now.mono_ms)
             return True
         case _:
@@ -58,15 +58,18 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
 
 
 def _absorb_answer(view: View, seen: Seen, answered: i.OrderAnswered, now: Instant) -> None:
-    key = getattr(answered.order, "key", None)
-    if key is not None:
-        seen.undelivered_ms.pop(key.failover, None)
+    if isinstance(answered.order, ReportFootage):
+        return
+    key = answered.order.key
+    seen.undelivered_ms.pop(key.failover, None)
     if isinstance(answered.answer, Refusal):
-        if key is not None and key.failover in view.open:
-            seen.failed_attempt_ms[key.failover, answered.recorder] = now.mono_ms
-        else:
-            # Said once; the same order is not repeated until the recorder reports something new.
-            seen.refused_orders[answered.recorder] = (answered.order, answered.answer.sentence)
+        if key.failover not in view.open:
+            # Said once; the same order is repeated when the recorder reports something new, or after a while.
+            known = seen.refused_orders.get(answered.recorder)
+            since_ms = known.since_wall_ms if known is not None and known.order == answered.order else now.wall_ms
+            seen.refused_orders[answered.recorder] = RefusedOrder(
+                order=answered.order, sentence=answered.answer.sentence, since_wall_ms=since_ms
+            )
     else:
         seen.refused_orders.pop(answered.recorder, None)
         seen.obeyed[answered.recorder] = (answered.order, now.mono_ms)
@@ -90,15 +93,13 @@ def decide(view: View, seen: Seen, taken: i.Input, now: Instant) -> Decision:
             return _entry(view, seen, failover, taken, now, On.REVIEW)
         case i.DocumentsInCache(failover=failover):
             return _entry(view, seen, failover, taken, now, On.CACHE)
-        case i.OrderAnswered(order=order):
-            key = getattr(order, "key", None)
-            return _entry(view, seen, key.failover, taken, now, On.ANSWER) if key is not None else Decision()
-        case i.OrderUndelivered(order=order):
-            key = getattr(order, "key", None)
-            return _entry(view, seen, key.failover, taken, now, On.REVIEW) if key is not None else Decision()
+        case i.OrderAnswered(order=Record(key=key) | StandDown(key=key)):
+            return _entry(view, seen, key.failover, taken, now, On.ANSWER)
+        case i.OrderUndelivered(order=Record(key=key) | StandDown(key=key)):
+            return _entry(view, seen, key.failover, taken, now, On.REVIEW)
         case i.DocumentsFetched():
             return _fetched(view, seen, taken)
-        case i.CanaryReturned():
+        case i.CanaryReturned() | i.OrderAnswered() | i.OrderUndelivered():
             return Decision()
         case _:
             assert_never(taken)
@@ -118,14 +119,17 @@ def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, n
     """After a fact was applied: when the entry's next step began, and who failed it. `before`: the entry as it was."""
     failover_id = getattr(fact, "failover", None) or getattr(getattr(fact, "opening", None), "failover", None)
     entry = view.failovers.get(failover_id) if failover_id is not None else None
+    if isinstance(fact, f.RecorderAdded):
+        seen.expect(fact.recorder.id, now)
     if isinstance(fact, f.RecorderRemoved):
         seen.forget(fact.recorder)
     if entry is None:
         return
-    if isinstance(fact, f.AttemptEnded) and fact.end is AttemptEnd.LOST and before is not None and before.server is not None:
+    if isinstance(fact, f.AttemptEnded) and fact.end is not AttemptEnd.WITHDRAWN and before is not None and before.server is not None:
         seen.failed_attempt_ms[entry.id, before.server] = now.mono_ms
     if entry.phase.ended:
         seen.entry_ended(entry.id)
+        seen.footage.pop((entry.recorder, entry.previous_epoch), None)
     elif before is None or before.phase is not entry.phase or before.attempt != entry.attempt:
         seen.step_begins(entry.id, now)
 
@@ -146,12 +150,15 @@ def _review(view: View, seen: Seen, recorder: RecorderId, now: Instant) -> Decis
         return Decision()
     heard = seen.of(recorder)
     if view.reconcile is not None and recorder in view.reconcile.waiting:
-        if heard.beat is not None and seen.connected(recorder) and agrees(row, heard.beat):
-            return Decision(facts=(f.RecorderReconciled(recorder=recorder, epoch=heard.beat.epoch),))
-        return Decision()
+        if heard.beat is not None and seen.connected(recorder):
+            agreed = (f.RecorderReconciled(recorder=recorder, epoch=heard.beat.epoch),)
+            return Decision(facts=agreed if agrees(row, heard.beat) else ())
+        if not view.reconcile.confirmed:
+            return Decision()
+        # Confirmed, and still not heard: its cameras are protected like any others.
     well = seen.connected(recorder) and heard.reports_frames()
     hold = view.holds.get(recorder)
-    judged = assess(view, seen, row, now)
+    judged = assess(view, seen, row)
     if hold is not None and hold.cause is not HoldCause.PERSON and well and judged.trigger is None:
         return Decision(facts=(f.HoldLifted(recorder=recorder, sentence="The recorder is well again."),))
     if _restorable(row, heard.beat) and seen.connected(recorder):
@@ -181,7 +188,7 @@ def follow_ups(view: View, fact: f.AnyFact) -> tuple[i.Input, ...]:
     failover = getattr(fact, "failover", None) or getattr(getattr(fact, "opening", None), "failover", None)
     entry = view.failovers.get(failover) if failover is not None else None
     if entry is not None:
-        waiting = [other for other in view.open if view.failovers[other].group == entry.group and other != entry.id]
+        waiting = [other for other in view.open_in.get(entry.group, ()) if other != entry.id]
         again = [i.ReviewFailover(failover=other) for other in (entry.id, *waiting) if other in view.open]
         return (*again, i.Review(recorder=entry.recorder))
     recorder = getattr(fact, "recorder", None)
@@ -196,18 +203,16 @@ def neighbours(view: View, recorder: RecorderId) -> tuple[FailoverId, ...]:
     """Open entries that news of this recorder may move: those that name it, and those of its group."""
     row = view.recorders.get(recorder)
     group = row.group if row is not None else None
-    return tuple(
-        failover
-        for failover in view.open
-        if recorder in ((entry := view.failovers[failover]).recorder, entry.home, entry.server) or entry.group == group
-    )
+    named = view.open_with.get(recorder, {})
+    in_group = view.open_in.get(group, {}) if group is not None else {}
+    return (*named, *(failover for failover in in_group if failover not in named))
 
 
 def due_recorder_ms(view: View, seen: Seen, row: Recorder, now: Instant) -> int | None:
-    """When to review the recorder without news, by the monotonic clock; None if news alone can change something."""
+    """When to review the recorder without news, as if all time were proven; None if news alone can change something."""
     if why_not_automatic(view, row) is not None:
         return None
-    judged = assess(view, seen, row, now)
+    judged = assess(view, seen, row)
     return None if judged.due_in_ms is None else now.mono_ms + judged.due_in_ms
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from sysmanager.coordinator.seen import Seen
-from sysmanager.coordinator.state import View, governing, open_failover_of, unreconciled
+from sysmanager.coordinator.state import View, governing, open_failover_of
 from sysmanager.domain.failover import Trigger
 from sysmanager.domain.ids import GroupId
-from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Recorder
 from sysmanager.protocol.clients import Connection
 from sysmanager.protocol.recorders import BEAT_INTERVAL_MS
@@ -24,7 +23,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     """How a recorder stands now.
 
     trigger: what has been reached and would start a failover. counting: what is on its way; remaining_ms until it is reached.
-    due_in_ms: when to look again, by the monotonic clock; None if only news can change something.
+    due_in_ms: in how much proven time to look again; None if only news can change something.
     """
 
     connection: Connection
@@ -36,8 +35,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     due_in_ms: int | None = None
 
 
-def assess(view: View, seen: Seen, row: Recorder, now: Instant) -> Assessment:
-    """Judge one recorder. Silence is proven silence; nothing here depends on whether failover is enabled or held."""
+def assess(view: View, seen: Seen, row: Recorder) -> Assessment:
+    """Judge one recorder. Every duration is proven time; nothing here depends on whether failover is enabled or held."""
     heard = seen.of(row.id)
     silence_ms = seen.silence_ms(row.id)
     timeout_ms = governing(view, row).detection_timeout_s * 1000
@@ -49,8 +48,9 @@ def assess(view: View, seen: Seen, row: Recorder, now: Instant) -> Assessment:
     if connection is Connection.CONNECTED:
         if heard.reports_service_failed():
             waits.append((0, Trigger.SERVICE))
-        if heard.disks_lost_ms is not None:
-            waits.append((max(0, heard.disks_lost_ms + DISKS_LOST_MS - now.mono_ms), Trigger.DISKS))
+        disks_lost_ms = seen.disks_lost_ms(row.id)
+        if disks_lost_ms is not None:
+            waits.append((max(0, DISKS_LOST_MS - disks_lost_ms), Trigger.DISKS))
     remaining_ms, nearest = min(waits, key=lambda wait: wait[0])
     counts = nearest is not Trigger.CONNECTION or connection is not Connection.CONNECTED
     return Assessment(
@@ -83,7 +83,7 @@ def why_not_automatic(view: View, row: Recorder) -> str | None:
         return "failover is off"
     if row.id in view.holds:
         return "failover is held"
-    if view.reconcile is not None and (not view.reconcile.confirmed or unreconciled(view, row.id)):
+    if view.reconcile is not None and not view.reconcile.confirmed:
         return "failover is held until the reconcile is confirmed"
     if open_failover_of(view, row.id) is not None:
         return "failover is running"

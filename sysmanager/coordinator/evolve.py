@@ -7,7 +7,8 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.state import Hold, Reconcile, State
+from sysmanager.coordinator.state import Hold, Reconcile, State, tasks_of
+from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.failover import Attempt, AttemptEnd, Failback, Failover, Phase, Reason, StepRecord, Timeline
 from sysmanager.domain.ids import Epoch, FailoverId, RecorderId
 from sysmanager.domain.recorder import Acting, Assignment, Broken, Recorder, Recording, Reserved, Role, Standby
@@ -85,7 +86,11 @@ def _put_recorder(state: State, row: Recorder) -> None:
 
 
 def _assign(state: State, recorder: RecorderId, assignment: Assignment) -> None:
-    state.recorders[recorder] = replace(state.recorders[recorder], assignment=assignment)
+    row = replace(state.recorders[recorder], assignment=assignment)
+    if isinstance(assignment, Standby):
+        # Who waits holds nobody's tasks: settings that it had while acting would pass for cameras of its own.
+        row = replace(row, documents=None, settings=SettingsSummary())
+    state.recorders[recorder] = row
     _epoch_used(state, assignment.epoch)
 
 
@@ -122,12 +127,25 @@ def _remove_recorder(state: State, recorder: RecorderId) -> None:
 
 
 def _put_failover(state: State, row: Failover) -> None:
+    old = state.failovers.get(row.id)
+    for server in _named(old) if old is not None else ():
+        state.open_with[server].pop(row.id, None)
     state.failovers[row.id] = row
     if row.phase.ended:
         state.open.pop(row.id, None)
+        state.open_in.setdefault(row.group, {}).pop(row.id, None)
     else:
         state.open.setdefault(row.id)
+        state.open_in.setdefault(row.group, {}).setdefault(row.id)
+    for server in _named(row):
+        entries = state.open_with.setdefault(server, {})
+        if not row.phase.ended:
+            entries[row.id] = None
     state.next_number = max(state.next_number, row.number + 1)
+
+
+def _named(row: Failover) -> frozenset[RecorderId]:
+    return frozenset(server for server in (row.recorder, row.home, row.server) if server is not None)
 
 
 def failover_id(number: int) -> FailoverId:
@@ -166,7 +184,7 @@ def _failover(state: State, record: f.FactRecord, fact: _FailoverFact) -> None:
         case f.FailoverWaiting():
             opening = fact.opening
             row = _opened(state, record, opening, Phase.WAITING) if opening is not None else state.failovers[fact.failover]
-            row = replace(row, phase=Phase.WAITING, verdicts=fact.verdicts, reason=Reason.NO_FAILOVER_SERVER)
+            row = replace(row, phase=Phase.WAITING, verdicts=fact.verdicts, reason=_reason_to_wait(state, row))
         case f.ServerReserved():
             row = state.failovers[fact.failover]
             _reserve(state, _step(row, wall_ms, 1, fact.duration_ms), fact.reservation, wall_ms)
@@ -176,7 +194,7 @@ def _failover(state: State, record: f.FactRecord, fact: _FailoverFact) -> None:
             if fact.next is not None:
                 _reserve(state, row, fact.next, wall_ms)
                 return
-            row = replace(row, phase=Phase.WAITING, verdicts=fact.verdicts, reason=Reason.NO_FAILOVER_SERVER)
+            row = replace(row, phase=Phase.WAITING, verdicts=fact.verdicts, reason=_reason_to_wait(state, row))
         case f.DocumentsChecked():
             row = _step(state.failovers[fact.failover], wall_ms, 3, fact.duration_ms, Phase.FETCHED)
         case f.SettingsSaved():
@@ -206,10 +224,17 @@ def _failover(state: State, record: f.FactRecord, fact: _FailoverFact) -> None:
             if fact.release_epoch:
                 row = _end_attempt(state, row, AttemptEnd.LOST, fact.note, fact.release_epoch)
             row = replace(row, phase=Phase.FAILED, reason=fact.reason, note=fact.note, ended_ms=wall_ms)
-            state.holds[row.recorder] = Hold(cause=HoldCause.FAILURE, actor=record.actor, since_wall_ms=wall_ms)
+            if row.recorder in state.recorders:
+                state.holds[row.recorder] = Hold(cause=HoldCause.FAILURE, actor=record.actor, since_wall_ms=wall_ms)
         case _:
             assert_never(fact)
     _put_failover(state, row)
+
+
+def _reason_to_wait(state: State, row: Failover) -> Reason:
+    failed, home = state.recorders.get(row.recorder), state.recorders.get(row.home)
+    known = failed is not None and home is not None and tasks_of(failed, home).documents is not None
+    return Reason.NO_FAILOVER_SERVER if known else Reason.NO_SETTINGS
 
 
 def _opened(state: State, record: f.FactRecord, opening: f.Opening, phase: Phase) -> Failover:
@@ -254,7 +279,10 @@ def _end_attempt(state: State, row: Failover, end: AttemptEnd, sentence: str, re
         return row
     assert row.attempts, "a server is reserved by an attempt"
     ended = replace(row.attempts[-1], end=end, sentence=sentence)
-    _assign(state, row.server, _released(state, row, row.server, release_epoch))
+    assignment = state.recorders[row.server].assignment
+    if isinstance(assignment, Reserved) and assignment.failover == row.id:
+        _assign(state, row.server, _released(state, row, row.server, release_epoch))
+    _epoch_used(state, release_epoch)
     return replace(row, server=None, attempts=(*row.attempts[:-1], ended))
 
 
@@ -270,14 +298,15 @@ def _commit(state: State, row: Failover, wall_ms: int, duration_ms: int) -> Fail
     """Steps 5 and 6: the server has the tasks, the recorder is broken. One record, so that no camera ever belongs to two (SPEC 6)."""
     assert row.server is not None, "a failover is committed to a server"
     replaced = state.recorders[row.recorder].assignment
-    home = state.recorders.get(row.home)
+    tasks = tasks_of(state.recorders[row.recorder], state.recorders[row.home])
+    # Documents that changed since step 2 are fetched from the server that applied the fixed ones.
+    documents = row.documents if tasks.documents == row.documents else None
+    server = state.recorders[row.server]
+    state.recorders[row.server] = replace(server, documents=documents, settings=tasks.settings, version=tasks.version)
     if row.server == row.home:
         _assign(state, row.server, Recording(epoch=row.epoch))
     else:
         _assign(state, row.server, Acting(epoch=row.epoch, for_recorder=row.home, failover=row.id))
-        if home is not None:
-            server = state.recorders[row.server]
-            state.recorders[row.server] = replace(server, documents=row.documents, settings=home.settings)
         if row.home != row.recorder:
             _assign(state, row.home, Broken(epoch=row.epoch, failover=row.id))
     _assign(state, row.recorder, Broken(epoch=row.epoch, failover=row.id))
@@ -322,7 +351,8 @@ def _failback(state: State, record: f.FactRecord, fact: _FailbackFact) -> None:
             failback = replace(_running(row), documents=fact.documents)
             row = replace(row, phase=Phase.FAILBACK_TAKEN, failback=_failback_step(failback, wall_ms, 7, fact.duration_ms))
         case f.FailbackSaved():
-            row = replace(row, phase=Phase.FAILBACK_SAVED, failback=_failback_step(_running(row), wall_ms, 8, fact.duration_ms))
+            failback = replace(_running(row), expected=fact.expected)
+            row = replace(row, phase=Phase.FAILBACK_SAVED, failback=_failback_step(failback, wall_ms, 8, fact.duration_ms))
         case f.FailbackCommitted():
             row = _commit_failback(state, row, fact, wall_ms)
         case f.FailbackPerformed():
@@ -351,7 +381,7 @@ def _commit_failback(state: State, row: Failover, fact: f.FailbackCommitted, wal
     failback = replace(_failback_step(_running(row), wall_ms, 9, fact.duration_ms), dark=fact.dark)
     server = state.recorders[row.server]
     home = state.recorders[row.home]
-    state.recorders[row.home] = replace(home, settings=server.settings)
+    state.recorders[row.home] = replace(home, documents=failback.documents, settings=server.settings)
     _assign(state, row.home, Recording(epoch=failback.epoch))
     _assign(state, row.server, Standby(epoch=fact.release_epoch))
     return replace(row, phase=Phase.FAILBACK_COMMITTED, failback=failback)

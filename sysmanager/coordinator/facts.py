@@ -208,10 +208,14 @@ class FailbackDocumentsTaken(msgspec.Struct, frozen=True, kw_only=True, forbid_u
 
 
 class FailbackSaved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-saved"):
-    """Step 8: the recorder confirmed the settings and begins to record."""
+    """Step 8: the recorder confirmed the settings and begins to record.
+
+    expected: cameras that give frames to the failover server at this moment; one that gives it none does not count (SPEC 8).
+    """
 
     failover: FailoverId
     duration_ms: int
+    expected: tuple[CameraId, ...] = ()
 
 
 class FailbackCommitted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-committed"):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.inputs import OrderAnswered
 from sysmanager.coordinator.seen import Heard, Seen
-from sysmanager.coordinator.selection import fitness
+from sysmanager.coordinator.selection import fitness, room
 from sysmanager.coordinator.state import View, running_in_group, unreconciled
 from sysmanager.coordinator.table import Case, On, Row, always
 from sysmanager.domain.documents import DocumentSet
@@ -15,7 +15,7 @@ from sysmanager.domain.failover import Failover, Phase, Reason
 from sysmanager.domain.ids import CameraId, Epoch
 from sysmanager.domain.recorder import Acting, Broken
 from sysmanager.protocol.clients import Check, Level
-from sysmanager.protocol.recorders import CameraState, Obeyed, Refusal
+from sysmanager.protocol.recorders import CameraState, Obeyed, Record, Refusal
 
 DOCUMENTS_MS = 5_000
 """How long the failover server's present documents are waited for before the failback is given up."""
@@ -87,9 +87,10 @@ def _check_recorder(view: View, seen: Seen, entry: Failover) -> Check:
     objection = fitness(heard.beat, settings, home.version)
     if objection is not None:
         return _stop(f"{home.name} {objection}.")
-    wanted = sum(1 for camera in settings.cameras if camera.moves)
-    if wanted > heard.beat.camera_limit:
-        return _stop(f"{home.name} has room for {heard.beat.camera_limit} of {wanted} cameras.")
+    wanted = tuple(camera for camera in settings.cameras if camera.moves)
+    fitting, left = room(wanted, heard.beat)
+    if left:
+        return _stop(f"{home.name} has room for {len(fitting)} of {len(wanted)} cameras.")
     return _good(f"{home.name} is connected, its disks are writable.")
 
 
@@ -135,8 +136,8 @@ def _fit_to_start(case: Case) -> bool:
 
 def _failover_waits(case: Case) -> bool:
     """A failover of the group never waits for a failback: before its commit the failback is put back (SPEC 7)."""
-    waiting = (case.view.failovers[failover_id] for failover_id in case.view.open)
-    return any(entry.group == case.failover.group and entry.phase is Phase.QUEUED for entry in waiting)
+    others = case.view.open_in[case.failover.group]
+    return any(case.view.failovers[failover_id].phase is Phase.QUEUED for failover_id in others)
 
 
 def current_documents(case: Case) -> DocumentSet | None:
@@ -162,8 +163,9 @@ def _current_answer(case: Case) -> OrderAnswered | None:
     answered = case.input
     if not isinstance(answered, OrderAnswered) or answered.recorder != case.failover.home or case.failover.failback is None:
         return None
-    key = getattr(answered.order, "key", None)
-    return answered if key is not None and key.step == 8 and getattr(answered.order, "epoch", 0) == case.failover.failback.epoch else None
+    order = answered.order
+    current = isinstance(order, Record) and order.key.step == 8 and order.epoch == case.failover.failback.epoch
+    return answered if current else None
 
 
 def _obeyed(case: Case) -> bool:
@@ -186,20 +188,26 @@ def _recorder_silent(case: Case) -> bool:
     return not case.seen.connected(case.failover.home)
 
 
-def dark_cameras(case: Case) -> tuple[CameraId, ...]:
-    """Cameras without a frame on the recorder under its new epoch. One that gives the failover server none either does not count."""
+def expected_cameras(case: Case) -> tuple[CameraId, ...]:
+    """Cameras that give frames to the failover server now; all that move if nobody hears it. Only these must light up on the recorder."""
     entry = case.failover
-    server, home = case.view.recorders.get(entry.server or entry.home), case.seen.of(entry.home)
-    if server is None or entry.failback is None:
+    server = case.view.recorders.get(entry.server) if entry.server is not None else None
+    if server is None:
         return ()
-    lit = _with_frames(home, entry.failback.epoch)
-    singly = set(handed_over_singly(case.view, entry))
+    moving = {camera.id for camera in server.settings.cameras if camera.moves}
     acting = case.seen.of(server.id)
-    counted = {camera.id for camera in server.settings.cameras if camera.moves}
     if acting.beat is not None and case.seen.connected(server.id):
-        recording = {camera.camera for camera in acting.beat.cameras if camera.state is CameraState.RECORDING}
-        counted &= recording | singly
-    return tuple(sorted(counted - lit))
+        moving &= {camera.camera for camera in acting.beat.cameras if camera.state is CameraState.RECORDING}
+    return tuple(sorted(moving))
+
+
+def dark_cameras(case: Case) -> tuple[CameraId, ...]:
+    """Expected cameras without a frame on the recorder under its new epoch."""
+    failback = case.failover.failback
+    if failback is None:
+        return ()
+    lit = _with_frames(case.seen.of(case.failover.home), failback.epoch)
+    return tuple(camera for camera in failback.expected if camera not in lit)
 
 
 def _with_frames(heard: Heard, epoch: Epoch) -> set[CameraId]:
@@ -238,7 +246,7 @@ def _take(case: Case) -> tuple[f.AnyFact, ...]:
 
 
 def _saved(case: Case) -> tuple[f.AnyFact, ...]:
-    return (f.FailbackSaved(failover=case.failover.id, duration_ms=case.step_ms),)
+    return (f.FailbackSaved(failover=case.failover.id, duration_ms=case.step_ms, expected=expected_cameras(case)),)
 
 
 def _commit(case: Case) -> tuple[f.AnyFact, ...]:

@@ -12,13 +12,13 @@ from sysmanager.coordinator.inputs import DocumentsInCache, OrderAnswered
 from sysmanager.coordinator.invariants import commit_objection
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
-from sysmanager.coordinator.state import View, running_in_group
+from sysmanager.coordinator.state import View, running_in_group, tasks_of
 from sysmanager.coordinator.table import Case, On, Row, always
 from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Reason, Trigger
 from sysmanager.domain.ids import Epoch, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Recorder
-from sysmanager.protocol.recorders import Obeyed, Refusal
+from sysmanager.protocol.recorders import Obeyed, Record, Refusal
 
 ANSWER_MS = 5_000
 """All of step 4: settings fetched, saved, confirmed (SPEC 6)."""
@@ -45,7 +45,7 @@ def open_entry(view: View, seen: Seen, failed: Recorder, trigger: Trigger, now: 
     home_id = failed.home
     if group_id is None or home_id is None or home_id not in view.recorders:
         return ()
-    home = view.recorders[home_id]
+    home = tasks_of(failed, view.recorders[home_id])
     heard = seen.of(failed.id)
     opening = f.Opening(
         failover=failover_id(view.next_number),
@@ -88,9 +88,15 @@ def choice_of(case: Case) -> Choice:
     entry = case.failover
     failed, home = case.view.recorders.get(entry.recorder), case.view.recorders.get(entry.home)
     group = case.view.groups.get(entry.group)
-    if failed is None or home is None or group is None or home.documents is None:
+    if failed is None or home is None or group is None:
         return Choice(server=None, verdicts=())
-    return choose(case.view, case.seen, failed=failed, home=home, group=group, tried=tried_in(case.seen, entry, case.now))
+    tasks = tasks_of(failed, home)
+    choice = choose(case.view, case.seen, failed=failed, home=tasks, group=group, tried=tried_in(case.seen, entry, case.now))
+    return choice if tasks.documents is not None else Choice(server=None, verdicts=choice.verdicts)
+
+
+def _tasks(case: Case) -> Recorder:
+    return tasks_of(case.view.recorders[case.failover.recorder], case.view.recorders[case.failover.home])
 
 
 def tried_in(seen: Seen, entry: Failover, now: Instant) -> frozenset[RecorderId]:
@@ -113,7 +119,13 @@ def recorder_back(case: Case) -> bool:
     if row is None or case.failover.trigger is Trigger.MANUAL:
         return False
     well = case.seen.connected(row.id) and case.seen.of(row.id).reports_frames()
-    return well and assess(case.view, case.seen, row, case.now).trigger is None
+    return well and assess(case.view, case.seen, row).trigger is None
+
+
+def tasks_gone(case: Case) -> bool:
+    """The recorder does not have the tasks any more that were to be moved: a failback or a reconcile gave them to another server."""
+    row = case.view.recorders.get(case.failover.recorder)
+    return row is not None and row.home != case.failover.home
 
 
 def _group_free(case: Case) -> bool:
@@ -122,13 +134,9 @@ def _group_free(case: Case) -> bool:
 
 def _is_next(case: Case) -> bool:
     """The queue is worked off in order: entries of the group that were opened earlier and still stand in the queue go first."""
-    for earlier_id in case.view.open:
-        earlier = case.view.failovers[earlier_id]
-        if earlier.id == case.failover.id:
-            return True
-        if earlier.group == case.failover.group and earlier.phase is Phase.QUEUED:
-            return False
-    return True
+    queue = (earlier for earlier in case.view.open_in[case.failover.group] if case.view.failovers[earlier].phase is Phase.QUEUED)
+    first = next(queue, case.failover.id)
+    return first == case.failover.id or case.view.failovers[first].number > case.failover.number
 
 
 def _candidate(case: Case) -> bool:
@@ -150,8 +158,9 @@ def _current_answer(case: Case) -> OrderAnswered | None:
     answered = case.input
     if not isinstance(answered, OrderAnswered) or answered.recorder != case.failover.server:
         return None
-    key = getattr(answered.order, "key", None)
-    return answered if key is not None and key.attempt == case.failover.attempt and key.step == 4 else None
+    order = answered.order
+    current = isinstance(order, Record) and order.key.step == 4 and order.key.attempt == case.failover.attempt
+    return answered if current else None
 
 
 def _obeyed(case: Case) -> bool:
@@ -213,8 +222,7 @@ def _gaps_to_write(case: Case) -> bool:
 
 def _take_up(case: Case) -> tuple[f.AnyFact, ...]:
     choice = choice_of(case)
-    home = case.view.recorders[case.failover.home]
-    reservation = _reservation(case.view.next_epoch, choice, home)
+    reservation = _reservation(case.view.next_epoch, choice, _tasks(case))
     return (f.ServerReserved(failover=case.failover.id, reservation=reservation, duration_ms=case.step_ms),)
 
 
@@ -246,7 +254,7 @@ def _next_attempt(end: AttemptEnd, case: Case, sentence: str) -> tuple[f.AnyFact
     choice = choice_of(case)
     following = None
     if choice.server is not None:
-        following = _reservation(Epoch(case.view.next_epoch + 1), choice, case.view.recorders[case.failover.home])
+        following = _reservation(Epoch(case.view.next_epoch + 1), choice, _tasks(case))
     return (
         f.AttemptEnded(
             failover=case.failover.id,
@@ -316,6 +324,15 @@ FAILOVER_TABLE: tuple[Row, ...] = (
         then=_fail(Reason.NO_RECORDER, "The recorder was removed from system data."),
         to=(Phase.FAILED,),
         sentence="the recorder was removed from system data",
+    ),
+    Row(
+        number=15,
+        phases=(*_OPEN, *_UNDER_WAY),
+        on=On.REVIEW,
+        when=tasks_gone,
+        then=_cancel("The recorder's tasks were given to another server meanwhile."),
+        to=(Phase.CANCELLED,),
+        sentence="the recorder does not have the tasks any more that were to be moved: cancelled",
     ),
     Row(
         number=11,

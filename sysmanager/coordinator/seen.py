@@ -6,6 +6,8 @@ A coordinator that was paused, asleep, overloaded or cut off hears no canary, co
 
 from __future__ import annotations
 
+import msgspec
+
 from sysmanager.domain.ids import Epoch, FailoverId, InstanceId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.recorders import (
@@ -27,6 +29,12 @@ RIVAL_MS = 5000
 """A second instance of one id is refused while the first was heard within this time (SPEC 2)."""
 
 UNKNOWN_LIMIT = 200
+
+CLOCK_OFF_MS = 2_000
+"""A recorder's wall clock further off than this makes measured gaps doubtful."""
+
+FRESH_MS = 3 * BEAT_INTERVAL_MS
+"""A report older than this, by what was heard of the same server since, says nothing about the present."""
 
 
 class Listening:
@@ -73,15 +81,19 @@ class Listening:
 class Heard:
     """What was heard of one recorder since the coordinator's start.
 
-    ever: whether anything was. disks_lost_ms, well_ms: since when (monotonic) it reports no writable disk, or frames; None if not.
-    connected_since_ms: since when it has been heard without a pause.
+    ever: whether anything was. disks_lost: stamp and generation since when it reports no writable disk, or None.
+    well_ms: since when (monotonic) it reports frames. connected_since_ms: since when it has been heard without a pause.
+    beat_wall_ms: the coordinator's wall clock when the last beat came. clock_off_wall_ms, rival_since_wall_ms: since when its clock is off
+    by more than `CLOCK_OFF_MS`, or a second instance announces itself; 0 if not.
     """
 
     __slots__ = (
         "beat",
         "beat_ms",
+        "beat_wall_ms",
+        "clock_off_wall_ms",
         "connected_since_ms",
-        "disks_lost_ms",
+        "disks_lost",
         "ever",
         "generation",
         "heard_ms",
@@ -89,6 +101,7 @@ class Heard:
         "instance",
         "rival",
         "rival_ms",
+        "rival_since_wall_ms",
         "stamp_ms",
         "watchdog",
         "watchdog_ms",
@@ -104,26 +117,46 @@ class Heard:
         self.instance: InstanceId | None = None
         self.rival: InstanceId | None = None
         self.rival_ms = 0
+        self.rival_since_wall_ms = 0
         self.beat: Beat | None = None
         self.beat_ms = 0
+        self.beat_wall_ms = 0
+        self.clock_off_wall_ms = 0
         self.connected_since_ms = 0
         self.watchdog: WatchdogBeat | None = None
         self.watchdog_ms = 0
-        self.disks_lost_ms: int | None = None
+        self.disks_lost: tuple[int, int] | None = None
         self.well_ms: int | None = None
 
     def reports_all_disks_lost(self) -> bool:
         return self.beat is not None and bool(self.beat.disks) and not any(disk.writable for disk in self.beat.disks)
 
     def reports_service_failed(self) -> bool:
-        return self.watchdog is not None and self.watchdog.service is ServiceState.FAILED
+        """Whether the Watchdog says so, and has not been silent since while the service was heard: an old word blames nobody."""
+        failed = self.watchdog is not None and self.watchdog.service is ServiceState.FAILED
+        return failed and self.beat_ms - self.watchdog_ms < FRESH_MS
+
+    def service_heard(self) -> bool:
+        """Whether the recording service itself speaks, and not its Watchdog alone: a last beat from before a crash is no report."""
+        return self.beat is not None and self.heard_ms - self.beat_ms < FRESH_MS and self.beat_ms >= self.connected_since_ms
 
     def reports_frames(self) -> bool:
         """Whether the recorder says that it writes frames: it records, and at least one camera gives it some."""
         beat = self.beat
-        if beat is None or beat.mode is not Mode.RECORDING or self.reports_service_failed() or self.reports_all_disks_lost():
+        if beat is None or not self.service_heard() or beat.mode is not Mode.RECORDING:
+            return False
+        if self.reports_service_failed() or self.reports_all_disks_lost():
             return False
         return not beat.cameras or any(camera.state is CameraState.RECORDING for camera in beat.cameras)
+
+
+class RefusedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that a recorder refused. again: it may be sent once more, because the recorder reports something new or time has passed."""
+
+    order: Order
+    sentence: str
+    since_wall_ms: int
+    again: bool = False
 
 
 class Seen:
@@ -139,7 +172,7 @@ class Seen:
         self.undelivered_ms: dict[FailoverId, int] = {}
         self.failed_attempt_ms: dict[tuple[FailoverId, RecorderId], int] = {}
         self.footage: dict[tuple[RecorderId, Epoch], Footage] = {}
-        self.refused_orders: dict[RecorderId, tuple[Order, str]] = {}
+        self.refused_orders: dict[RecorderId, RefusedOrder] = {}
         self.obeyed: dict[RecorderId, tuple[Order, int]] = {}
 
     def of(self, recorder: RecorderId) -> Heard:
@@ -190,6 +223,21 @@ class Seen:
         self.refused_orders.pop(recorder, None)
         self.obeyed.pop(recorder, None)
 
+    def expect(self, recorder: RecorderId, now: Instant) -> None:
+        """The recorder entered system data: its silence counts from now, not from the coordinator's start."""
+        self.recorders[recorder] = Heard(self.listening.stamp_ms(now), self.listening.generation)
+
+    def refusal_may_change(self, recorder: RecorderId) -> None:
+        """What the recorder refused may be asked of it once more."""
+        refused = self.refused_orders.get(recorder)
+        if refused is not None:
+            self.refused_orders[recorder] = msgspec.structs.replace(refused, again=True)
+
+    def disks_lost_ms(self, recorder: RecorderId) -> int | None:
+        """For how long, in proven time, the recorder has reported that it can write to none of its disks; None if it does not."""
+        lost = self.of(recorder).disks_lost
+        return None if lost is None else self.listening.since_ms(*lost)
+
     def observe(self, message: FromRecorder, now: Instant) -> bool:
         """Take in a heartbeat. True if it says something new that a decision could rest on.
 
@@ -197,6 +245,8 @@ class Seen:
         """
         heard = self.of(message.recorder)
         if heard.instance is not None and heard.instance != message.instance and now.mono_ms - heard.heard_ms < RIVAL_MS:
+            if heard.rival is None or now.mono_ms - heard.rival_ms >= RIVAL_MS:
+                heard.rival_since_wall_ms = now.wall_ms
             heard.rival, heard.rival_ms = message.instance, now.mono_ms
             return True
         was_silent = not heard.ever or self.silence_ms(message.recorder) >= 2 * BEAT_INTERVAL_MS
@@ -214,17 +264,23 @@ class Seen:
             news = old_service is not message.service
         else:
             news = heard.beat is None or differs(heard.beat, message)
-            heard.beat, heard.beat_ms = message, now.mono_ms
+            heard.beat, heard.beat_ms, heard.beat_wall_ms = message, now.mono_ms, now.wall_ms
+            if abs(message.wall_ms - now.wall_ms) <= CLOCK_OFF_MS:
+                heard.clock_off_wall_ms = 0
+            elif not heard.clock_off_wall_ms:
+                heard.clock_off_wall_ms = now.wall_ms
+        if news:
+            self.refusal_may_change(message.recorder)
         return self._conditions(heard, now) or news or was_silent
 
     def _conditions(self, heard: Heard, now: Instant) -> bool:
         """Keep the moments since when disks are lost and all is well; True if one began or ended."""
         lost, well = heard.reports_all_disks_lost(), heard.reports_frames()
-        changed = (heard.disks_lost_ms is not None) != lost or (heard.well_ms is not None) != well
+        changed = (heard.disks_lost is not None) != lost or (heard.well_ms is not None) != well
         if not lost:
-            heard.disks_lost_ms = None
-        elif heard.disks_lost_ms is None:
-            heard.disks_lost_ms = now.mono_ms
+            heard.disks_lost = None
+        elif heard.disks_lost is None:
+            heard.disks_lost = (self.listening.stamp_ms(now), self.listening.generation)
         if not well:
             heard.well_ms = None
         elif heard.well_ms is None:

@@ -8,9 +8,9 @@ import msgspec
 
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, unreconciled
-from sysmanager.domain.camera import Camera, opening_order
+from sysmanager.domain.camera import Camera, CameraKind, opening_order
 from sysmanager.domain.documents import SettingsSummary
-from sysmanager.domain.failover import NotMoved, Verdict
+from sysmanager.domain.failover import NotMoved, StayCause, Verdict
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.domain.recorder import Broken, Recorder, Role, Standby
@@ -87,8 +87,12 @@ def _objection(view: View, seen: Seen, server: Recorder, home: Recorder) -> str 
         return "is not connected"
     if heard.reports_service_failed():
         return "its recording service cannot be started"
+    if not heard.service_heard():
+        return "its recording service is not heard"
     if beat.mode is not Mode.STANDBY:
         return "is not on standby yet"
+    if beat.epoch >= view.next_epoch:
+        return f"knows epoch {beat.epoch}, which is newer than system data; confirm what differs first"
     return fitness(beat, home.settings, home.version)
 
 
@@ -114,7 +118,7 @@ def _fit(seen: Seen, server: Recorder, home: Recorder, failed: Recorder, group: 
     beat = seen.of(server.id).beat
     assert beat is not None, "a server without a beat meets no requirement"
     cameras = opening_order(tuple(camera for camera in home.settings.cameras if camera.moves))
-    moved, left = _room(cameras, beat)
+    moved, left = room(cameras, beat)
     if left and not group.partial:
         return f"has room for {len(moved)} of {len(cameras)} cameras"
     wanted_vca = sum(1 for camera in moved if camera.vca)
@@ -122,7 +126,7 @@ def _fit(seen: Seen, server: Recorder, home: Recorder, failed: Recorder, group: 
     days = _retention_days(beat, moved)
     late = seen.silence_ms(server.id) >= 2 * BEAT_INTERVAL_MS
     place = group.preference.index(server.id) if server.id in group.preference else UNLISTED
-    revision = server.documents.revision if server.documents is not None else 0
+    revision = beat.documents.revision if beat.documents is not None else 0
     key = (
         late,
         0 if server.id == home.id else 1,
@@ -130,7 +134,7 @@ def _fit(seen: Seen, server: Recorder, home: Recorder, failed: Recorder, group: 
         -vca,
         -min(days, home.settings.retention_days),
         -revision,
-        abs(beat.wall_ms - seen.of(server.id).heard_wall_ms) // 1000,
+        abs(beat.wall_ms - seen.of(server.id).beat_wall_ms) // 1000,
         place,
         server.id,
     )
@@ -145,7 +149,7 @@ def _fit(seen: Seen, server: Recorder, home: Recorder, failed: Recorder, group: 
     return _Fit(rank_key=key, sentence="; ".join(parts), moved=moved, left=left)
 
 
-def _room(cameras: tuple[Camera, ...], beat: Beat) -> tuple[tuple[Camera, ...], tuple[Camera, ...]]:
+def room(cameras: tuple[Camera, ...], beat: Beat) -> tuple[tuple[Camera, ...], tuple[Camera, ...]]:
     """Fill the server by priority; what does not fit by number or bit rate stays."""
     moved: list[Camera] = []
     left: list[Camera] = []
@@ -169,18 +173,23 @@ def _retention_days(beat: Beat, cameras: tuple[Camera, ...]) -> int:
 def _stays(settings: SettingsSummary, left: tuple[Camera, ...]) -> tuple[NotMoved, ...]:
     stays = [_analogue_or_never(camera) for camera in settings.cameras if not camera.moves]
     stays += [
-        NotMoved(camera=camera.id, name=camera.name, sentence="Not protected: the failover server has no room for it.") for camera in left
+        NotMoved(
+            camera=camera.id,
+            name=camera.name,
+            sentence="Not protected: the failover server has no room for it.",
+            cause=StayCause.NO_ROOM,
+        )
+        for camera in left
     ]
     return tuple(stays)
 
 
 def _analogue_or_never(camera: Camera) -> NotMoved:
-    sentence = (
-        "Its failover priority is never."
-        if camera.kind == "ip"
-        else "An analogue camera hangs on the recorder's capture card and cannot move."
-    )
-    return NotMoved(camera=camera.id, name=camera.name, sentence=sentence)
+    if camera.kind is CameraKind.ANALOGUE:
+        cause, sentence = StayCause.ANALOGUE, "An analogue camera hangs on the recorder's capture card and cannot move."
+    else:
+        cause, sentence = StayCause.NEVER, "Its failover priority is never."
+    return NotMoved(camera=camera.id, name=camera.name, sentence=sentence, cause=cause)
 
 
 def _to_do(server: Recorder, home: Recorder, beat: Beat | None) -> tuple[str, ...]:
@@ -188,7 +197,7 @@ def _to_do(server: Recorder, home: Recorder, beat: Beat | None) -> tuple[str, ..
     lines = [
         f"Connect the analogue camera {camera.name} elsewhere, or repair {home.name}."
         for camera in home.settings.cameras
-        if camera.kind != "ip"
+        if camera.kind is CameraKind.ANALOGUE
     ]
     have = beat.plugins if beat is not None else ()
     lines += [

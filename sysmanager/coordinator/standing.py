@@ -7,8 +7,8 @@ from typing import assert_never
 from sysmanager.coordinator.failback import handed_over_singly
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, unreconciled
-from sysmanager.domain.failover import Failover, Phase
-from sysmanager.domain.ids import CameraId
+from sysmanager.domain.failover import Failover, Phase, StayCause
+from sysmanager.domain.ids import CameraId, FailoverId
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Standby
 from sysmanager.protocol.recorders import Ask, Beat, GoOn, Mode, Order, OrderKey, Record, StandDown, Standing
 
@@ -31,29 +31,26 @@ def goal(view: View, row: Recorder) -> Record | StandDown | None:
                 return None
             key = OrderKey(failover=entry.id, step=4, attempt=entry.attempt)
             return Record(key=key, epoch=epoch, home=entry.home, documents=entry.documents, without=_not_here(entry))
-        case Broken(epoch=epoch, failover=failover_id):
-            return _returning(view, row, failover_id) or StandDown(key=_PLAIN, epoch=epoch)
+        case Broken(epoch=epoch):
+            return _returning(view, row) or StandDown(key=_PLAIN, epoch=epoch)
         case _:
             assert_never(row.assignment)
 
 
 def _not_here(entry: Failover) -> tuple[CameraId, ...]:
     """Cameras for which the failover server has no room, so that it does not open them. What never moves it leaves out by itself."""
-    return tuple(camera.camera for camera in entry.not_moved if camera.sentence.startswith("Not protected"))
+    return tuple(camera.camera for camera in entry.not_moved if camera.cause is StayCause.NO_ROOM)
 
 
-def _handed_over(view: View, failover_id: str) -> tuple[CameraId, ...]:
+def _handed_over(view: View, failover_id: FailoverId) -> tuple[CameraId, ...]:
     """Cameras with a single session, once the recorder that gets them back waits for them (SPEC 8)."""
-    for open_id in view.open:
-        entry = view.failovers[open_id]
-        if entry.id == failover_id and entry.phase is Phase.FAILBACK_SAVED:
-            return handed_over_singly(view, entry)
-    return ()
+    entry = view.failovers.get(failover_id)
+    return handed_over_singly(view, entry) if entry is not None and entry.phase is Phase.FAILBACK_SAVED else ()
 
 
-def _returning(view: View, row: Recorder, failover_id: str) -> Record | None:
+def _returning(view: View, row: Recorder) -> Record | None:
     """Step 8 of a failback: the broken recorder gets its tasks while the failover server still records."""
-    for open_id in view.open:
+    for open_id in view.open_with.get(row.id, ()):
         entry = view.failovers[open_id]
         failback = entry.failback
         if entry.home != row.id or entry.phase not in (Phase.FAILBACK_TAKEN, Phase.FAILBACK_SAVED) or failback is None:
@@ -83,6 +80,9 @@ def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | Non
     if wanted is None or heard.beat is None or unreconciled(view, row.id) or heard.beat.epoch > wanted.epoch:
         return None
     if isinstance(wanted, Record) and wanted.key.step and not _answered(view, wanted):
+        if view.reconcile is not None and not view.reconcile.confirmed:
+            # No entry moves before the reconcile is confirmed, whatever is answered.
+            return None
         # The answer, not the heartbeat, moves the step on: repeat the order until it came.
         return wanted
     if not seen.connected(row.id):
@@ -92,7 +92,7 @@ def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | Non
         # The beat is older than the answer: wait for the next one before the order is repeated.
         return None
     refused = seen.refused_orders.get(row.id)
-    if refused is not None and refused[0] == wanted:
+    if refused is not None and refused.order == wanted and not refused.again:
         return None
     return None if satisfied(heard.beat, wanted) else wanted
 

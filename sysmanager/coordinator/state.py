@@ -6,11 +6,12 @@ from collections.abc import Mapping, Set
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import Epoch, FailoverId, GroupId, RecorderId
-from sysmanager.domain.recorder import Acting, Recorder, Recording
+from sysmanager.domain.recorder import Acting, Recorder
 from sysmanager.domain.rights import Actor
 from sysmanager.protocol.clients import HoldCause
 
@@ -35,7 +36,8 @@ class View(Protocol):
     """The tables as a decision may see them: to read, not to change.
 
     open: entries that have not ended, in the order in which they were opened.
-    open_of: the entry before or in failback or acting, by the recorder that broke. holders: who records the cameras of a home.
+    open_with, open_in: the same, by each server that an entry names (recorder, home, server) and by group.
+    members: servers by group. holds: recorders whose automatic failover is held.
     """
 
     @property
@@ -52,6 +54,10 @@ class View(Protocol):
     def failovers(self) -> Mapping[FailoverId, Failover]: ...
     @property
     def open(self) -> Mapping[FailoverId, None]: ...
+    @property
+    def open_with(self) -> Mapping[RecorderId, Mapping[FailoverId, None]]: ...
+    @property
+    def open_in(self) -> Mapping[GroupId, Mapping[FailoverId, None]]: ...
     @property
     def holds(self) -> Mapping[RecorderId, Hold]: ...
     @property
@@ -71,6 +77,8 @@ class State:
         self.groups: dict[GroupId, Group] = {}
         self.failovers: dict[FailoverId, Failover] = {}
         self.open: dict[FailoverId, None] = {}
+        self.open_with: dict[RecorderId, dict[FailoverId, None]] = {}
+        self.open_in: dict[GroupId, dict[FailoverId, None]] = {}
         self.holds: dict[RecorderId, Hold] = {}
         self.members: dict[GroupId, set[RecorderId]] = {}
         self.reconcile: Reconcile | None = None
@@ -85,7 +93,7 @@ def governing(view: View, recorder: Recorder) -> Recorder:
 
 def open_failover_of(view: View, recorder: RecorderId) -> Failover | None:
     """The entry, before its commit point, in which this recorder broke."""
-    for failover_id in view.open:
+    for failover_id in view.open_with.get(recorder, ()):
         failover = view.failovers[failover_id]
         if failover.recorder == recorder and failover.phase.before_commit:
             return failover
@@ -94,29 +102,20 @@ def open_failover_of(view: View, recorder: RecorderId) -> Failover | None:
 
 def running_in_group(view: View, group: GroupId) -> Failover | None:
     """The failover or failback that others of the group have to wait for (SPEC 7)."""
-    for failover_id in view.open:
+    for failover_id in view.open_in.get(group, ()):
         failover = view.failovers[failover_id]
-        if failover.group == group and failover.phase.occupies_group:
+        if failover.phase.occupies_group:
             return failover
     return None
 
 
-def holder_of(view: View, home: RecorderId) -> RecorderId | None:
-    """Which recorder the cameras of `home` belong to in system data; None while nobody has them."""
-    row = view.recorders.get(home)
-    if row is None:
-        return None
-    if isinstance(row.assignment, Recording):
+def tasks_of(failed: Recorder, home: Recorder) -> Recorder:
+    """The home as its tasks stand now: what was changed on a server that acts for it is in that server's documents (SPEC 6, 8)."""
+    if failed.id == home.id or failed.documents is None:
         return home
-    for failover_id in view.open:
-        failover = view.failovers[failover_id]
-        if failover.home == home and failover.server is not None and not failover.phase.before_commit:
-            server = view.recorders.get(failover.server)
-            if server is not None and server.home == home:
-                return server.id
-    return None
+    return replace(home, documents=failed.documents, settings=failed.settings, version=failed.version or home.version)
 
 
 def unreconciled(view: View, recorder: RecorderId) -> bool:
-    """Whether this recorder's own report comes before system data: no order goes to it, no automatic failover of it starts (SPEC 7)."""
+    """Whether this recorder's own report comes before system data: no order goes to it (SPEC 7)."""
     return view.reconcile is not None and recorder in view.reconcile.waiting

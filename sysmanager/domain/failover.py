@@ -202,12 +202,24 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str = ""
 
 
+class StayCause(StrEnum):
+    """Why a camera stays behind in a failover."""
+
+    ANALOGUE = "analogue"
+    """It hangs on a capture card."""
+    NEVER = "never"
+    """Its failover priority says so."""
+    NO_ROOM = "no room"
+    """The failover server cannot take it as well; it is not protected (SPEC 5)."""
+
+
 class NotMoved(msgspec.Struct, frozen=True, kw_only=True):
-    """A camera that stays behind, and why."""
+    """A camera that stays behind, and why. Only one with the cause `NO_ROOM` has to be left out by an order; the others never move."""
 
     camera: CameraId
     name: str
     sentence: str
+    cause: StayCause = StayCause.NO_ROOM
 
 
 class CameraGap(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,7 +253,10 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failback(msgspec.Struct, frozen=True, kw_only=True):
-    """The failback of an entry: the running or the last one."""
+    """The failback of an entry: the running or the last one.
+
+    expected: cameras whose first frames on the recorder are waited for. dark: those of them that gave none.
+    """
 
     actor: Actor
     started_ms: int
@@ -251,6 +266,7 @@ class Failback(msgspec.Struct, frozen=True, kw_only=True):
     ended_ms: int = 0
     reason: Reason | None = None
     note: str = ""
+    expected: tuple[CameraId, ...] = ()
     dark: tuple[CameraId, ...] = ()
 
 

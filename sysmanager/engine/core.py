@@ -28,7 +28,7 @@ from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.rights import COORDINATOR
 from sysmanager.protocol.clients import Reply
-from sysmanager.protocol.recorders import Order, Record, ReportFootage, StandDown
+from sysmanager.protocol.recorders import Order, Record, Refusal, ReportFootage, StandDown
 
 BATCH_LIMIT = 500
 """Inputs decided in one transaction at most."""
@@ -40,7 +40,10 @@ BEAT_SOON_MS = 1500
 """By when a recorder that obeyed has shown it in a heartbeat; else the order is sent again."""
 
 RETRY_MS = 400
-"""Pause before an order that nobody took is sent again."""
+"""Pause before an order that nobody took, or that was answered and is still outstanding, is sent again."""
+
+REFUSED_AGAIN_MS = 60_000
+"""Pause before an order that was refused is sent again, when the recorder reports nothing new."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -85,6 +88,7 @@ class Core:
         self._heap: list[tuple[int, str]] = []
         self._due: dict[str, int] = {}
         self._in_flight: dict[tuple[str, str], Command] = {}
+        self._answered: dict[RecorderId, tuple[Order, int]] = {}
         self._proving: set[RecorderId] = set()
         self._last_proof_ms = now.mono_ms - PROOF_INTERVAL_MS
         self._work_recorders: set[RecorderId] = set()
@@ -122,13 +126,19 @@ class Core:
                     self._push(i.Review(recorder=recorder), now)
                 self._proving.clear()
                 return
-            case i.OrderAnswered(recorder=recorder, order=order):
+            case i.OrderAnswered(recorder=recorder, order=order, answer=answer):
                 self._landed(recorder, order)
-                self._work_recorders.add(recorder)
+                self._answered[recorder] = (order, now.mono_ms)
+                self._touch_recorder(recorder)
                 self._schedule(f"retry {recorder}", now.mono_ms + BEAT_SOON_MS)
+                if isinstance(answer, Refusal):
+                    self._schedule(f"refused {recorder}", now.mono_ms + REFUSED_AGAIN_MS)
+                # The answer is decided before the reviews: one that came in time is not overtaken by its deadline.
+                self._push(taken, now, token)
                 for failover in neighbours(self.state, recorder):
                     self._work_failovers.add(failover)
                     self._push(i.ReviewFailover(failover=failover), now)
+                return
             case i.OrderUndelivered(recorder=recorder, order=order):
                 self._landed(recorder, order)
                 self._schedule(f"retry {recorder}", now.mono_ms + RETRY_MS)
@@ -184,6 +194,8 @@ class Core:
                 self._push(i.ReviewFailover(failover=FailoverId(name)), now)
                 self._work_failovers.add(FailoverId(name))
             else:
+                if kind == "refused":
+                    self.seen.refusal_may_change(RecorderId(name))
                 self._work_recorders.add(RecorderId(name))
                 for failover in neighbours(self.state, RecorderId(name)):
                     self._push(i.ReviewFailover(failover=failover), now)
@@ -196,7 +208,7 @@ class Core:
         if row is None or due_ms is None:
             self._push(i.Review(recorder=recorder), now)
             return False
-        unproven_ms = self.seen.listening.stamp_ms(now) - self.seen.listening.proven_ms
+        unproven_ms = self._unproven_ms(now)
         if due_ms - now.mono_ms > unproven_ms:
             self._schedule(f"recorder {recorder}", due_ms - unproven_ms)
             return False
@@ -295,7 +307,11 @@ class Core:
         row = self.state.recorders.get(recorder)
         due_ms = due_recorder_ms(self.state, self.seen, row, now) if row is not None else None
         if due_ms is not None:
-            self._schedule(f"recorder {recorder}", due_ms)
+            # Time that is not proven yet may well be: look when the timeout would be over by the clock.
+            self._schedule(f"recorder {recorder}", max(now.mono_ms, due_ms - self._unproven_ms(now)))
+
+    def _unproven_ms(self, now: Instant) -> int:
+        return self.seen.listening.stamp_ms(now) - self.seen.listening.proven_ms
 
     def _plan_failover(self, failover: FailoverId, now: Instant) -> None:
         if failover not in self.state.open:
@@ -313,7 +329,7 @@ class Core:
             self._plan_recorder(recorder, now)
             row = self.state.recorders.get(recorder)
             if row is not None:
-                commands += self._fresh(for_recorder(self.state, self.seen, row))
+                commands += self._fresh(for_recorder(self.state, self.seen, row), now)
         for failover in sorted(self._work_failovers):
             self._plan_failover(failover, now)
             if failover in self.state.open:
@@ -321,20 +337,30 @@ class Core:
                     if isinstance(command, Continue):
                         self._push(i.ReviewFailover(failover=command.failover), now)
                     else:
-                        commands += self._fresh((command,))
+                        commands += self._fresh((command,), now)
         self._work_recorders.clear()
         self._work_failovers.clear()
         return Effects(replies=batch.replies, commands=tuple(commands))
 
-    def _fresh(self, commands: Iterable[Command]) -> list[Command]:
-        """Those that are not under way already. A newer order to a recorder does not wait for the answer to an older one."""
+    def _fresh(self, commands: Iterable[Command], now: Instant) -> list[Command]:
+        """Those that are not under way already. A newer order to a recorder does not wait for the answer to an older one.
+
+        An order that was answered and is still outstanding rests first: an answer that moves nothing must not be asked for in a circle.
+        """
         fresh = []
         for command in commands:
             key = _flight(command)
+            if isinstance(command, SendOrder) and self._rests(command, now):
+                self._schedule(f"retry {command.recorder}", now.mono_ms + RETRY_MS)
+                continue
             if key is not None and self._in_flight.get(key) != command:
                 self._in_flight[key] = command
                 fresh.append(command)
         return fresh
+
+    def _rests(self, command: SendOrder, now: Instant) -> bool:
+        order, answered_ms = self._answered.get(command.recorder, (None, 0))
+        return order == command.order and now.mono_ms - answered_ms < RETRY_MS
 
 
 def _steps(taken: i.Input) -> FailoverId | None:

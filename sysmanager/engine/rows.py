@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sysmanager.coordinator.detection import Assessment, assess, why_not_automatic
 from sysmanager.coordinator.reconcile import findings
-from sysmanager.coordinator.seen import RIVAL_MS, Heard, Seen
-from sysmanager.coordinator.state import View
+from sysmanager.coordinator.seen import CLOCK_OFF_MS, RIVAL_MS, Heard, Seen
+from sysmanager.coordinator.state import View, open_failover_of
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
@@ -13,18 +13,16 @@ from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Rese
 from sysmanager.protocol import clients as c
 from sysmanager.protocol.recorders import CameraBeat, CameraState, ServiceState
 
-CLOCK_ALARM_MS = 2_000
-"""A recorder's wall clock further off than this makes measured gaps doubtful."""
-
 
 def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant) -> c.RecorderRow:
     """One server as people see it now."""
     heard = seen.of(row.id)
-    judged = assess(view, seen, row, now)
+    judged = assess(view, seen, row)
     counting = judged.counting if why_not_automatic(view, row) is None else None
     health, condition = _condition(view, seen, row, heard, judged)
     beat = heard.beat
-    states = {camera.camera: camera for camera in beat.cameras} if beat is not None else {}
+    reported = beat is not None and judged.connection is c.Connection.CONNECTED and heard.service_heard()
+    states = {camera.camera: camera for camera in beat.cameras} if beat is not None and reported else {}
     hold = view.holds.get(row.id)
     return c.RecorderRow(
         id=row.id,
@@ -52,7 +50,7 @@ def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant) -> c.Recor
         vca_channels=beat.vca_channels if beat is not None else 0,
         camera_limit=beat.camera_limit if beat is not None else 0,
         bitrate_limit_kbps=beat.bitrate_limit_kbps if beat is not None else 0,
-        clock_offset_ms=beat.wall_ms - heard.heard_wall_ms if beat is not None and judged.connection is c.Connection.CONNECTED else None,
+        clock_offset_ms=beat.wall_ms - heard.beat_wall_ms if beat is not None and judged.connection is c.Connection.CONNECTED else None,
         cameras=_cameras(row, states),
         cameras_recording=sum(1 for camera in states.values() if camera.state is CameraState.RECORDING),
         disks=_disks(heard),
@@ -101,10 +99,8 @@ def _entry_of(view: View, row: Recorder) -> FailoverId | None:
         case Reserved(failover=failover) | Acting(failover=failover) | Broken(failover=failover):
             return failover
         case _:
-            for open_id in view.open:
-                if view.failovers[open_id].recorder == row.id and view.failovers[open_id].phase.before_commit:
-                    return open_id
-            return None
+            running = open_failover_of(view, row.id)
+            return running.id if running is not None else None
 
 
 def _condition(view: View, seen: Seen, row: Recorder, heard: Heard, judged: Assessment) -> tuple[c.Health, str]:
@@ -129,10 +125,10 @@ def _condition(view: View, seen: Seen, row: Recorder, heard: Heard, judged: Asse
 
 def _connected_condition(view: View, seen: Seen, row: Recorder, heard: Heard) -> tuple[c.Health, str]:
     beat = heard.beat
-    if beat is None:
-        return c.Health.WARNING, "Watchdog heard, recording service not yet"
     if heard.watchdog is not None and heard.watchdog.service is ServiceState.STARTING:
         return c.Health.WARNING, "recording service starting"
+    if beat is None or not heard.service_heard():
+        return c.Health.WARNING, "Watchdog heard, recording service not yet" if beat is None else "recording service not heard"
     lost = sum(1 for disk in beat.disks if not disk.writable)
     if lost:
         return c.Health.WARNING, f"{lost} disk lost" if lost == 1 else f"{lost} disks lost"
@@ -218,14 +214,14 @@ def _alarms(view: View, seen: Seen, now: Instant) -> tuple[c.Alarm, ...]:
             continue
         if heard.rival is not None and now.mono_ms - heard.rival_ms < RIVAL_MS:
             sentence = f"Two servers announce themselves as {row.id}; the newer one is refused: give it an id of its own."
-            alarms.append(c.Alarm(key=f"rival {row.id}", sentence=sentence, since_wall_ms=heard.heard_wall_ms, health=c.Health.BAD))
+            alarms.append(c.Alarm(key=f"rival {row.id}", sentence=sentence, since_wall_ms=heard.rival_since_wall_ms, health=c.Health.BAD))
         refused = seen.refused_orders.get(row.id)
         if refused is not None:
-            sentence = f"{row.name} refuses what system data wants of it: {refused[1]}"
-            alarms.append(c.Alarm(key=f"refused {row.id}", sentence=sentence, since_wall_ms=heard.heard_wall_ms))
-        if heard.beat is not None and seen.connected(row.id) and abs(heard.beat.wall_ms - heard.heard_wall_ms) > CLOCK_ALARM_MS:
-            sentence = f"The clock of {row.name} is more than {CLOCK_ALARM_MS // 1000} s off; set it, so that gaps can be measured."
-            alarms.append(c.Alarm(key=f"clock {row.id}", sentence=sentence, since_wall_ms=heard.heard_wall_ms))
+            sentence = f"{row.name} refuses what system data wants of it: {refused.sentence}"
+            alarms.append(c.Alarm(key=f"refused {row.id}", sentence=sentence, since_wall_ms=refused.since_wall_ms))
+        if heard.clock_off_wall_ms and seen.connected(row.id):
+            sentence = f"The clock of {row.name} is more than {CLOCK_OFF_MS // 1000} s off; set it, so that gaps can be measured."
+            alarms.append(c.Alarm(key=f"clock {row.id}", sentence=sentence, since_wall_ms=heard.clock_off_wall_ms))
     alarms += [_hold_alarm(view, recorder) for recorder in view.holds]
     return tuple(alarms)
 
