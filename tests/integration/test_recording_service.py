@@ -1,0 +1,158 @@
+"""The recording service with real files, disks and streams: records, takes over, stands down, goes on without a bus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from sysmanager.bus.local import LocalBus, LocalEndpoint
+from sysmanager.domain.documents import DocumentKind
+from sysmanager.domain.ids import DocumentHash, Epoch, RecorderId
+from sysmanager.protocol.recorders import (
+    Beat,
+    CameraState,
+    Footage,
+    Mode,
+    Obeyed,
+    OrderKey,
+    Record,
+    Refusal,
+    RefusalReason,
+    ReportFootage,
+    StandDown,
+)
+from sysmanager.recorder.configuration import RecorderConfiguration
+from sysmanager.recorder.service import RecordingService
+from sysmanager.simulation.cameras.config import CamerasConfig
+from sysmanager.simulation.cameras.server import CameraServer
+from tests.helpers.recorder_site import Coordinator, configuration_of
+
+GATE, SPARE = RecorderId("gate"), RecorderId("spare")
+KEY = OrderKey()
+
+
+@asynccontextmanager
+async def running(configuration: RecorderConfiguration, bus: LocalEndpoint) -> AsyncIterator[RecordingService]:
+    service = RecordingService(configuration, bus=bus)
+    run = asyncio.create_task(service.run())
+    try:
+        yield service
+        service.end()
+        await run
+    finally:
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+        await bus.close()
+
+
+@pytest.fixture
+async def cameras(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CameraServer]:
+    cache = tmp_path_factory.getbasetemp() / "camera-clip"
+    config = CamerasConfig(count=2, cache=cache, port=0, authentication="digest", username="viewer", password="open sesame")
+    async with CameraServer(config) as server:
+        yield server
+
+
+@pytest.fixture
+async def bus() -> LocalBus:
+    return LocalBus()
+
+
+@pytest.fixture
+async def coordinator(bus: LocalBus) -> AsyncIterator[Coordinator]:
+    coordinator = Coordinator(bus)
+    await coordinator.open()
+    yield coordinator
+    await coordinator.bus.close()
+
+
+def records_both(beat: Beat) -> bool:
+    recording = [camera for camera in beat.cameras if camera.state is CameraState.RECORDING and camera.first_frame_ms]
+    return beat.mode is Mode.RECORDING and len(recording) == 2
+
+
+def urls(cameras: CameraServer) -> dict[str, str]:
+    return {camera: cameras.url(camera) for camera in cameras.config.camera_ids()}
+
+
+async def test_a_recorder_and_a_failover_server_through_a_failover_and_back(
+    tmp_path: Path, cameras: CameraServer, bus: LocalBus, coordinator: Coordinator
+) -> None:
+    gate = configuration_of(tmp_path, GATE, urls(cameras), password="open sesame")
+    spare = configuration_of(tmp_path, SPARE, {}, standby=True)
+    async with running(spare, bus.endpoint()):
+        async with running(gate, bus.endpoint()):
+            beat = await coordinator.beat(GATE, records_both)
+            assert (beat.home, beat.epoch, beat.boot) == (GATE, 0, 1)
+            assert [(disk.path, disk.writable) for disk in beat.disks] == [("D:", True)]
+            assert coordinator.asks[0].recorder == GATE
+            await coordinator.take_documents(GATE, beat)
+            documents = beat.documents
+            assert documents is not None
+            settings = await coordinator.document(GATE, DocumentKind.SETTINGS, documents.settings)
+            assert b"open sesame" not in settings
+            assert await coordinator.document(GATE, DocumentKind.SETTINGS, DocumentHash("0" * 64)) == b""
+        assert (await coordinator.beat(SPARE, lambda beat: beat.mode is Mode.STANDBY)).home is None
+
+        order = Record(key=KEY, epoch=Epoch(5), home=GATE, documents=documents)
+        assert await coordinator.order(SPARE, order) == Obeyed(epoch=Epoch(5), documents=documents)
+        beat = await coordinator.beat(SPARE, records_both)
+        assert (beat.home, beat.epoch, beat.documents) == (GATE, 5, documents)
+        assert await coordinator.order(SPARE, order) == Obeyed(epoch=Epoch(5), documents=documents)
+        refused = await coordinator.order(SPARE, Record(key=KEY, epoch=Epoch(4), home=GATE, documents=documents))
+        assert isinstance(refused, Refusal)
+        assert refused.reason is RefusalReason.OLD_EPOCH
+
+        footage = await coordinator.order(SPARE, ReportFootage(epoch=Epoch(5)))
+        assert isinstance(footage, Footage)
+        assert {span.camera for span in footage.spans} == set(cameras.config.camera_ids())
+        assert all(span.frames > 0 for span in footage.spans)
+
+        assert await coordinator.order(SPARE, StandDown(key=KEY, epoch=Epoch(6))) == Obeyed(epoch=Epoch(6))
+        beat = await coordinator.beat(SPARE, lambda beat: beat.mode is Mode.STANDBY)
+        assert (beat.home, beat.epoch, beat.cameras) == (None, 6, ())
+        kept = await coordinator.order(SPARE, ReportFootage(epoch=Epoch(5), cameras=(footage.spans[0].camera,)))
+        assert isinstance(kept, Footage)
+        assert len(kept.spans) == 1
+    names = [path.name for path in (tmp_path / SPARE / "data" / "documents" / "RecorderSettingsStore").iterdir() if path.is_file()]
+    assert documents.settings not in names, "foreign settings are forgotten"
+
+
+async def test_a_recorder_that_was_replaced_learns_it_when_it_starts(tmp_path: Path, bus: LocalBus, coordinator: Coordinator) -> None:
+    gate = configuration_of(tmp_path, GATE, {"cam-001": "rtsp://127.0.0.1:1/none"})
+    coordinator.standing = StandDown(key=KEY, epoch=Epoch(9))
+    async with running(gate, bus.endpoint()):
+        beat = await coordinator.beat(GATE, lambda beat: beat.epoch == 9)
+        assert (beat.mode, beat.home) == (Mode.STANDBY, None)
+    coordinator.beats.clear()
+    async with running(gate, bus.endpoint()):
+        assert (await coordinator.beat(GATE, lambda beat: beat.boot == 2)).mode is Mode.STANDBY
+
+
+async def test_without_a_coordinator_it_records_after_5_s(tmp_path: Path, cameras: CameraServer, bus: LocalBus) -> None:
+    gate = configuration_of(tmp_path, GATE, urls(cameras), password="open sesame")
+    listener = Coordinator(bus)
+    await listener.listen()
+    async with running(gate, bus.endpoint()):
+        assert (await listener.beat(GATE, lambda beat: beat.mode is Mode.ASKING)).cameras == ()
+        await listener.beat(GATE, records_both)
+    await listener.bus.close()
+
+
+async def test_garbage_is_dropped_and_missing_documents_are_refused(tmp_path: Path, bus: LocalBus, coordinator: Coordinator) -> None:
+    spare = configuration_of(tmp_path, SPARE, {}, standby=True)
+    async with running(spare, bus.endpoint()):
+        beat = await coordinator.beat(SPARE, lambda beat: True)
+        assert await coordinator.bus.request("sm.order.spare", b"1 {}", 2000) == b""
+        await coordinator.bus.publish("sm.beacon", b"\xff")
+        assert beat.documents is not None
+        lost = type(beat.documents)(
+            revision=1, settings=DocumentHash("1" * 64), masks=DocumentHash("2" * 64), schedules=DocumentHash("3" * 64)
+        )
+        answer = await coordinator.order(SPARE, Record(key=KEY, epoch=Epoch(3), home=GATE, documents=lost))
+        assert isinstance(answer, Refusal)
+        assert answer.reason is RefusalReason.DOCUMENTS_MISSING

@@ -1,0 +1,186 @@
+"""The Watchdog and real service processes: restarts, says FAILED, lets the service outlive it and takes it up again."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sysmanager.bus.local import LocalBus
+from sysmanager.domain.ids import Epoch
+from sysmanager.protocol.recorders import OrderKey, Refusal, RefusalReason, ServiceState, StandDown, WatchdogBeat
+from sysmanager.recorder.configuration import RecorderConfiguration, load_configuration
+from sysmanager.recorder.pulse import Phase, Pulse
+from sysmanager.recorder.service_process import is_alive, running_service
+from sysmanager.recorder.watchdog import Watchdog
+from tests.helpers.recorder_site import Coordinator, recorder_folder
+
+pytestmark = pytest.mark.process
+
+WAIT_S = 30.0
+SERVICE = (
+    "import sys; from pathlib import Path; from sysmanager.recorder.service_process import run_service;"
+    "sys.exit(run_service(Path(sys.argv[1])))"
+)
+WATCHDOG = (
+    "import sys; from pathlib import Path; from sysmanager.recorder.watchdog import run_watchdog;"
+    "sys.exit(run_watchdog(Path(sys.argv[1]), sys.argv[3:], leave_service=sys.argv[2] == 'leave'))"
+)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Iterator[Path]:
+    path = recorder_folder(tmp_path, "spare", {}, standby=True)
+    data_folder = load_configuration(path).data_folder
+    yield path
+    left = running_service(data_folder)
+    if left is not None:
+        with suppress(psutil.Error):
+            left.kill()
+            left.wait(WAIT_S)
+
+
+def service_command(config: Path) -> tuple[str, ...]:
+    return (sys.executable, "-c", SERVICE, str(config))
+
+
+async def started_service(data_folder: Path) -> psutil.Process:
+    """The service, once it is initialised."""
+
+    def wait() -> psutil.Process:
+        until_s = time.monotonic() + WAIT_S
+        while time.monotonic() < until_s:
+            service = running_service(data_folder)
+            if service is not None:
+                pulse = Pulse(data_folder)
+                phase = pulse.phase
+                pulse.close()
+                if phase is Phase.RUNNING:
+                    return service
+            time.sleep(0.05)
+        raise TimeoutError("no recording service was started")
+
+    return await asyncio.to_thread(wait)
+
+
+@asynccontextmanager
+async def watching(
+    configuration: RecorderConfiguration, command: tuple[str, ...], *, leave: bool = False
+) -> AsyncIterator[tuple[Watchdog, Coordinator]]:
+    bus = LocalBus()
+    coordinator = Coordinator(bus)
+    await coordinator.open()
+    endpoint = bus.endpoint()
+    watchdog = Watchdog(configuration, command, bus=endpoint)
+    run = asyncio.create_task(watchdog.run())
+    try:
+        yield watchdog, coordinator
+    finally:
+        watchdog.end(leave_service=leave)
+        await run
+        await endpoint.close()
+        await coordinator.bus.close()
+
+
+@contextmanager
+def watchdog_process(config: Path, leave: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", WATCHDOG, str(config), leave, *service_command(config)])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(WAIT_S)
+
+
+def says(state: ServiceState) -> Callable[[WatchdogBeat], bool]:
+    return lambda beat: beat.service is state
+
+
+async def test_a_killed_service_is_started_again_and_ends_with_its_watchdog(config: Path) -> None:
+    configuration = load_configuration(config)
+    async with watching(configuration, service_command(config)) as (watchdog, coordinator):
+        await coordinator.watchdog("spare", says(ServiceState.RUNNING))
+        first = running_service(configuration.data_folder)
+        assert first is not None
+        assert watchdog.service_pid == first.pid
+        first.kill()
+        await coordinator.watchdog("spare", says(ServiceState.STARTING))
+        beat = await coordinator.watchdog("spare", says(ServiceState.RUNNING))
+        assert beat.failed_starts <= 1
+        second = running_service(configuration.data_folder)
+        assert second is not None
+        assert second.pid != first.pid
+    assert not is_alive(second)
+    pulse = Pulse(configuration.data_folder)
+    assert pulse.phase is Phase.ENDING
+    pulse.close()
+
+
+async def test_a_service_that_cannot_start_is_failed_and_orders_are_refused_for_it(config: Path) -> None:
+    configuration = load_configuration(config)
+    (configuration.data_folder).mkdir()
+    (configuration.data_folder / "state-a").mkdir()
+    async with watching(configuration, service_command(config)) as (_, coordinator):
+        beat = await coordinator.watchdog("spare", says(ServiceState.FAILED))
+        assert beat.failed_starts >= 3
+        assert "state-a can't be read" in beat.sentence
+        answer = await coordinator.order("spare", StandDown(key=OrderKey(), epoch=Epoch(3)))
+        assert isinstance(answer, Refusal)
+        assert answer.reason is RefusalReason.SERVICE_DOWN
+        (configuration.data_folder / "state-a").rmdir()
+        assert (await coordinator.watchdog("spare", says(ServiceState.RUNNING))).failed_starts == 0
+
+
+async def test_a_command_that_does_not_exist_is_failed(config: Path, tmp_path: Path) -> None:
+    async with watching(load_configuration(config), (str(tmp_path / "nothing"),)) as (_, coordinator):
+        beat = await coordinator.watchdog("spare", says(ServiceState.FAILED))
+        assert "can't be started" in beat.sentence
+
+
+async def test_a_service_outlives_a_killed_watchdog_and_the_next_one_takes_it_up(config: Path) -> None:
+    configuration = load_configuration(config)
+    with watchdog_process(config, "stop") as process:
+        service = await started_service(configuration.data_folder)
+        process.kill()
+        await asyncio.to_thread(process.wait)
+        async with watching(configuration, service_command(config)) as (watchdog, coordinator):
+            await coordinator.watchdog("spare", says(ServiceState.RUNNING))
+            assert watchdog.service_pid == service.pid
+            assert is_alive(service)
+    assert not is_alive(service)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process without a console of its own can't be sent Ctrl+Break from here")
+@pytest.mark.parametrize("leave", ["stop", "leave"])
+async def test_a_watchdog_that_is_told_to_end_stops_its_service_or_leaves_it(config: Path, leave: str) -> None:
+    configuration = load_configuration(config)
+    with watchdog_process(config, leave) as process:
+        service = await started_service(configuration.data_folder)
+        process.terminate()
+        assert await asyncio.to_thread(process.wait, WAIT_S) == 0
+    assert is_alive(service) is (leave == "leave")
+
+
+async def test_a_second_watchdog_and_a_second_service_are_refused_with_a_sentence(config: Path) -> None:
+    with watchdog_process(config, "stop"):
+        await started_service(load_configuration(config).data_folder)
+        for command in ([sys.executable, "-c", WATCHDOG, str(config), "stop", *service_command(config)], service_command(config)):
+            second = await asyncio.to_thread(subprocess.run, command, capture_output=True, timeout=WAIT_S)
+            assert second.returncode == 2
+            assert b"is in use by process" in second.stderr
+            assert b"Traceback" not in second.stderr
+
+
+def test_a_wrong_configuration_is_one_sentence(config: Path) -> None:
+    config.write_text("colour = 1\n" + config.read_text(encoding="utf-8"), encoding="utf-8")
+    second = subprocess.run(service_command(config), capture_output=True, timeout=WAIT_S)
+    assert second.returncode == 2
+    assert b"'colour', which is not known" in second.stderr
+    assert b"Traceback" not in second.stderr
