@@ -229,7 +229,7 @@ def past_failover(number: int) -> Failover:
             not_moved=tuple(NotMoved(camera=CameraId(f"{recorder}-C{n:02}"), name=f"Camera {n}", sentence="no failover server") for n in range(16)),
             attempts=attempts, steps=(*steps(3), *steps(3, 2, 2)), note="two failover servers were lost", reason=Reason.NO_CONNECTION,
         )  # fmt: skip
-    trigger = (Trigger.MANUAL, Trigger.CONNECTION, Trigger.DISKS)[number % 3]
+    trigger = (Trigger.MANUAL, Trigger.CONNECTION, Trigger.DISKS)[number // 2 % 3]
     actor = Actor(name="admin", role=RoleName.ADMINISTRATOR) if trigger is Trigger.MANUAL else COORDINATOR
     back = Failback(actor=ADMIN, started_ms=at + 900_000, epoch=Epoch(9), steps=steps(11), ended_ms=at + 900_700)
     return msgspec.structs.replace(

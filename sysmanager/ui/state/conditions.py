@@ -32,7 +32,7 @@ from sysmanager.domain.rights import Right, missing_right
 from sysmanager.ui.state.forms import problem_with
 from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import Link, Place, UiState
-from sysmanager.ui.state.tree import free_standbys
+from sysmanager.ui.state.tree import connected_standbys
 
 
 class Action(StrEnum):
@@ -217,7 +217,7 @@ def _start_failover(row: RecorderRow, state: UiState) -> Condition:
                 return _busy(f"server:{row.id}", state)
     if group is None or group not in state.groups:
         return disabled(f"{row.name} is in no failover group; choose one and save.")
-    if not free_standbys(group, state.recorders.values()):
+    if not connected_standbys(group, state.recorders.values()):
         name = state.groups[group].name
         return disabled(f"No failover server of the group {name} is free and connected; connect one, or add one to the group.")
     return _busy(f"server:{row.id}", state)

@@ -113,8 +113,8 @@ def _group_branch(group: GroupId | None, state: UiState) -> str:
     return f"group:{group}" if group is not None and group in state.groups else "ungrouped"
 
 
-def free_standbys(group: GroupId, rows: Iterable[RecorderRow]) -> tuple[RecorderRow, ...]:
-    """Failover servers of the group that could take over now, as far as a glance can tell."""
+def connected_standbys(group: GroupId, rows: Iterable[RecorderRow]) -> tuple[RecorderRow, ...]:
+    """Failover servers of the group that are connected and on standby: what a manual failover needs (SPEC 4.5)."""
     return tuple(
         row
         for row in rows
@@ -122,7 +122,6 @@ def free_standbys(group: GroupId, rows: Iterable[RecorderRow]) -> tuple[Recorder
         and row.role is Role.FAILOVER
         and isinstance(row.assignment, Standby)
         and row.connection is Connection.CONNECTED
-        and row.health is not Health.BAD
     )
 
 
@@ -130,7 +129,7 @@ def standby_note(group: GroupId, rows: Iterable[RecorderRow]) -> tuple[str, Tone
     """``2 standby``; ``1 standby left`` when some are in use or away; ``no standby left`` when all are."""
     rows = tuple(rows)
     every = sum(1 for row in rows if row.group == group and row.role is Role.FAILOVER)
-    free = len(free_standbys(group, rows))
+    free = sum(1 for row in connected_standbys(group, rows) if row.health is not Health.BAD)
     if every == 0:
         return "no failover server", Tone.WARNING
     if free == 0:
