@@ -167,6 +167,19 @@ class SimulatedRecorder:
         if self.powered:
             self._service_ended()
 
+    def own_settings(self) -> SettingsDocument:
+        """Its own settings document. KeyError if it has none."""
+        assert self.persisted.own is not None, "it has documents of its own"
+        return msgspec.json.decode(self.store[self.persisted.own.settings], type=SettingsDocument)
+
+    def change_documents(self, documents: DocumentSet, contents: Mapping[DocumentHash, bytes]) -> None:
+        """Its own documents are edited on the spot; the service starts anew with them. Only while it records its own cameras."""
+        self._process_ends()
+        self.store.update(contents)
+        self.persisted = msgspec.structs.replace(self.persisted, documents=documents, own=documents)
+        if self.powered:
+            self._service_ended()
+
     def cameras_changed(self) -> None:
         """Cameras went dark or came back."""
         self.capture.look()

@@ -53,6 +53,7 @@ class World:
 
     shadow: the tables as the journal gives them, made anew from the encoded facts and compared with the coordinator's own.
     broken_since: when disks were lost, and when a broken service was mended, by recorder. state_lost: whose state file was ever lost.
+    mends: how to end the present faults, by kind and target. entered_facts: length of the journal when the site was in system data.
     counts: how often rows, faults and checkers were exercised, by ("row", number) and the like.
     """
 
@@ -71,6 +72,8 @@ class World:
         self.wall_steps: dict[RecorderId, int] = {}
         self.broken_since: dict[RecorderId, dict[str, int]] = {}
         self.state_lost: set[RecorderId] = set()
+        self.mends: dict[tuple[str, str], list[Callable[[], None]]] = {}
+        self.entered_facts = 0
         self.recorders: dict[RecorderId, SimulatedRecorder] = {}
         for server in plan.servers:
             documents, contents = server.contents()

@@ -1,0 +1,376 @@
+"""What can go wrong in a simulated site: each kind with how it begins and how it ends. A scenario lists deeds; a seed draws them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+from sysmanager.domain.documents import DocumentSet
+from sysmanager.domain.ids import RecorderId
+from sysmanager.protocol.practice import Fault
+from sysmanager.simulation.coordinator import APPEND_MS, KillPoint
+from sysmanager.simulation.recorder import SimulatedRecorder
+from sysmanager.simulation.site import hashed
+from sysmanager.simulation.surroundings import Pace
+from sysmanager.simulation.world import World
+
+
+class Wrong(StrEnum):
+    """Kinds of faults. Those of one server name it in `Deed.target`."""
+
+    CUT = "cut off in both directions"
+    MUTE = "cut off towards the coordinator"
+    DEAF = "cut off from the coordinator"
+    LOSSY = "messages lost"
+    SLOW_LINK = "messages late and out of order"
+    DOUBLING = "messages delivered twice"
+    POWER = "power off"
+    SERVICE = "service cannot start"
+    CRASH = "service crashes"
+    CRASH_APPLYING = "service crashes while it applies"
+    ONE_DISK = "one disk lost"
+    ALL_DISKS = "all disks lost"
+    REFUSE = "refuses settings"
+    VANISH = "vanishes when asked"
+    SAVE_FAILS = "cannot save its state"
+    SLOW_SERVER = "slow to apply"
+    STATE_LOST = "state file lost"
+    DOCUMENTS = "documents changed"
+    CAMERAS = "cameras dark"
+    SERVER_CLOCK = "server's clock steps"
+    KILLED = "coordinator killed"
+    PAUSED = "coordinator paused"
+    BUS = "coordinator cut off from the bus"
+    CLOCK = "coordinator's clock steps"
+    DISK_SLOW = "journal slow"
+    DISK_FAILS = "journal fails to append"
+    JOURNAL_CUT = "journal loses its tail"
+    CACHE_LOST = "document lost from the cache"
+    BLACKOUT = "power cut of the whole site"
+
+
+class Deed(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault. at_ms: when it begins. lasts_ms: until it is mended; 0: until the world heals, or it is over at once.
+
+    amount: how strong, as its kind takes it.
+    """
+
+    at_ms: int
+    what: Wrong
+    target: str = ""
+    lasts_ms: int = 0
+    amount: int = 0
+
+
+Mend = Callable[[], None]
+
+
+def enter(world: World, deeds: tuple[Deed, ...]) -> None:
+    """Let all of them happen in their time, counted from now."""
+    for deed in deeds:
+        world.after(deed.at_ms, do, world, deed)
+
+
+def do(world: World, deed: Deed) -> None:
+    """Let it happen now."""
+    world.counts["fault", deed.what.value] += 1
+    about = f" {deed.target}" if deed.target else ""
+    lasts = f", for {deed.lasts_ms / 1000:g} s" if deed.lasts_ms else ""
+    world.tell(f"fault:{about} {deed.what.value}{lasts}")
+    mend = _SITE[deed.what](world, deed) if deed.what in _SITE else _server(world, deed)
+    if mend is not None:
+        mends = world.mends.setdefault((deed.what.value, deed.target), [])
+        mends.append(mend)
+        if deed.lasts_ms:
+            world.after(deed.lasts_ms, _over, world, deed)
+
+
+def _over(world: World, deed: Deed) -> None:
+    mends = world.mends.get((deed.what.value, deed.target))
+    if mends:
+        mends.pop()()
+        world.tell(f"over: {deed.target} {deed.what.value}")
+
+
+def heal(world: World) -> None:
+    """Mend everything that is wrong now, and switch everything on."""
+    for mends in world.mends.values():
+        while mends:
+            mends.pop()()
+    coordinator = world.coordinator
+    coordinator.kill_at = None
+    coordinator.fail_appends = 0
+    for link in world.links.values():
+        link.heal()
+    for recorder in world.recorders.values():
+        recorder.mend()
+    world.cameras.dark.clear()
+    for recorder in world.recorders.values():
+        recorder.cameras_changed()
+
+
+# ---------------------------------------------------------------- one server
+
+
+_PLAIN = {
+    Wrong.POWER: Fault.POWER,
+    Wrong.SERVICE: Fault.SERVICE,
+    Wrong.ONE_DISK: Fault.ONE_DISK,
+    Wrong.ALL_DISKS: Fault.ALL_DISKS,
+    Wrong.REFUSE: Fault.REFUSE,
+    Wrong.VANISH: Fault.VANISH,
+}
+
+
+def _server(world: World, deed: Deed) -> Mend | None:
+    recorder = world.recorders[RecorderId(deed.target)]
+    if deed.what in _PLAIN:
+        return _plain(world, recorder, _PLAIN[deed.what])
+    link = world.links[recorder.id]
+    match deed.what:
+        case Wrong.CUT | Wrong.MUTE | Wrong.DEAF | Wrong.LOSSY | Wrong.SLOW_LINK | Wrong.DOUBLING:
+            link.up_cut |= deed.what in (Wrong.CUT, Wrong.MUTE)
+            link.down_cut |= deed.what in (Wrong.CUT, Wrong.DEAF)
+            if deed.what is Wrong.LOSSY:
+                link.loss = deed.amount / 100
+            elif deed.what is Wrong.SLOW_LINK:
+                link.slow_ms = deed.amount
+            elif deed.what is Wrong.DOUBLING:
+                link.double = deed.amount / 100
+            return link.heal
+        case Wrong.CRASH:
+            recorder.crash()
+        case Wrong.CRASH_APPLYING:
+            recorder.crash_in = deed.amount
+        case Wrong.SAVE_FAILS:
+            recorder.save_fails = True
+            return lambda: setattr(recorder, "save_fails", False)
+        case Wrong.SLOW_SERVER:
+            usual = recorder.pace
+            recorder.pace = Pace(fetch_ms=(deed.amount // 2, deed.amount), save_ms=(deed.amount // 4, deed.amount // 2))
+            return lambda: setattr(recorder, "pace", usual)
+        case Wrong.STATE_LOST:
+            world.state_lost.add(recorder.id)
+            recorder.lose_state()
+        case Wrong.DOCUMENTS:
+            _change_documents(recorder)
+        case Wrong.CAMERAS:
+            return _darken(world, recorder)
+        case Wrong.SERVER_CLOCK:
+            world.wall_steps[recorder.id] = deed.amount
+        case _:
+            raise ValueError(f"{deed.what} is no fault of one server")
+    return None
+
+
+def _plain(world: World, recorder: SimulatedRecorder, fault: Fault) -> Mend:
+    since = world.broken_since.setdefault(recorder.id, {})
+    recorder.set_fault(fault, True)
+    if fault is Fault.ALL_DISKS:
+        since.setdefault("disks", world.agenda.now_ms)
+    if fault is Fault.SERVICE:
+        since["service mended"] = 1 << 60
+
+    def mend() -> None:
+        recorder.set_fault(fault, False)
+        if fault is Fault.ALL_DISKS:
+            since.pop("disks", None)
+        if fault is Fault.SERVICE:
+            since["service mended"] = world.agenda.now_ms
+        if fault is Fault.VANISH:
+            recorder.set_fault(Fault.POWER, False)
+
+    return mend
+
+
+def _change_documents(recorder: SimulatedRecorder) -> None:
+    """Its configuration is edited on the spot, and its service started anew, as far as it records its own cameras."""
+    own = recorder.persisted.own
+    if own is None or recorder.persisted.home != recorder.id or own.settings not in recorder.store:
+        return
+    settings = recorder.own_settings()
+    content = msgspec.structs.replace(settings, retention_days=settings.retention_days + 1)
+    name, body = hashed(content)
+    recorder.change_documents(
+        DocumentSet(revision=own.revision + 1, settings=name, masks=own.masks, schedules=own.schedules), {name: body}
+    )
+
+
+def _darken(world: World, recorder: SimulatedRecorder) -> Mend:
+    plan = next(server for server in world.plan.servers if server.id == recorder.id)
+    cameras = {camera.id for camera in plan.settings.cameras} if plan.settings is not None else set()
+    world.cameras.dark |= cameras
+    _look(world)
+
+    def mend() -> None:
+        world.cameras.dark.difference_update(cameras)
+        _look(world)
+
+    return mend
+
+
+def _look(world: World) -> None:
+    for recorder in world.recorders.values():
+        recorder.cameras_changed()
+
+
+# ---------------------------------------------------------------- the coordinator and the site
+
+
+def _killed(world: World, deed: Deed) -> Mend | None:
+    """amount: 0 now; else in the transaction of that number from now, somewhere in it."""
+    coordinator = world.coordinator
+    coordinator.down_ms = max(500, deed.lasts_ms)
+    if deed.amount:
+        points = tuple(KillPoint)
+        coordinator.kill_at = (deed.amount // len(points), points[deed.amount % len(points)])
+    else:
+        coordinator.kill()
+    return None
+
+
+def _paused(world: World, deed: Deed) -> Mend | None:
+    world.coordinator.pause(drop_inbox=bool(deed.amount))
+    return world.coordinator.resume
+
+
+def _bus(world: World, deed: Deed) -> Mend | None:
+    world.network.cut = True
+    world.coordinator_ended()
+
+    def mend() -> None:
+        world.network.cut = False
+        world.coordinator_listens()
+
+    return mend
+
+
+def _clock(world: World, deed: Deed) -> Mend | None:
+    world.coordinator.wall_step_ms += deed.amount
+    return None
+
+
+def _disk_slow(world: World, deed: Deed) -> Mend | None:
+    world.coordinator.append_ms = deed.amount
+    return lambda: setattr(world.coordinator, "append_ms", APPEND_MS)
+
+
+def _disk_fails(world: World, deed: Deed) -> Mend | None:
+    world.coordinator.fail_appends = deed.amount
+    return None
+
+
+def _journal_cut(world: World, deed: Deed) -> Mend | None:
+    """amount: so many facts at most, and none of the first entries of the site."""
+    coordinator = world.coordinator
+    spare = len(coordinator.journal) - world.entered_facts
+    coordinator.down_ms = max(500, deed.lasts_ms)
+    coordinator.kill(cut_facts=max(0, min(deed.amount, spare)))
+    return None
+
+
+def _cache_lost(world: World, deed: Deed) -> Mend | None:
+    names = sorted(world.coordinator.cache)
+    if names:
+        del world.coordinator.cache[names[deed.amount % len(names)]]
+    return None
+
+
+def _blackout(world: World, deed: Deed) -> Mend | None:
+    world.coordinator.down_ms = max(500, deed.lasts_ms)
+    world.coordinator.kill()
+    mends = [_plain(world, recorder, Fault.POWER) for recorder in world.recorders.values()]
+
+    def mend() -> None:
+        for one in mends:
+            one()
+
+    return mend
+
+
+_SITE: dict[Wrong, Callable[[World, Deed], Mend | None]] = {
+    Wrong.KILLED: _killed,
+    Wrong.PAUSED: _paused,
+    Wrong.BUS: _bus,
+    Wrong.CLOCK: _clock,
+    Wrong.DISK_SLOW: _disk_slow,
+    Wrong.DISK_FAILS: _disk_fails,
+    Wrong.JOURNAL_CUT: _journal_cut,
+    Wrong.CACHE_LOST: _cache_lost,
+    Wrong.BLACKOUT: _blackout,
+}
+
+
+# ---------------------------------------------------------------- drawing
+
+_SHARES: dict[Wrong, int] = {
+    Wrong.CUT: 8,
+    Wrong.MUTE: 4,
+    Wrong.DEAF: 4,
+    Wrong.LOSSY: 4,
+    Wrong.SLOW_LINK: 4,
+    Wrong.DOUBLING: 2,
+    Wrong.POWER: 14,
+    Wrong.SERVICE: 8,
+    Wrong.CRASH: 4,
+    Wrong.CRASH_APPLYING: 8,
+    Wrong.ONE_DISK: 3,
+    Wrong.ALL_DISKS: 8,
+    Wrong.REFUSE: 5,
+    Wrong.VANISH: 5,
+    Wrong.SAVE_FAILS: 3,
+    Wrong.SLOW_SERVER: 4,
+    Wrong.STATE_LOST: 2,
+    Wrong.DOCUMENTS: 2,
+    Wrong.CAMERAS: 3,
+    Wrong.SERVER_CLOCK: 1,
+    Wrong.KILLED: 10,
+    Wrong.PAUSED: 6,
+    Wrong.BUS: 4,
+    Wrong.CLOCK: 2,
+    Wrong.DISK_SLOW: 3,
+    Wrong.DISK_FAILS: 3,
+    Wrong.JOURNAL_CUT: 2,
+    Wrong.CACHE_LOST: 2,
+    Wrong.BLACKOUT: 1,
+}
+_ON_SPARES = {Wrong.CRASH_APPLYING, Wrong.REFUSE, Wrong.VANISH, Wrong.SAVE_FAILS, Wrong.SLOW_SERVER}
+_AMOUNTS: dict[Wrong, tuple[int, int]] = {
+    Wrong.LOSSY: (5, 60),
+    Wrong.SLOW_LINK: (50, 3_000),
+    Wrong.DOUBLING: (10, 100),
+    Wrong.CRASH_APPLYING: (0, 5),
+    Wrong.SLOW_SERVER: (300, 6_000),
+    Wrong.SERVER_CLOCK: (-5_000, 5_000),
+    Wrong.KILLED: (0, 30),
+    Wrong.PAUSED: (0, 1),
+    Wrong.CLOCK: (-7_200_000, 7_200_000),
+    Wrong.DISK_SLOW: (20, 400),
+    Wrong.DISK_FAILS: (1, 3),
+    Wrong.JOURNAL_CUT: (1, 12),
+    Wrong.CACHE_LOST: (0, 100),
+}
+
+
+def drawn_deeds(chance: random.Random, world: World, *, count: int, end_ms: int) -> tuple[Deed, ...]:
+    """So many faults of the site within this time, as one seed draws them; half of those of servers in small bursts."""
+    servers = [server.id for server in world.plan.servers]
+    spares = [server.id for server in world.plan.servers if server.settings is None]
+    deeds: list[Deed] = []
+    at_ms = 0
+    for number in range(count):
+        what = chance.choices(list(_SHARES), list(_SHARES.values()))[0]
+        burst = number and chance.random() < 0.4
+        at_ms = min(end_ms, at_ms + chance.randint(0, 15_000)) if burst else chance.randint(0, end_ms)
+        target = ""
+        if what not in _SITE:
+            target = chance.choice(spares if what in _ON_SPARES and chance.random() < 0.7 else servers)
+        lasts_ms = chance.choice((chance.randint(200, 5_000), chance.randint(5_000, 60_000), chance.randint(20_000, 240_000)))
+        amount = chance.randint(*_AMOUNTS.get(what, (0, 0)))
+        if what in (Wrong.KILLED, Wrong.JOURNAL_CUT, Wrong.PAUSED, Wrong.BLACKOUT):
+            lasts_ms = chance.randint(300, 30_000)
+        deeds.append(Deed(at_ms=at_ms, what=what, target=target, lasts_ms=lasts_ms, amount=amount))
+    return tuple(sorted(deeds, key=lambda deed: deed.at_ms))

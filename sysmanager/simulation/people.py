@@ -1,0 +1,109 @@
+"""Simulated people: requests at random moments while things break, and an administrator who tidies up when they are mended."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+
+from sysmanager.coordinator.reconcile import findings
+from sysmanager.domain.failover import Phase
+from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, edit_of
+from sysmanager.domain.rights import Actor, RoleName
+from sysmanager.protocol import clients as c
+from sysmanager.simulation.world import ADMINISTRATOR, World
+
+OPERATOR = Actor(name="Operator", role=RoleName.OPERATOR)
+ONLOOKER = Actor(name="Onlooker", role=RoleName.MONITORING)
+TIDY_MS = 2_000
+
+
+class People:
+    """Drawn from a seed. `busy_until_ms`: until then they ask for this and that; `tidy`: afterwards one of them clears up."""
+
+    def __init__(self, world: World, chance: random.Random, *, every_ms: int) -> None:
+        self._world = world
+        self._chance = chance
+        self._every_ms = every_ms
+        self._tidying = False
+
+    def begin(self) -> None:
+        self._world.after(self._chance.randint(1, self._every_ms * 2), self._ask)
+
+    def tidy(self) -> None:
+        """No more wishes; from now on holds are released and reconciles confirmed."""
+        self._tidying = True
+        self._tidy()
+
+    # ------------------------------------------------------------ while things break
+
+    def _ask(self) -> None:
+        if self._tidying:
+            return
+        self._world.after(self._chance.randint(1, self._every_ms * 2), self._ask)
+        request = self._wish()
+        if request is not None:
+            actor = self._chance.choices((ADMINISTRATOR, OPERATOR, ONLOOKER), (6, 3, 1))[0]
+            self._world.ask_coordinator(actor, request)
+
+    def _wish(self) -> c.Request | None:
+        """Something an administrator might want, now and then at the worst moment."""
+        state = self._world.shadow
+        recorders = sorted(state.recorders)
+        if not recorders:
+            return None
+        one = self._chance.choice(recorders)
+        entries = [state.failovers[entry] for entry in state.open]
+        ready = [entry.id for entry in entries if entry.phase is Phase.READY]
+        running = [entry.id for entry in entries if entry.phase is not Phase.READY]
+        kind = self._chance.choices(("failover", "failback", "abort", "hold", "release", "edit", "confirm"), (20, 30, 6, 6, 10, 4, 24))[0]
+        match kind:
+            case "failover":
+                return c.StartFailover(recorder=one)
+            case "failback":
+                return c.StartFailback(failover=self._chance.choice(ready)) if ready else None
+            case "abort":
+                return c.AbortFailover(failover=self._chance.choice(running)) if running else None
+            case "hold":
+                return c.HoldFailover(recorder=one)
+            case "release":
+                return c.ReleaseHold(recorder=self._chance.choice(sorted(state.holds))) if state.holds else None
+            case "edit":
+                row = state.recorders[one]
+                timeout_s = self._chance.choice(DETECTION_TIMEOUTS_S[:4])
+                fields = msgspec.structs.replace(edit_of(row), detection_timeout_s=timeout_s)
+                return c.EditRecorder(recorder=one, revision=row.revision, fields=fields)
+            case _:
+                return self._confirmation()
+
+    def _confirmation(self) -> c.ConfirmReconcile | None:
+        core = self._world.coordinator.core
+        if core is None or core.state.reconcile is None:
+            return None
+        return c.ConfirmReconcile(findings=findings_of(self._world))
+
+    # ------------------------------------------------------------ when the world has healed
+
+    def _tidy(self) -> None:
+        self._world.after(TIDY_MS, self._tidy)
+        core = self._world.coordinator.core
+        if core is None or self._world.coordinator.paused:
+            return
+        for recorder in sorted(core.state.holds):
+            self._world.ask_coordinator(ADMINISTRATOR, c.ReleaseHold(recorder=recorder))
+        found = findings_of(self._world)
+        if (core.state.reconcile is not None and not core.state.reconcile.confirmed) or found:
+            self._world.ask_coordinator(ADMINISTRATOR, c.ConfirmReconcile(findings=found))
+
+    def fail_back(self) -> None:
+        """Ask for the failback of every entry that is ready for it."""
+        state = self._world.shadow
+        for entry in [state.failovers[open_id] for open_id in state.open]:
+            if entry.phase is Phase.READY:
+                self._world.ask_coordinator(ADMINISTRATOR, c.StartFailback(failover=entry.id))
+
+
+def findings_of(world: World) -> tuple[c.Finding, ...]:
+    """What the coordinator shows to be confirmed."""
+    core = world.coordinator.core
+    return findings(core.state, core.seen) if core is not None else ()

@@ -1,0 +1,185 @@
+"""One seed after the other: draw a site and its faults, check every step, let the world heal, and see that everything comes to rest."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+
+import msgspec
+
+from sysmanager.simulation import faults
+from sysmanager.simulation.broken import Broken
+from sysmanager.simulation.checkers import NAMES
+from sysmanager.simulation.counting import COORDINATOR_ROWS, MACHINE_ROWS
+from sysmanager.simulation.people import People
+from sysmanager.simulation.rest import what_hangs
+from sysmanager.simulation.site import drawn_site
+from sysmanager.simulation.story import Story
+from sysmanager.simulation.world import World
+
+START_MS = 12_000
+"""So long the site has to begin before anything breaks."""
+
+SHORT_MS = 600_000
+LONG_MS = 1_800_000
+REST_LIMIT_MS = 240_000
+"""Within this time after the world has healed everything must have come to rest."""
+
+REST_MS = 6_000
+"""So long it must stay at rest to count as such."""
+
+LOOK_MS = 1_000
+FAILBACK_ROUNDS = 8
+TAIL_LINES = 60
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """A seed that broke a rule. tail: the last lines of its story."""
+
+    seed: int
+    rule: str
+    sentence: str
+    at_ms: int
+    tail: tuple[str, ...] = ()
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """One seed. digest: SHA-256 of its journal. counts: as `World.counts`, with keys of kind and name."""
+
+    seed: int
+    virtual_ms: int
+    facts: int
+    faults: int
+    digest: str
+    counts: dict[str, dict[str, int]]
+    failure: Failure | None = None
+    story: tuple[str, ...] = ()
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All seeds together. never: rows, faults and checkers that no seed exercised, by kind."""
+
+    seeds: int
+    virtual_ms: int
+    facts: int
+    failures: tuple[Failure, ...]
+    counts: dict[str, dict[str, int]]
+    never: dict[str, tuple[str, ...]]
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+
+def run_seed(seed: int, *, short: bool = False, story: bool = False) -> Outcome:
+    """Simulate one seed. The same seed gives the same journal, on every machine."""
+    chance = random.Random(f"plan {seed}")
+    lines = Story() if story else None
+    world = World(drawn_site(chance, short=short), seed, story=lines)
+    people = People(world, random.Random(f"people {seed}"), every_ms=chance.choice((8_000, 20_000, 60_000)))
+    deeds: tuple[faults.Deed, ...] = ()
+    failure = None
+    try:
+        world.begin()
+        world.run(START_MS)
+        world.entered_facts = len(world.coordinator.journal)
+        length_ms = SHORT_MS if short else LONG_MS
+        deeds = faults.drawn_deeds(chance, world, count=chance.randint(3, 8 if short else 14), end_ms=length_ms * 9 // 10)
+        faults.enter(world, deeds)
+        people.begin()
+        world.run(length_ms)
+        heal(world, people)
+    except Broken as broken:
+        failure = Failure(seed=seed, rule=broken.rule, sentence=broken.sentence, at_ms=world.agenda.now_ms)
+    counts: dict[str, dict[str, int]] = {}
+    for (kind, name), count in sorted(world.counts.items()):
+        counts.setdefault(kind, {})[name] = count
+    return Outcome(
+        seed=seed,
+        virtual_ms=world.agenda.now_ms,
+        facts=len(world.coordinator.journal),
+        faults=len(deeds),
+        digest=hashlib.sha256(b"\n".join(world.coordinator.journal)).hexdigest(),
+        counts=counts,
+        failure=failure,
+        story=tuple(lines.lines) if lines is not None else (),
+    )
+
+
+def heal(world: World, people: People) -> None:
+    """The liveness phase: everything is mended; all must come to rest, then every failover be given back, and come to rest again."""
+    world.tell("The world heals.")
+    faults.heal(world)
+    people.tidy()
+    come_to_rest(world)
+    for _ in range(FAILBACK_ROUNDS):
+        if not world.shadow.open:
+            break
+        people.fail_back()
+        world.run(LOOK_MS)
+        come_to_rest(world)
+    for recorder in world.recorders.values():
+        world.checkers.footage(recorder)
+    if world.shadow.open:
+        left = ", ".join(world.shadow.open)
+        raise Broken("comes to rest", f"After {FAILBACK_ROUNDS} rounds of failback these are still open: {left}.")
+
+
+def come_to_rest(world: World) -> None:
+    """Run until nothing hangs, and stays so. Raises Broken with what hangs."""
+    end_ms = world.agenda.now_ms + REST_LIMIT_MS
+    rested_ms = 0
+    hangs: list[str] = []
+    while world.agenda.now_ms < end_ms:
+        world.run(LOOK_MS)
+        hangs = what_hangs(world)
+        rested_ms = 0 if hangs else rested_ms + LOOK_MS
+        if rested_ms >= REST_MS:
+            world.counts["checker", "comes to rest"] += 1
+            return
+    raise Broken("comes to rest", " ".join(hangs[:6]) or "It comes to rest, and does not stay so.")
+
+
+def simulate(seeds: Iterable[int], *, short: bool = False, workers: int = 1) -> Report:
+    """Run these seeds; failing ones are run again for the end of their story."""
+    wanted = list(seeds)
+    if workers <= 1 or len(wanted) < 2 * workers:
+        outcomes = [run_seed(seed, short=short) for seed in wanted]
+    else:
+        with ProcessPoolExecutor(max_workers=workers) as pool:
+            outcomes = list(pool.map(_short_seed if short else run_seed, wanted, chunksize=4))
+    counts: dict[str, Counter[str]] = {}
+    for outcome in outcomes:
+        for kind, names in outcome.counts.items():
+            counts.setdefault(kind, Counter()).update(names)
+    failures = [_with_tail(outcome.failure, short) for outcome in outcomes if outcome.failure is not None]
+    return Report(
+        seeds=len(outcomes),
+        virtual_ms=sum(outcome.virtual_ms for outcome in outcomes),
+        facts=sum(outcome.facts for outcome in outcomes),
+        failures=tuple(failures),
+        counts={kind: dict(sorted(names.items())) for kind, names in sorted(counts.items())},
+        never=_never(counts),
+    )
+
+
+def _short_seed(seed: int) -> Outcome:
+    return run_seed(seed, short=True)
+
+
+def _with_tail(failure: Failure, short: bool) -> Failure:
+    again = run_seed(failure.seed, short=short, story=True)
+    return msgspec.structs.replace(failure, tail=again.story[-TAIL_LINES:])
+
+
+def _never(counts: dict[str, Counter[str]]) -> dict[str, tuple[str, ...]]:
+    known = {
+        "row": [f"{number:03d}" for number in COORDINATOR_ROWS],
+        "machine row": [f"{number:02d}" for number in MACHINE_ROWS],
+        "fault": [wrong.value for wrong in faults.Wrong],
+        "checker": [*NAMES, "comes to rest"],
+    }
+    return {kind: tuple(name for name in names if not counts.get(kind, Counter())[name]) for kind, names in known.items()}
