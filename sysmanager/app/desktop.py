@@ -7,12 +7,15 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 
-from PySide6.QtCore import QSettings
+import structlog
+from PySide6.QtCore import QMessageLogContext, QSettings, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from sysmanager.app import paths
 from sysmanager.app.errors import CommandError
+
+log = structlog.get_logger(__name__)
 
 Scene = Callable[[QApplication], Awaitable[int]]
 """What is done with the application; its result is the exit status."""
@@ -37,6 +40,7 @@ def need_display() -> None:
 
 def make_application() -> QApplication:
     """The one QApplication of the process."""
+    qInstallMessageHandler(_log_qt)
     QGuiApplication.setApplicationName("System Manager")
     QGuiApplication.setOrganizationName("System Manager")
     QGuiApplication.setDesktopFileName("sysmanager")
@@ -59,6 +63,23 @@ def run_scene(scene: Scene) -> int:
             return status
     finally:
         asyncio.set_event_loop(None)
+
+
+def run_headless(scene: Scene) -> int:
+    """Run a scene that turns Qt's events itself (`ui.pictures`), without a display and on a plain asyncio loop."""
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    application = make_application()
+
+    async def whole() -> int:
+        return await scene(application)
+
+    return asyncio.run(whole())
+
+
+def _log_qt(kind: QtMsgType, _context: QMessageLogContext, message: str | None) -> None:
+    """Qt's messages go into the log; people at a terminal can do nothing with them."""
+    write = log.debug if kind in (QtMsgType.QtDebugMsg, QtMsgType.QtInfoMsg) else log.warning
+    write("qt", message=message)
 
 
 def user_settings() -> QSettings:

@@ -11,7 +11,7 @@ from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Role, Standby
 from sysmanager.protocol import clients as c
-from sysmanager.protocol.recorders import CameraBeat, CameraState, ServiceState
+from sysmanager.protocol.recorders import CameraBeat, CameraState, Mode, ServiceState
 
 
 def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant) -> c.RecorderRow:
@@ -139,6 +139,10 @@ def _connected_condition(view: View, seen: Seen, row: Recorder, heard: Heard) ->
             return c.Health.GOOD, "standby"
         case Reserved(for_recorder=recorder):
             return c.Health.WARNING, f"reserved for {name_of(view, recorder)}"
+    if row.records and beat.mode is not Mode.RECORDING:
+        return c.Health.WARNING, "starting to record"
+    if not beat.cameras and any(camera.moves for camera in row.settings.cameras):
+        return c.Health.WARNING, "opening its cameras"
     dark = sum(1 for camera in beat.cameras if camera.state is not CameraState.RECORDING)
     if dark:
         health = c.Health.BAD if dark == len(beat.cameras) else c.Health.WARNING
