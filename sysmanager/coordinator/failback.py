@@ -185,7 +185,9 @@ def _answer_late(case: Case) -> bool:
 
 
 def _recorder_silent(case: Case) -> bool:
-    return not case.seen.connected(case.failover.home)
+    """After its own restart the coordinator has heard nobody yet: that is no silence of the recorder."""
+    home = case.failover.home
+    return not case.seen.connected(home) and (case.seen.of(home).ever or case.waited_ms >= FRAMES_MS)
 
 
 def expected_cameras(case: Case) -> tuple[CameraId, ...]:

@@ -96,11 +96,14 @@ class People:
             self._world.ask_coordinator(ADMINISTRATOR, c.ConfirmReconcile(findings=found))
 
     def fail_back(self) -> None:
-        """Ask for the failback of every entry that is ready for it."""
+        """Ask for the failback of every entry that is ready for it; if there is none, give up what waits in vain."""
         state = self._world.shadow
-        for entry in [state.failovers[open_id] for open_id in state.open]:
-            if entry.phase is Phase.READY:
-                self._world.ask_coordinator(ADMINISTRATOR, c.StartFailback(failover=entry.id))
+        entries = [state.failovers[open_id] for open_id in state.open]
+        ready = [entry for entry in entries if entry.phase is Phase.READY]
+        for entry in ready:
+            self._world.ask_coordinator(ADMINISTRATOR, c.StartFailback(failover=entry.id))
+        for entry in entries if not ready else ():
+            self._world.ask_coordinator(ADMINISTRATOR, c.AbortFailover(failover=entry.id))
 
 
 def findings_of(world: World) -> tuple[c.Finding, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from sysmanager.coordinator.standing import order_for
-from sysmanager.coordinator.state import State
-from sysmanager.domain.failover import Phase
+from sysmanager.coordinator.selection import choose
+from sysmanager.coordinator.state import State, running_in_group
+from sysmanager.domain.failover import Failover, Phase, Trigger
 from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.domain.recorder import Recorder, Role
+from sysmanager.engine.core import Core
 from sysmanager.simulation.world import World
 
 
@@ -22,7 +24,7 @@ def what_hangs(world: World) -> list[str]:
     hangs += [f"Failover of {recorder} is {hold.cause}." for recorder, hold in state.holds.items()]
     for open_id in state.open:
         entry = state.failovers[open_id]
-        if entry.phase is not Phase.READY:
+        if entry.phase is not Phase.READY and not _waits_by_right(core, entry):
             hangs.append(f"{entry.id} of {entry.recorder} is {entry.phase}: {entry.note or entry.reason or 'no reason given'}.")
     for row in state.recorders.values():
         if not core.seen.connected(row.id):
@@ -34,6 +36,17 @@ def what_hangs(world: World) -> list[str]:
         if refused is not None:
             hangs.append(f"{row.id} refuses: {refused.sentence}")
     return hangs + _cameras(world, state)
+
+
+def _waits_by_right(core: Core, entry: Failover) -> bool:
+    """A person wants it, and no failover server of the group has room: it waits until one is free."""
+    state = core.state
+    if entry.phase is not Phase.WAITING or entry.trigger is not Trigger.MANUAL or entry.home not in state.recorders:
+        return False
+    if running_in_group(state, entry.group) is not None:
+        return False
+    failed, home, group = state.recorders[entry.recorder], state.recorders[entry.home], state.groups[entry.group]
+    return choose(state, core.seen, failed=failed, home=home, group=group).server is None
 
 
 def _cameras(world: World, state: State) -> list[str]:
