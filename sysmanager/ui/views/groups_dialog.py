@@ -247,9 +247,8 @@ class GroupsDialog(QDialog):
         self.save.setEnabled(False)
         outcome = await self._context.operations.save_group(group)
         if outcome.done:
-            self._base = msgspec.structs.replace(group, name=group.name.strip(), description=group.description.strip())
-            self.name.setText(self._base.name)
-            self.description.setText(self._base.description)
+            tidy = msgspec.structs.replace(group, name=group.name.strip(), description=group.description.strip())
+            self._show(self._context.store.state.groups.get(group.id, tidy))
         self.render_state(self._context.store.state)
         if not outcome.done:
             self._problem.setText(outcome.sentence)
