@@ -10,6 +10,7 @@ import structlog
 from sysmanager.documents.port import DocumentStore, DocumentStoreFailed
 from sysmanager.documents.sealing import SiteKey, SiteKeyUnusable
 from sysmanager.domain.documents import DocumentSet
+from sysmanager.domain.ids import InstanceId
 from sysmanager.recorder.configuration import ConfigurationError, RecorderConfiguration
 from sysmanager.recorder.first_settings import first_settings, take_in_first
 from sysmanager.recorder.machine import Persisted, Started, first_persisted, next_boot
@@ -29,15 +30,17 @@ def site_key(configuration: RecorderConfiguration) -> SiteKey | None:
 
 async def begin(configuration: RecorderConfiguration, states: StateFile, store: DocumentStore, key: SiteKey | None) -> Started:
     """Raises ConfigurationError, StateUnusable, DocumentStoreFailed."""
+    instance = await asyncio.to_thread(instance_of, configuration.data_folder)
     found = await asyncio.to_thread(states.load)
     if found.sentence:
         log.warning("state damaged", why=found.sentence)
-        persisted = await _after_damage(configuration, found, store, key)
+        persisted = await _after_damage(configuration, instance, found, store, key)
     elif found.persisted is None:
-        persisted = await _first(configuration, await _own(configuration, store, key))
+        persisted = _first(configuration, instance, await _own(configuration, store, key))
     else:
         persisted = found.persisted
-    persisted = next_boot(persisted)
+    # The Watchdog names the instance too, and reads it from its own file: that file counts.
+    persisted = msgspec.structs.replace(next_boot(persisted), instance=instance)
     try:
         await asyncio.to_thread(states.save, persisted)
     except OSError as error:
@@ -46,8 +49,7 @@ async def begin(configuration: RecorderConfiguration, states: StateFile, store: 
     return Started(persisted=persisted, doubtful=bool(found.sentence))
 
 
-async def _first(configuration: RecorderConfiguration, own: DocumentSet | None) -> Persisted:
-    instance = await asyncio.to_thread(instance_of, configuration.data_folder)
+def _first(configuration: RecorderConfiguration, instance: InstanceId, own: DocumentSet | None) -> Persisted:
     return first_persisted(configuration.recorder, instance, own, standby=configuration.standby)
 
 
@@ -56,7 +58,9 @@ async def _own(configuration: RecorderConfiguration, store: DocumentStore, key: 
     return await take_in_first(store, settings)
 
 
-async def _after_damage(configuration: RecorderConfiguration, found: Found, store: DocumentStore, key: SiteKey | None) -> Persisted:
+async def _after_damage(
+    configuration: RecorderConfiguration, instance: InstanceId, found: Found, store: DocumentStore, key: SiteKey | None
+) -> Persisted:
     """What is left, under the highest epoch that footage shows. It asks before it believes it (SPEC 13.1)."""
     persisted = found.persisted
     if persisted is None:
@@ -65,7 +69,7 @@ async def _after_damage(configuration: RecorderConfiguration, found: Found, stor
             own = await _own(configuration, store, key)
         except (ConfigurationError, DocumentStoreFailed) as error:
             log.warning("own settings are lost until the coordinator sends them", why=str(error))
-        persisted = await _first(configuration, own)
+        persisted = _first(configuration, instance, own)
     disks = tuple(configuration.disk_paths.values())
     epoch = await asyncio.to_thread(highest_epoch_in_material, disks, configuration.recorder)
     if epoch >= persisted.epoch:

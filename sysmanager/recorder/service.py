@@ -95,6 +95,7 @@ class RecordingService:
         self._ticket = 0
         self._sequence = 0
         self._garbage = 0
+        self._reading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
         self._gathering = False
@@ -341,7 +342,10 @@ class RecordingService:
             waiting.set_result(answer)
 
     async def _read_footage(self, ticket: int, question: ReportFootage) -> None:
-        self._answer(ticket, await asyncio.to_thread(read_footage, tuple(self._disks.paths()), question))
+        """One at a time: a disk that hangs must not take the threads that orders need. Who stopped waiting is passed over."""
+        async with self._reading:
+            if ticket in self._tickets:
+                self._answer(ticket, await asyncio.to_thread(read_footage, self._disks.paths(), question))
 
     async def _give_document(self, message: Message) -> bytes:
         """Empty if it is not here."""

@@ -10,8 +10,7 @@ from pathlib import Path
 from sysmanager import wire
 from sysmanager.bus import subjects
 from sysmanager.bus.large import request_large, serve_large
-from sysmanager.bus.local import LocalBus
-from sysmanager.bus.port import Message
+from sysmanager.bus.port import Bus, Message
 from sysmanager.documents.memory import MemoryDocumentStore
 from sysmanager.documents.port import DocumentError
 from sysmanager.documents.sealing import SiteKey
@@ -56,14 +55,14 @@ def configuration_of(
 class Coordinator:
     """Hears beats, answers asks with `standing`, gives documents from `store`, sends orders."""
 
-    def __init__(self, bus: LocalBus) -> None:
-        self.bus = bus.endpoint()
+    def __init__(self, bus: Bus) -> None:
+        self.bus = bus
         self.standing: Standing = GoOn()
         self.store = MemoryDocumentStore()
         self.beats: dict[str, Beat] = {}
         self.watchdogs: dict[str, WatchdogBeat] = {}
         self.asks: list[Ask] = []
-        self._heard = asyncio.Condition()
+        self._heard = asyncio.Event()
 
     async def listen(self) -> None:
         """Hear beats, and answer nothing."""
@@ -75,17 +74,15 @@ class Coordinator:
         await self.bus.serve(subjects.ASK, self._ask)
         await serve_large(self.bus, subjects.STORE, self._give)
 
-    async def _beat(self, message: Message) -> None:
+    def _beat(self, message: Message) -> None:
         beat: Beat = wire.decode(Beat, message.body)
-        async with self._heard:
-            self.beats[beat.recorder] = beat
-            self._heard.notify_all()
+        self.beats[beat.recorder] = beat
+        self._heard.set()
 
-    async def _watchdog(self, message: Message) -> None:
+    def _watchdog(self, message: Message) -> None:
         beat: WatchdogBeat = wire.decode(WatchdogBeat, message.body)
-        async with self._heard:
-            self.watchdogs[beat.recorder] = beat
-            self._heard.notify_all()
+        self.watchdogs[beat.recorder] = beat
+        self._heard.set()
 
     async def _ask(self, message: Message) -> bytes:
         self.asks.append(wire.decode(Ask, message.body))
@@ -99,15 +96,19 @@ class Coordinator:
             return b""
 
     async def beat(self, recorder: str, holds: Callable[[Beat], bool]) -> Beat:
-        """The next beat, or the last, of which that holds."""
-        async with asyncio.timeout(WAIT_S), self._heard:
-            await self._heard.wait_for(lambda: recorder in self.beats and holds(self.beats[recorder]))
-            return self.beats[recorder]
+        """The next beat, or the last, of which that holds. One waits at a time."""
+        async with asyncio.timeout(WAIT_S):
+            while recorder not in self.beats or not holds(self.beats[recorder]):
+                self._heard.clear()
+                await self._heard.wait()
+        return self.beats[recorder]
 
     async def watchdog(self, recorder: str, holds: Callable[[WatchdogBeat], bool]) -> WatchdogBeat:
-        async with asyncio.timeout(WAIT_S), self._heard:
-            await self._heard.wait_for(lambda: recorder in self.watchdogs and holds(self.watchdogs[recorder]))
-            return self.watchdogs[recorder]
+        async with asyncio.timeout(WAIT_S):
+            while recorder not in self.watchdogs or not holds(self.watchdogs[recorder]):
+                self._heard.clear()
+                await self._heard.wait()
+        return self.watchdogs[recorder]
 
     async def order(self, recorder: str, order: Order) -> OrderAnswer:
         answer: OrderAnswer = wire.decode(OrderAnswer, await self.bus.request(subjects.order(recorder), wire.encode(order), 6000))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from sysmanager.bus.credentials import BusUser, load_credentials
 from sysmanager.bus.local import LocalBus, LocalEndpoint
+from sysmanager.bus.nats import NatsBus
+from sysmanager.bus.server import BusServer
 from sysmanager.domain.documents import DocumentKind
 from sysmanager.domain.ids import DocumentHash, Epoch, RecorderId
 from sysmanager.protocol.recorders import (
@@ -36,7 +41,7 @@ KEY = OrderKey()
 
 
 @asynccontextmanager
-async def running(configuration: RecorderConfiguration, bus: LocalEndpoint) -> AsyncIterator[RecordingService]:
+async def running(configuration: RecorderConfiguration, bus: LocalEndpoint | None) -> AsyncIterator[RecordingService]:
     service = RecordingService(configuration, bus=bus)
     run = asyncio.create_task(service.run())
     try:
@@ -46,7 +51,8 @@ async def running(configuration: RecorderConfiguration, bus: LocalEndpoint) -> A
     finally:
         run.cancel()
         await asyncio.gather(run, return_exceptions=True)
-        await bus.close()
+        if bus is not None:
+            await bus.close()
 
 
 @pytest.fixture
@@ -64,7 +70,7 @@ async def bus() -> LocalBus:
 
 @pytest.fixture
 async def coordinator(bus: LocalBus) -> AsyncIterator[Coordinator]:
-    coordinator = Coordinator(bus)
+    coordinator = Coordinator(bus.endpoint())
     await coordinator.open()
     yield coordinator
     await coordinator.bus.close()
@@ -135,7 +141,7 @@ async def test_a_recorder_that_was_replaced_learns_it_when_it_starts(tmp_path: P
 
 async def test_without_a_coordinator_it_records_after_5_s(tmp_path: Path, cameras: CameraServer, bus: LocalBus) -> None:
     gate = configuration_of(tmp_path, GATE, urls(cameras), password="open sesame")
-    listener = Coordinator(bus)
+    listener = Coordinator(bus.endpoint())
     await listener.listen()
     async with running(gate, bus.endpoint()):
         assert (await listener.beat(GATE, lambda beat: beat.mode is Mode.ASKING)).cameras == ()
@@ -156,3 +162,53 @@ async def test_garbage_is_dropped_and_missing_documents_are_refused(tmp_path: Pa
         answer = await coordinator.order(SPARE, Record(key=KEY, epoch=Epoch(3), home=GATE, documents=lost))
         assert isinstance(answer, Refusal)
         assert answer.reason is RefusalReason.DOCUMENTS_MISSING
+
+
+async def test_a_lost_disk_is_said_within_2_s_and_its_return_too(tmp_path: Path, bus: LocalBus, coordinator: Coordinator) -> None:
+    spare = configuration_of(tmp_path, SPARE, {}, standby=True)
+    disk = spare.disk_paths["D:"]
+    async with running(spare, bus.endpoint()):
+        await coordinator.beat(SPARE, lambda beat: all(disk.writable for disk in beat.disks))
+        lost_s = time.monotonic()
+        disk.rename(disk.with_name("away"))
+        beat = await coordinator.beat(SPARE, lambda beat: not any(disk.writable for disk in beat.disks))
+        assert time.monotonic() - lost_s < 2.5
+        assert beat.disks[0].problem
+        answer = await coordinator.order(SPARE, Record(key=KEY, epoch=Epoch(3), home=SPARE, documents=beat.documents))
+        assert isinstance(answer, Refusal)
+        assert answer.reason is RefusalReason.NO_WRITABLE_DISK
+        disk.with_name("away").rename(disk)
+        await coordinator.beat(SPARE, lambda beat: all(disk.writable for disk in beat.disks))
+
+
+async def test_passwords_that_cannot_be_opened_fail_these_cameras_alone(
+    tmp_path: Path, cameras: CameraServer, bus: LocalBus, coordinator: Coordinator
+) -> None:
+    gate = configuration_of(tmp_path, GATE, urls(cameras), password="open sesame")
+    async with running(gate, bus.endpoint()):
+        await coordinator.beat(GATE, records_both)
+    (tmp_path / "site.key").unlink()
+    coordinator.beats.clear()
+    async with running(gate, bus.endpoint()):
+        beat = await coordinator.beat(GATE, lambda beat: len(beat.cameras) == 2)
+        assert {camera.state for camera in beat.cameras} == {CameraState.FAILED}
+
+
+@pytest.mark.process
+async def test_a_recorder_finds_the_bus_that_is_set_up_after_its_start(tmp_path: Path) -> None:
+    configuration = configuration_of(tmp_path, GATE, {"cam-001": "rtsp://127.0.0.1:1/none"})
+    server = BusServer(tmp_path / "bus")
+    configuration = replace(configuration, bus=str(server.credentials_path))
+    try:
+        async with running(configuration, None):
+            await server.start()
+            bus = NatsBus(load_credentials(server.credentials_path), BusUser.COORDINATOR, "test")
+            assert await bus.open(wait_ms=5000)
+            coordinator = Coordinator(bus)
+            await coordinator.open()
+            beat = await coordinator.beat(GATE, lambda beat: beat.mode is Mode.RECORDING)
+            await coordinator.take_documents(GATE, beat)
+            assert await coordinator.order(GATE, StandDown(key=KEY, epoch=Epoch(2))) == Obeyed(epoch=Epoch(2))
+            await bus.close()
+    finally:
+        await server.close()

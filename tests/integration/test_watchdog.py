@@ -75,7 +75,7 @@ async def watching(
     configuration: RecorderConfiguration, command: tuple[str, ...], *, leave: bool = False
 ) -> AsyncIterator[tuple[Watchdog, Coordinator]]:
     bus = LocalBus()
-    coordinator = Coordinator(bus)
+    coordinator = Coordinator(bus.endpoint())
     await coordinator.open()
     endpoint = bus.endpoint()
     watchdog = Watchdog(configuration, command, bus=endpoint)

@@ -134,6 +134,16 @@ async def test_the_first_start_and_the_next(tmp_path: Path) -> None:
     assert second.persisted == replace(first.persisted, boot=2)
 
 
+async def test_service_and_watchdog_name_the_same_instance_whatever_file_was_lost(tmp_path: Path) -> None:
+    settings = configuration(tmp_path)
+    store = MemoryDocumentStore()
+    await begin(settings, StateFile(settings.data_folder, GATE), store, None)
+    (settings.data_folder / "instance").unlink()
+    seen_by_watchdog = instance_of(settings.data_folder)
+    started = await begin(settings, StateFile(settings.data_folder, GATE), store, None)
+    assert started.persisted.instance == seen_by_watchdog
+
+
 async def test_a_failover_server_begins_on_standby(tmp_path: Path) -> None:
     settings = configuration(tmp_path, standby=True)
     started = await begin(settings, StateFile(settings.data_folder, GATE), MemoryDocumentStore(), None)
@@ -157,7 +167,6 @@ async def test_a_lost_state_is_rebuilt_in_doubt_under_the_epoch_of_its_footage(t
 async def test_an_older_state_that_is_left_is_raised_to_the_epoch_of_its_footage(tmp_path: Path) -> None:
     settings = configuration(tmp_path)
     settings.data_folder.mkdir()
-    instance_of(settings.data_folder)
     saved(settings.data_folder, 4, 5)
     newest(settings.data_folder).write_bytes(b"garbage")
     segment(tmp_path / "disk", "c1", "gate", 5, 86_400_000 * 20_000)
