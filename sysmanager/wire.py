@@ -6,6 +6,7 @@ value that does not fit raises `WireError` with one sentence (SPEC 18); nothing 
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -17,6 +18,7 @@ T = TypeVar("T")
 MESSAGE_VERSION = b"1"
 FACT_VERSION = b"1"
 _SENTENCE_LIMIT = 200
+_QUOTED = re.compile(r"value '.*'", re.DOTALL)
 _encoder = msgspec.json.Encoder()
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
@@ -56,5 +58,12 @@ def _decode(kind: Any, data: bytes, known: bytes, noun: str) -> object:
     try:
         return decoder.decode(data[len(version) + 1 :])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        text = str(error)
-        raise WireError(f"The {noun} is malformed: {text[:_SENTENCE_LIMIT]}.") from None
+        raise WireError(f"The {noun} is malformed: {_without_content(str(error))}.") from None
+    except RecursionError:
+        raise WireError(f"The {noun} is malformed: it is nested too deeply.") from None
+
+
+def _without_content(text: str) -> str:
+    """What the decoder says, without the value that it met: that may be a secret."""
+    text = _QUOTED.sub("value", text)
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:_SENTENCE_LIMIT]

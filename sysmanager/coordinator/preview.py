@@ -6,13 +6,13 @@ from typing import assert_never
 
 from sysmanager.coordinator.detection import group_of
 from sysmanager.coordinator.failback import checks, handed_over_singly
-from sysmanager.coordinator.requests import failover_stops
+from sysmanager.coordinator.requests import cached, failover_stops
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
-from sysmanager.coordinator.state import View, running_in_group
+from sysmanager.coordinator.state import View, running_in_group, tasks_of
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import CameraId, RecorderId
-from sysmanager.domain.recorder import Recorder
+from sysmanager.domain.recorder import Recorder, Role
 from sysmanager.protocol import clients as c
 
 HOLDER_LIMIT = 1000
@@ -44,7 +44,7 @@ def preview_failover(view: View, seen: Seen, row: Recorder) -> c.Preview:
     choice = Choice(server=None, verdicts=())
     home = view.recorders.get(row.home) if row.home is not None else None
     if group_id is not None and home is not None:
-        choice = choose(view, seen, failed=row, home=home, group=view.groups[group_id])
+        choice = choose(view, seen, failed=row, home=tasks_of(row, home), group=view.groups[group_id])
         found += _warnings(view, seen, row, choice)
     return c.Preview(
         allowed=not any(check.level is c.Level.STOP for check in found),
@@ -60,6 +60,9 @@ def preview_failover(view: View, seen: Seen, row: Recorder) -> c.Preview:
 def _warnings(view: View, seen: Seen, row: Recorder, choice: Choice) -> list[c.Check]:
     found: list[c.Check] = []
     group_id = group_of(view, row)
+    if not cached(view, row):
+        sentence = f"The settings of {row.name} are not in the cache yet; it would wait until they can be fetched."
+        found.append(c.Check(level=c.Level.WARNING, sentence=sentence))
     running = running_in_group(view, group_id) if group_id is not None else None
     if running is not None:
         found.append(c.Check(level=c.Level.WARNING, sentence=f"{running.id} is running in the group; this one would wait for it."))
@@ -104,15 +107,20 @@ def _changed_meanwhile(home: Recorder, server: Recorder) -> bool:
 
 def who_records(view: View, camera: CameraId, at_wall_ms: int) -> c.Holders:
     """Which recorders held the camera at a moment: two while a failback hands it over, none while nobody had it."""
-    home = next((row.id for row in view.recorders.values() if any(known.id == camera for known in row.settings.cameras)), None)
-    for row in view.recorders.values():
-        # On an acting server the same cameras stand under their home.
-        if home == row.id and row.home is not None and row.home != row.id:
-            home = row.home
+    home = _home_of(view, camera)
     if home is None:
         return c.Holders()
     spans = [span for span in _spans(view, home, camera) if _covers(span, at_wall_ms)]
     return c.Holders(holders=tuple(spans[:HOLDER_LIMIT]))
+
+
+def _home_of(view: View, camera: CameraId) -> RecorderId | None:
+    """The recorder that the camera belongs to. On an acting server the same camera stands under its home; who is on standby has none."""
+    for row in view.recorders.values():
+        holds = row.home is not None or row.role is Role.STANDARD
+        if holds and any(known.id == camera for known in row.settings.cameras):
+            return row.home or row.id
+    return None
 
 
 def _covers(span: c.Holder, at_wall_ms: int) -> bool:
@@ -120,21 +128,22 @@ def _covers(span: c.Holder, at_wall_ms: int) -> bool:
 
 
 def _spans(view: View, home: RecorderId, camera: CameraId) -> list[c.Holder]:
-    """Who held the cameras of a home, from the first failover to now."""
+    """Who held a camera of the home, from the first failover to now. A camera that did not move has nobody until the failback."""
     entries = sorted(
         (entry for entry in view.failovers.values() if entry.home == home and entry.timeline.committed_ms),
         key=lambda entry: entry.number,
     )
     spans: list[c.Holder] = []
-    holder, since_ms = home, 0
+    holder: RecorderId | None = home
+    since_ms = 0
     for entry in entries:
-        if camera not in entry.moved or entry.server is None:
-            continue
-        spans.append(c.Holder(recorder=holder, from_wall_ms=since_ms, until_wall_ms=entry.timeline.committed_ms))
-        holder, since_ms = entry.server, entry.timeline.committed_ms
+        if holder is not None:
+            spans.append(c.Holder(recorder=holder, from_wall_ms=since_ms, until_wall_ms=entry.timeline.committed_ms))
+        holder, since_ms = entry.server if camera in entry.moved else None, entry.timeline.committed_ms
         steps = {step.number: step.done_wall_ms for step in entry.failback.steps} if entry.failback is not None else {}
         if 9 in steps:
-            spans.append(c.Holder(recorder=holder, from_wall_ms=since_ms, until_wall_ms=steps[9]))
+            if holder is not None:
+                spans.append(c.Holder(recorder=holder, from_wall_ms=since_ms, until_wall_ms=steps[9]))
             # The recorder records from step 8 on, before the failover server stops: both hold the seam.
             holder, since_ms = home, steps[8]
-    return [*spans, c.Holder(recorder=holder, from_wall_ms=since_ms)]
+    return spans if holder is None else [*spans, c.Holder(recorder=holder, from_wall_ms=since_ms)]

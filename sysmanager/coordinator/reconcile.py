@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
+
 import msgspec
+from msgspec.structs import replace
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.evolve import failover_id
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View
 from sysmanager.domain.failover import Failover, Phase, Trigger
-from sysmanager.domain.ids import Epoch, RecorderId
+from sysmanager.domain.ids import Epoch, FailoverId, GroupId, RecorderId
 from sysmanager.domain.instant import Instant
-from sysmanager.domain.recorder import Acting, Assignment, Broken, Recorder, Recording, Role, Standby
-from sysmanager.domain.rights import Actor
+from sysmanager.domain.recorder import Acting, Assignment, Broken, Recorder, Recording, Reserved, Role, Standby
+from sysmanager.domain.rights import COORDINATOR, Actor
 from sysmanager.protocol.clients import Finding
 from sysmanager.protocol.recorders import Beat, Mode
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """A recorder reports a newer assignment than system data has. becomes: what confirming makes of it."""
+    """A recorder reports a newer assignment than system data has. claims: whose cameras it records; None if it waits."""
 
     recorder: RecorderId
     epoch: Epoch
-    becomes: Assignment | None
-    acts_for: RecorderId | None
-    sentence: str
+    claims: RecorderId | None
 
 
 def agrees(row: Recorder, beat: Beat) -> bool:
@@ -37,122 +39,183 @@ def differences(view: View, seen: Seen) -> tuple[Difference, ...]:
     found = []
     for row in view.recorders.values():
         heard = seen.recorders.get(row.id)
-        if heard is None or heard.beat is None or not seen.connected(row.id) or agrees(row, heard.beat):
+        if heard is None or heard.beat is None or agrees(row, heard.beat) or not seen.connected(row.id):
             continue
-        found.append(_difference(view, row, heard.beat))
+        found.append(Difference(recorder=row.id, epoch=heard.beat.epoch, claims=_claim(view, row, heard.beat)))
     return tuple(sorted(found, key=lambda difference: difference.recorder))
 
 
-def _difference(view: View, row: Recorder, beat: Beat) -> Difference:
-    says = f"{row.name} reports epoch {beat.epoch}, newer than {row.assignment.epoch} in system data"
-    if beat.mode is not Mode.STANDBY and beat.home == row.id:
-        becomes: Assignment = Recording(epoch=beat.epoch)
-        sentence = f"{says}: it records its own cameras, and will be a normal recorder."
-    elif beat.mode is not Mode.STANDBY and beat.home is not None and beat.home in view.recorders:
-        becomes = Acting(epoch=beat.epoch, for_recorder=beat.home, failover=failover_id(0))
-        sentence = f"{says}: it records for {view.recorders[beat.home].name}, and will act for it."
-        return Difference(recorder=row.id, epoch=beat.epoch, becomes=becomes, acts_for=beat.home, sentence=sentence)
-    elif row.role is Role.FAILOVER:
-        becomes = Standby(epoch=beat.epoch)
-        sentence = f"{says}: it waits, and will be on standby."
-    else:
-        return Difference(
-            recorder=row.id,
-            epoch=beat.epoch,
-            becomes=None,
-            acts_for=None,
-            sentence=f"{says}: it was told to stand down; it will record again unless another server acts for it.",
-        )
-    return Difference(recorder=row.id, epoch=beat.epoch, becomes=becomes, acts_for=None, sentence=sentence)
+def _claim(view: View, row: Recorder, beat: Beat) -> RecorderId | None:
+    """Whose cameras it says that it records, if that makes sense: its own, or as a failover server those of a standard recorder."""
+    home = view.recorders.get(beat.home) if beat.home is not None and beat.mode is not Mode.STANDBY else None
+    if home is None or (home.id != row.id and (row.role, home.role) != (Role.FAILOVER, Role.STANDARD)):
+        return None
+    return home.id
 
 
 def findings(view: View, seen: Seen) -> tuple[Finding, ...]:
-    """The differences as people confirm them."""
-    return tuple(Finding(recorder=found.recorder, sentence=found.sentence) for found in differences(view, seen))
+    """The differences as people confirm them, each with what confirming will do."""
+    found = differences(view, seen)
+    if not found:
+        return ()
+    settled = _Settlement(view, seen, found, COORDINATOR, Instant(mono_ms=0, wall_ms=0))
+    return tuple(Finding(recorder=difference.recorder, sentence=settled.sentence(difference)) for difference in found)
 
 
 def confirmed(view: View, seen: Seen, actor: Actor, now: Instant) -> f.ReconcileConfirmed:
     """The fact that accepts all present differences: the higher epoch wins, and the coordinator goes on above the highest."""
-    found = differences(view, seen)
-    beats = [heard.beat for row, heard in seen.recorders.items() if heard.beat is not None and row in view.recorders]
-    highest = Epoch(max([beat.epoch for beat in beats] + [view.next_epoch - 1]))
-    winners: dict[RecorderId, Difference] = {}
-    for difference in found:
-        home = difference.acts_for or difference.recorder
-        if difference.becomes is not None and (home not in winners or winners[home].epoch < difference.epoch):
-            winners[home] = difference
-    adjustments: list[f.Adjustment] = []
-    number, spare = view.next_number, Epoch(highest + 1)
-    for home in sorted(winners):
-        winner = winners[home]
-        assert winner.becomes is not None, "only differences that become something win"
-        if winner.acts_for is None:
-            adjustments.append(f.Adjustment(recorder=winner.recorder, assignment=winner.becomes))
-            continue
-        entry = _entry(view, winner, number, actor, now)
-        number += 1
-        adjustments.append(
-            f.Adjustment(recorder=home, assignment=Broken(epoch=winner.epoch, failover=entry.id), entry=entry),
-        )
-        adjustments.append(
-            f.Adjustment(recorder=winner.recorder, assignment=Acting(epoch=winner.epoch, for_recorder=home, failover=entry.id))
-        )
-    taken = {adjustment.recorder for adjustment in adjustments}
-    for difference in found:
-        if difference.recorder not in taken:
-            # A loser, or a recorder that was told to stand down and that nobody replaces: under a new epoch, as its role says.
-            role = view.recorders[difference.recorder].role
-            assignment: Assignment = Recording(epoch=spare) if role is Role.STANDARD else Standby(epoch=spare)
-            adjustments.append(f.Adjustment(recorder=difference.recorder, assignment=assignment))
-            taken.add(difference.recorder)
-            spare = Epoch(spare + 1)
-    adjustments += _displaced(view, adjustments, taken, spare)
-    settled = tuple(sorted(row for row in view.recorders if seen.connected(row)))
-    used = max([adjustment.assignment.epoch for adjustment in adjustments] + [highest])
-    return f.ReconcileConfirmed(adjustments=tuple(adjustments), settled=settled, highest_epoch=Epoch(used))
+    settlement = _Settlement(view, seen, differences(view, seen), actor, now)
+    reported = (row for row in view.recorders if seen.connected(row) and seen.of(row).beat is not None)
+    used = max([adjustment.assignment.epoch for adjustment in settlement.adjustments] + [settlement.highest])
+    return f.ReconcileConfirmed(adjustments=tuple(settlement.adjustments), settled=tuple(sorted(reported)), highest_epoch=Epoch(used))
 
 
-def _displaced(view: View, adjustments: list[f.Adjustment], taken: set[RecorderId], spare: Epoch) -> list[f.Adjustment]:
-    """Servers that system data has acting for a home that another one proved to hold: they wait again."""
-    homes = {
-        adjustment.assignment.for_recorder if isinstance(adjustment.assignment, Acting) else adjustment.recorder
-        for adjustment in adjustments
-        if isinstance(adjustment.assignment, Acting | Recording)
-    }
-    displaced = []
-    for row in view.recorders.values():
-        if row.id not in taken and isinstance(row.assignment, Acting) and row.assignment.for_recorder in homes:
-            displaced.append(f.Adjustment(recorder=row.id, assignment=Standby(epoch=spare), entry=_closed(view, row.assignment)))
-            spare = Epoch(spare + 1)
-    return displaced
+class _Settlement:
+    """What becomes of every recorder when the present differences are accepted.
 
+    after: all assignments as they will be. adjustments: those that change, in the order in which they are applied, each with the entry
+    that it opens, changes or closes.
+    """
 
-def _closed(view: View, acting: Acting) -> Failover | None:
-    entry = view.failovers.get(acting.failover)
-    if entry is None:
+    def __init__(self, view: View, seen: Seen, found: tuple[Difference, ...], actor: Actor, now: Instant) -> None:
+        self.view, self.actor, self.now = view, actor, now
+        beats = [heard.beat.epoch for row, heard in seen.recorders.items() if heard.beat is not None and row in view.recorders]
+        self.highest = Epoch(max([*beats, view.next_epoch - 1]))
+        self.after: dict[RecorderId, Assignment] = {row.id: row.assignment for row in view.recorders.values()}
+        self.adjustments: list[f.Adjustment] = []
+        self._numbers = count(view.next_number)
+        self._epochs: Iterator[int] = count(self.highest + 1)
+        self._winners(found)
+        self._others(found)
+        self._orphans()
+        self._close_entries()
+
+    def _put(self, recorder: RecorderId, assignment: Assignment, entry: Failover | None = None) -> None:
+        self.after[recorder] = assignment
+        self.adjustments.append(f.Adjustment(recorder=recorder, assignment=assignment, entry=entry))
+
+    def _spare(self) -> Epoch:
+        return Epoch(next(self._epochs))
+
+    def holder(self, home: RecorderId) -> RecorderId | None:
+        """Who will have the cameras of the home."""
+        for recorder, assignment in self.after.items():
+            match assignment:
+                case Recording() if recorder == home:
+                    return recorder
+                case Acting(for_recorder=acted_for) if acted_for == home:
+                    return recorder
         return None
-    return msgspec.structs.replace(entry, phase=Phase.SUPERSEDED, note="Ended by a reconcile: another server proved to hold the cameras.")
 
+    def _winners(self, found: tuple[Difference, ...]) -> None:
+        """Of all who record for one home the highest epoch has it, be it in a report or in system data."""
+        differing = {difference.recorder for difference in found}
+        best: dict[RecorderId, Difference] = {}
+        for difference in found:
+            home = difference.claims
+            if home is not None and (home not in best or best[home].epoch < difference.epoch):
+                best[home] = difference
+        for home, winner in sorted(best.items()):
+            holder = self.holder(home)
+            if holder is not None and holder not in differing and self.after[holder].epoch >= winner.epoch:
+                continue
+            if winner.recorder == home:
+                self._put(home, Recording(epoch=winner.epoch))
+            else:
+                entry = self._entry_of(winner, home)
+                self._put(home, Broken(epoch=winner.epoch, failover=entry.id), entry)
+                self._put(winner.recorder, Acting(epoch=winner.epoch, for_recorder=home, failover=entry.id))
+            if holder is not None and holder not in (home, winner.recorder):
+                self._put(holder, Standby(epoch=self._spare()))
 
-def _entry(view: View, winner: Difference, number: int, actor: Actor, now: Instant) -> Failover:
-    """The log entry for a failover of which the journal knows nothing any more; a failback can start from it."""
-    assert winner.acts_for is not None, "an entry explains who acts for whom"
-    home = view.recorders[winner.acts_for]
-    return Failover(
-        id=failover_id(number),
-        number=number,
-        recorder=home.id,
-        home=home.id,
-        group=home.group or next(iter(view.groups)),
-        trigger=Trigger.MANUAL,
-        actor=actor,
-        phase=Phase.READY,
-        started_ms=now.wall_ms,
-        ended_ms=now.wall_ms,
-        server=winner.recorder,
-        epoch=winner.epoch,
-        previous_epoch=home.assignment.epoch,
-        documents=home.documents,
-        moved=tuple(camera.id for camera in home.settings.cameras if camera.moves),
-        note="Found by a reconcile: the journal had lost this failover.",
-    )
+    def _others(self, found: tuple[Difference, ...]) -> None:
+        """Who waits, was told to stand down, or recorded under an older epoch than the winner."""
+        settled = {adjustment.recorder for adjustment in self.adjustments}
+        for difference in found:
+            recorder = difference.recorder
+            if recorder in settled:
+                continue
+            if self.view.recorders[recorder].role is Role.FAILOVER:
+                self._put(recorder, Standby(epoch=difference.epoch if difference.claims is None else self._spare()))
+                continue
+            acting = self.after.get(self.holder(recorder) or recorder)
+            if isinstance(acting, Acting):
+                self._put(recorder, Broken(epoch=self._spare(), failover=acting.failover))
+            else:
+                self._put(recorder, Recording(epoch=self._spare()))
+
+    def _orphans(self) -> None:
+        """Cameras that nobody would have any more belong to their own recorder again, so that its failure is noticed (SPEC 2)."""
+        for row in self.view.recorders.values():
+            if row.role is Role.STANDARD and isinstance(self.after[row.id], Broken) and self.holder(row.id) is None:
+                self._put(row.id, Recording(epoch=self._spare()))
+
+    def _close_entries(self) -> None:
+        """Open entries whose failover server turned out to do something else."""
+        for failover in self.view.open:
+            entry = self.view.failovers[failover]
+            if entry.server is None:
+                continue
+            assignment = self.after[entry.server]
+            if isinstance(assignment, Reserved | Acting) and assignment.failover == entry.id:
+                continue
+            phase = Phase.CANCELLED if entry.phase.before_commit else Phase.SUPERSEDED
+            note = "Ended by a reconcile: the servers report other assignments than system data had."
+            closed = replace(entry, phase=phase, note=note, ended_ms=self.now.wall_ms)
+            self._put(entry.server, assignment, closed)
+
+    def _entry_of(self, winner: Difference, home: RecorderId) -> Failover:
+        """The entry that explains who acts for whom: the one that system data has, or a new one, from which a failback can start."""
+        row, server = self.view.recorders[home], self.view.recorders[winner.recorder]
+        known = server.assignment
+        if isinstance(known, Acting) and known.for_recorder == home and known.failover in self.view.open:
+            return replace(self.view.failovers[known.failover], epoch=winner.epoch)
+        number = next(self._numbers)
+        return Failover(
+            id=failover_id(number),
+            number=number,
+            recorder=home,
+            home=home,
+            group=row.group or server.group or GroupId(""),
+            trigger=Trigger.MANUAL,
+            actor=self.actor,
+            phase=Phase.READY,
+            started_ms=self.now.wall_ms,
+            ended_ms=self.now.wall_ms,
+            server=winner.recorder,
+            epoch=winner.epoch,
+            previous_epoch=row.assignment.epoch,
+            documents=row.documents,
+            moved=tuple(camera.id for camera in row.settings.cameras if camera.moves),
+            note="Found by a reconcile: the journal had lost this failover.",
+        )
+
+    def sentence(self, difference: Difference) -> str:
+        """What the recorder says of itself, and what confirming makes of it."""
+        row = self.view.recorders[difference.recorder]
+        says = f"{row.name} reports epoch {difference.epoch}, newer than {row.assignment.epoch} in system data"
+        does = "it waits"
+        if difference.claims == row.id:
+            does = "it records its own cameras"
+        elif difference.claims is not None:
+            does = f"it records for {self._name(difference.claims)}"
+        return f"{says}: {does}, and {self._outcome(row.id)}."
+
+    def _outcome(self, recorder: RecorderId) -> str:
+        match self.after[recorder]:
+            case Recording():
+                return "will be a normal recorder"
+            case Acting(for_recorder=home):
+                return f"will act for {self._name(home)}"
+            case Broken(failover=failover):
+                return f"stays replaced by {self._name(self._server_of(failover, recorder))}"
+            case _:
+                return "will be on standby"
+
+    def _server_of(self, failover: FailoverId, home: RecorderId) -> RecorderId:
+        """Who acts for a recorder that stays broken."""
+        acting = (recorder for recorder, known in self.after.items() if isinstance(known, Acting) and known.failover == failover)
+        return next(acting, home)
+
+    def _name(self, recorder: RecorderId) -> str:
+        return self.view.recorders[recorder].name

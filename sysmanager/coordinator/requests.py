@@ -14,7 +14,7 @@ from sysmanager.coordinator.failover import FAILOVER_TABLE, open_entry
 from sysmanager.coordinator.inputs import Asked
 from sysmanager.coordinator.reconcile import confirmed, findings
 from sysmanager.coordinator.seen import Seen
-from sysmanager.coordinator.state import View, governing, open_failover_of
+from sysmanager.coordinator.state import View, governing, open_failover_of, tasks_of
 from sysmanager.coordinator.table import Case, On, find
 from sysmanager.domain.failover import Failover, Reason, Trigger
 from sysmanager.domain.ids import Epoch, FailoverId, RecorderId, is_identifier
@@ -34,9 +34,12 @@ from sysmanager.domain.recorder import (
 )
 from sysmanager.domain.rights import missing_right
 from sysmanager.protocol import clients as c
+from sysmanager.protocol.recorders import Mode
 
 TEXT_LIMIT = 120
 """Longest name or address."""
+
+DESCRIPTION_LIMIT = 1000
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,12 +135,15 @@ def failover_stops(view: View, seen: Seen, row: Recorder) -> list[tuple[str, Rea
     elif not any(seen.connected(server.id) for server in others):
         sentence = f"No failover server of the group {group.name} is connected; switch one on."
         stops.append((sentence, Reason.NO_CONNECTION))
-    if row.home is not None and view.recorders[row.home].documents is None:
-        sentence = f"The settings of {governor.name} are not in the cache yet; connect it once so that they can be fetched."
-        stops.append((sentence, Reason.NO_SETTINGS))
     if view.reconcile is not None and not view.reconcile.confirmed:
         stops.append(("The coordinator is reconciling; confirm what differs first.", Reason.WRONG_STATE_OF_SERVER))
     return stops
+
+
+def cached(view: View, row: Recorder) -> bool:
+    """Whether the documents of the tasks that the recorder has are in the cache; without them a failover waits."""
+    home = view.recorders.get(row.home) if row.home is not None else None
+    return home is not None and tasks_of(row, home).documents is not None
 
 
 def _start_failover(view: View, seen: Seen, request: c.StartFailover, now: Instant) -> tuple[tuple[f.AnyFact, ...], c.Done]:
@@ -152,7 +158,8 @@ def _start_failover(view: View, seen: Seen, request: c.StartFailover, now: Insta
         case (f.FailoverQueued(opening=opening),):
             done = c.Done(sentence=f"Failover of {row.name} waits for another one of its group.", failover=opening.failover)
         case (f.FailoverWaiting(failover=failover_id),):
-            done = c.Done(sentence=f"Failover of {row.name} waits for a failover server that fits.", failover=failover_id)
+            what = "a failover server that fits" if cached(view, row) else "its settings, which are not in the cache yet"
+            done = c.Done(sentence=f"Failover of {row.name} waits for {what}.", failover=failover_id)
         case _:
             raise _No(f"{row.name} cannot be failed over.", Reason.WRONG_STATE_OF_SERVER)
     return facts, done
@@ -192,7 +199,10 @@ def _add_recorder(view: View, seen: Seen, request: c.AddRecorder) -> tuple[tuple
     _validate(view, request.fields, None)
     announced = seen.unknown.get(request.id)
     fields = request.fields
-    epoch = view.next_epoch if fields.role is Role.FAILOVER else (announced.epoch if announced is not None else Epoch(0))
+    epoch = view.next_epoch if fields.role is Role.FAILOVER else Epoch(0)
+    if announced is not None and (fields.role is Role.STANDARD or announced.mode is Mode.STANDBY):
+        # It brings the number it has; who records for another one does not, so that a person sees what differs.
+        epoch = Epoch(max(epoch, announced.epoch))
     row = Recorder(
         id=request.id,
         name=fields.name,
@@ -230,13 +240,17 @@ def _edit_recorder(view: View, request: c.EditRecorder) -> tuple[tuple[f.AnyFact
     return (fact,), c.Done(sentence=f"The settings of {fields.name} were saved.")
 
 
+def _is_text(text: str, limit: int) -> bool:
+    return bool(text.strip()) and len(text) <= limit and text.isprintable()
+
+
 def _validate(view: View, fields: RecorderEdit, row: Recorder | None) -> None:
-    if not fields.name.strip() or len(fields.name) > TEXT_LIMIT:
-        raise _No(f"The name of a server has 1 to {TEXT_LIMIT} characters; correct the field name.")
+    if not _is_text(fields.name, TEXT_LIMIT):
+        raise _No(f"The name of a server has 1 to {TEXT_LIMIT} printable characters; correct the field name.")
     if any(other.name == fields.name and (row is None or other.id != row.id) for other in view.recorders.values()):
         raise _No(f"Another server is named {fields.name} already; choose a different name.")
-    if len(fields.address) > TEXT_LIMIT:
-        raise _No(f"The address of a server has at most {TEXT_LIMIT} characters; correct the field address.")
+    if fields.address and not _is_text(fields.address, TEXT_LIMIT):
+        raise _No(f"The address of a server has at most {TEXT_LIMIT} printable characters; correct the field address.")
     if fields.group is not None and fields.group not in view.groups:
         raise _No(f"There is no group {fields.group}; add it first or choose another one.")
     if fields.role is Role.FAILOVER and fields.group is None:
@@ -254,15 +268,19 @@ def _remove_recorder(view: View, recorder: RecorderId) -> tuple[tuple[f.AnyFact,
 
 
 def _in_open_entry(view: View, recorder: RecorderId) -> bool:
-    return any(recorder in (entry.recorder, entry.home, entry.server) for entry in (view.failovers[open_id] for open_id in view.open))
+    return bool(view.open_with.get(recorder))
 
 
 def _save_group(view: View, request: c.SaveGroup) -> tuple[tuple[f.AnyFact, ...], c.Done]:
     group = request.group
     if not is_identifier(group.id):
         raise _No("The id of a group has letters, digits, - and _ only, 64 at most; correct the field id.")
-    if not group.name.strip() or len(group.name) > TEXT_LIMIT:
-        raise _No(f"The name of a group has 1 to {TEXT_LIMIT} characters; correct the field name.")
+    if not _is_text(group.name, TEXT_LIMIT):
+        raise _No(f"The name of a group has 1 to {TEXT_LIMIT} printable characters; correct the field name.")
+    if group.description.strip() and not _is_text(group.description.replace("\n", " "), DESCRIPTION_LIMIT):
+        raise _No(f"The description of a group has at most {DESCRIPTION_LIMIT} printable characters; correct the field description.")
+    if len(set(group.preference)) != len(group.preference):
+        raise _No("The order of the group names a server twice; correct the field preference.")
     if any(other.name == group.name and other.id != group.id for other in view.groups.values()):
         raise _No(f"Another group is named {group.name} already; choose a different name.")
     for server in group.preference:
@@ -277,7 +295,7 @@ def _remove_group(view: View, request: c.RemoveGroup) -> tuple[tuple[f.AnyFact, 
         raise _No(f"There is no group {request.group}; see the list of groups.")
     if view.members.get(group.id):
         raise _No(f"The group {group.name} has servers in it; move them to another group first.")
-    if any(view.failovers[open_id].group == group.id for open_id in view.open):
+    if view.open_in.get(group.id):
         raise _No(f"The group {group.name} has an open failover; end it first.")
     return (f.GroupRemoved(group=group.id),), c.Done(sentence=f"The group {group.name} was removed.")
 

@@ -7,6 +7,7 @@ a recorder that already does what the order says answers the same again (SPEC 6,
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
@@ -16,6 +17,16 @@ from sysmanager.domain.ids import CameraId, DocumentHash, Epoch, FailoverId, Ins
 BEAT_INTERVAL_MS = 1000
 BEACON_INTERVAL_MS = 500
 """The coordinator's beacon tells recorders that it is there, and is its own canary: what it hears of itself proves that it can hear."""
+
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""A number as a recorder may report it: not negative, and exact in every program that reads JSON."""
+
+EpochReport = Annotated[Epoch, msgspec.Meta(ge=0, le=2**53)]
+"""An epoch as a recorder may report it: one beyond all reason would be the highest of the site for ever."""
+
+CAMERAS_LIMIT = 1024
+DISKS_LIMIT = 64
 
 
 class Mode(StrEnum):
@@ -45,8 +56,8 @@ class CameraBeat(msgspec.Struct, frozen=True, array_like=True):
 
     camera: CameraId
     state: CameraState
-    first_frame_ms: int = 0
-    last_frame_ms: int = 0
+    first_frame_ms: Count = 0
+    last_frame_ms: Count = 0
 
 
 class DiskBeat(msgspec.Struct, frozen=True, array_like=True):
@@ -54,8 +65,8 @@ class DiskBeat(msgspec.Struct, frozen=True, array_like=True):
 
     path: str
     writable: bool
-    free_mb: int
-    total_mb: int
+    free_mb: Count
+    total_mb: Count
     problem: str = ""
 
 
@@ -69,20 +80,20 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
 
     recorder: RecorderId
     instance: InstanceId
-    boot: int
-    sequence: int
-    wall_ms: int
+    boot: Count
+    sequence: Count
+    wall_ms: Count
     version: str
     mode: Mode
-    epoch: Epoch
+    epoch: EpochReport
     home: RecorderId | None
     documents: DocumentSet | None
     without: tuple[CameraId, ...] = ()
-    disks: tuple[DiskBeat, ...] = ()
-    cameras: tuple[CameraBeat, ...] = ()
-    camera_limit: int = 64
-    bitrate_limit_kbps: int = 400_000
-    vca_channels: int = 0
+    disks: Annotated[tuple[DiskBeat, ...], msgspec.Meta(max_length=DISKS_LIMIT)] = ()
+    cameras: Annotated[tuple[CameraBeat, ...], msgspec.Meta(max_length=CAMERAS_LIMIT)] = ()
+    camera_limit: Count = 64
+    bitrate_limit_kbps: Count = 400_000
+    vca_channels: Count = 0
     plugins: tuple[str, ...] = ()
     practice: bool = False
 
@@ -100,9 +111,9 @@ class WatchdogBeat(msgspec.Struct, frozen=True, kw_only=True, tag="watchdog"):
 
     recorder: RecorderId
     instance: InstanceId
-    wall_ms: int
+    wall_ms: Count
     service: ServiceState
-    failed_starts: int = 0
+    failed_starts: Count = 0
     sentence: str = ""
 
 
@@ -163,7 +174,7 @@ class RefusalReason(StrEnum):
 class Obeyed(msgspec.Struct, frozen=True, kw_only=True, tag="obeyed"):
     """Answer: the order is saved durably and carried out. `documents`: the hashes of what is applied now."""
 
-    epoch: Epoch
+    epoch: EpochReport
     documents: DocumentSet | None = None
 
 
@@ -172,23 +183,23 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
 
     reason: RefusalReason
     sentence: str
-    epoch: Epoch = Epoch(0)
+    epoch: EpochReport = Epoch(0)
 
 
 class FootageSpan(msgspec.Struct, frozen=True, kw_only=True):
     """Footage of one camera under one epoch: wall-clock milliseconds of its first and last frame, frames and segments."""
 
     camera: CameraId
-    first_frame_ms: int
-    last_frame_ms: int
-    frames: int
-    segments: int
+    first_frame_ms: Count
+    last_frame_ms: Count
+    frames: Count
+    segments: Count
 
 
 class Footage(msgspec.Struct, frozen=True, kw_only=True, tag="footage"):
     """Answer to `ReportFootage`; cameras without footage are not in it."""
 
-    epoch: Epoch
+    epoch: EpochReport
     spans: tuple[FootageSpan, ...] = ()
 
 
@@ -200,7 +211,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):
 
     recorder: RecorderId
     instance: InstanceId
-    epoch: Epoch
+    epoch: EpochReport
     home: RecorderId | None
 
 
