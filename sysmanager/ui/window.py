@@ -1,11 +1,11 @@
 """The main window, and how a program makes one.
 
-    store = make_store(client.actor)
-    session = Session(client, store, switcher)            # ui.operations; starts nothing yet
-    window = create_main_window(store, session, settings=QSettings(path, QSettings.Format.IniFormat), controls=None, guard=None)
-    window.show(); window.start()                         # inside a running asyncio loop that also runs Qt
-    ... window.closed is emitted ...
-    await window.end()
+store = make_store(client.actor)
+session = Session(client, store, switcher)            # ui.operations; starts nothing yet
+window = create_main_window(store, session, settings=QSettings(path, QSettings.Format.IniFormat), controls=None, guard=None)
+window.show(); window.start()                         # inside a running asyncio loop that also runs Qt
+... window.closed is emitted ...
+await window.end()
 """
 
 from __future__ import annotations

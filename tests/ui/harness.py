@@ -1,6 +1,6 @@
 """Opens the main window on a site in memory, and drives Qt and asyncio in turn; also paints pictures of it:
 
-    QT_QPA_PLATFORM=offscreen python -m tests.ui.harness OUT_DIR
+QT_QPA_PLATFORM=offscreen python -m tests.ui.harness OUT_DIR
 """
 
 from __future__ import annotations

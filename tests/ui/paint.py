@@ -6,12 +6,14 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from PySide6.QtWidgets import QApplication, QWidget
 
 from sysmanager.api import Check, Level, Refused, Snapshot
+from sysmanager.domain.ids import FailoverId
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.ui.state.conditions import Action
 from sysmanager.ui.state.events import FailoverSelected, FieldsEdited, LinkChanged, NoticeShown, PlaceSelected
@@ -50,7 +52,7 @@ def _trigger(name: str, action: Action) -> Scene:
 
 def _details(entry: int) -> Scene:
     def scene(opened: Opened) -> QWidget | None:
-        opened.store.dispatch(FailoverSelected(site.FailoverId(f"F{entry:05}")))
+        opened.store.dispatch(FailoverSelected(FailoverId(f"F{entry:05}")))
         opened.window.actions_[Action.DETAILS].trigger()
         return opened.window.dialogs.opened
 
@@ -146,8 +148,7 @@ async def paint(out: Path, wanted: set[str], sizes: tuple[tuple[int, int], ...])
                 await opened.show(width, height)
                 shown = scene(opened) or opened.window
                 if isinstance(shown, PreviewDialog):
-                    dialog = shown
-                    await until(lambda: dialog.ready)
+                    await until(partial(getattr, shown, "ready"))
                 for choice in (ThemeChoice.LIGHT, ThemeChoice.DARK):
                     theme.choose(choice)
                     for _ in range(20):

@@ -219,23 +219,46 @@ def past_failover(number: int) -> Failover:
     at = NOW_MS - (33 - number) * 7 * 3_600_000
     kind = number % 6
     if kind == 0:
-        return failover(number, recorder, Phase.CANCELLED, started_ms=at, ended_ms=at + 4000, moved=(), note="the recorder is back", reason=Reason.CANCELLED)
+        return failover(
+            number,
+            recorder,
+            Phase.CANCELLED,
+            started_ms=at,
+            ended_ms=at + 4000,
+            moved=(),
+            note="the recorder is back",
+            reason=Reason.CANCELLED,
+        )
     if kind == 3:
         attempts = tuple(
             Attempt(number=n, server=rid(f"TB-FO-0{n}"), epoch=Epoch(n), end=AttemptEnd.LOST, sentence="no answer for 5 s") for n in (1, 2)
         )
         return failover(
-            number, recorder, Phase.FAILED, started_ms=at, ended_ms=at + 12_000, trigger=Trigger.SERVICE, moved=(),
-            not_moved=tuple(NotMoved(camera=CameraId(f"{recorder}-C{n:02}"), name=f"Camera {n}", sentence="no failover server") for n in range(16)),
-            attempts=attempts, steps=(*steps(3), *steps(3, 2, 2)), note="two failover servers were lost", reason=Reason.NO_CONNECTION,
-        )  # fmt: skip
+            number,
+            recorder,
+            Phase.FAILED,
+            started_ms=at,
+            ended_ms=at + 12_000,
+            trigger=Trigger.SERVICE,
+            moved=(),
+            not_moved=tuple(
+                NotMoved(camera=CameraId(f"{recorder}-C{n:02}"), name=f"Camera {n}", sentence="no failover server") for n in range(16)
+            ),
+            attempts=attempts,
+            steps=(*steps(3), *steps(3, 2, 2)),
+            note="two failover servers were lost",
+            reason=Reason.NO_CONNECTION,
+        )
     trigger = (Trigger.MANUAL, Trigger.CONNECTION, Trigger.DISKS)[number // 2 % 3]
     actor = Actor(name="admin", role=RoleName.ADMINISTRATOR) if trigger is Trigger.MANUAL else COORDINATOR
     back = Failback(actor=ADMIN, started_ms=at + 900_000, epoch=Epoch(9), steps=steps(11), ended_ms=at + 900_700)
     return msgspec.structs.replace(
         ready_failover(number, recorder, "TA-FO-01" if recorder.startswith("TA") else "TB-FO-01", trigger=trigger, actor=actor),
-        started_ms=at, phase=Phase.RETURNED, failback=back, to_do=(),
-    )  # fmt: skip
+        started_ms=at,
+        phase=Phase.RETURNED,
+        failback=back,
+        to_do=(),
+    )
 
 
 def system(**more: object) -> SystemRow:
@@ -253,40 +276,67 @@ def system(**more: object) -> SystemRow:
 
 def harbour() -> Snapshot:
     """Thirteen servers: one silent with its countdown, one acting, one waiting, one with a lost disk; 34 entries in the log."""
-    f_ready, f_waiting, f_running = FailoverId("F00033"), FailoverId("F00032"), FailoverId("F00034")
+    f_ready, f_running = FailoverId("F00033"), FailoverId("F00034")
     recorders = (
         server("TA-REC-01", A),
         server("TA-REC-02", A, number=32),
         server(
-            "TA-REC-03", A, number=25, condition="silent", health=Health.BAD, connection=Connection.SILENT, silence_ms=46_200,
-            countdown_ms=13_800, countdown_cause="connection lost", state=None,
+            "TA-REC-03",
+            A,
+            number=25,
+            condition="silent",
+            health=Health.BAD,
+            connection=Connection.SILENT,
+            silence_ms=46_200,
+            countdown_ms=13_800,
+            countdown_cause="connection lost",
+            state=None,
         ),
         server("TA-REC-04", A, condition="1 disk lost", health=Health.WARNING, lost_disks=1, number=16),
         server(
-            "TA-REC-05", A, assignment=Broken(epoch=Epoch(3), failover=f_ready), condition="connected again", health=Health.WARNING,
-            stable_ms=192_000, failover=f_ready,
+            "TA-REC-05",
+            A,
+            assignment=Broken(epoch=Epoch(3), failover=f_ready),
+            condition="connected again",
+            health=Health.WARNING,
+            stable_ms=192_000,
+            failover=f_ready,
         ),
         server(
-            "TA-FO-01", A, role=Role.FAILOVER, assignment=Acting(epoch=Epoch(7), for_recorder=rid("TA-REC-05"), failover=f_ready),
-            condition="acting for TA-REC-05", failover=f_ready,
+            "TA-FO-01",
+            A,
+            role=Role.FAILOVER,
+            assignment=Acting(epoch=Epoch(7), for_recorder=rid("TA-REC-05"), failover=f_ready),
+            condition="acting for TA-REC-05",
+            failover=f_ready,
         ),
         server("TA-FO-02", A, role=Role.FAILOVER, condition="standby"),
         server("TB-REC-01", B, number=48),
-        server("TB-REC-02", B, number=16, hold=HoldRow(cause=HoldCause.ABORT, actor=ADMIN, since_wall_ms=NOW_MS - 60_000), health=Health.BAD),
+        server(
+            "TB-REC-02", B, number=16, hold=HoldRow(cause=HoldCause.ABORT, actor=ADMIN, since_wall_ms=NOW_MS - 60_000), health=Health.BAD
+        ),
         server("TB-REC-03", B, number=64, condition="not seen yet", health=Health.UNKNOWN, connection=Connection.NOT_SEEN, state=None),
         server("TB-REC-04", B, condition="recording service failed", health=Health.BAD, service=ServiceState.FAILED, failover=f_running),
         server("TB-FO-01", B, role=Role.FAILOVER, condition="standby"),
         server(
-            "TB-FO-02", B, role=Role.FAILOVER,
-            assignment=Reserved(epoch=Epoch(8), for_recorder=rid("TB-REC-04"), failover=f_running), condition="reserved for TB-REC-04",
+            "TB-FO-02",
+            B,
+            role=Role.FAILOVER,
+            assignment=Reserved(epoch=Epoch(8), for_recorder=rid("TB-REC-04"), failover=f_running),
+            condition="reserved for TB-REC-04",
         ),
-    )  # fmt: skip
+    )
     failovers = (
         *(past_failover(number) for number in range(1, 32)),
         failover(32, "TB-REC-01", Phase.WAITING, reason=Reason.NO_FAILOVER_SERVER, moved=(), started_ms=NOW_MS - 7_200_000),
         ready_failover(33, "TA-REC-05", "TA-FO-01"),
         failover(
-            34, "TB-REC-04", Phase.FETCHED, trigger=Trigger.SERVICE, server=rid("TB-FO-02"), steps=(*steps(3), *steps(3, 2, 2)),
+            34,
+            "TB-REC-04",
+            Phase.FETCHED,
+            trigger=Trigger.SERVICE,
+            server=rid("TB-FO-02"),
+            steps=(*steps(3), *steps(3, 2, 2)),
             started_ms=NOW_MS - 2000,
             verdicts=(
                 Verdict(server=rid("TB-FO-01"), rank=1, sentence="Fits: 24 of 24 cameras."),
@@ -297,14 +347,16 @@ def harbour() -> Snapshot:
                 Attempt(number=2, server=rid("TB-FO-02"), epoch=Epoch(8)),
             ),
         ),
-    )  # fmt: skip
+    )
     alarms = (
         Alarm(key="disk:TA-REC-04", sentence="TA-REC-04 lost the disk D:\\Material; replace it.", since_wall_ms=NOW_MS - 3_000_000),
         Alarm(
-            key="wait:TB-REC-01", sentence="TB-REC-01 waits for a failover server; connect one of Terminal B.",
-            since_wall_ms=NOW_MS - 7_200_000, health=Health.BAD,
+            key="wait:TB-REC-01",
+            sentence="TB-REC-01 waits for a failover server; connect one of Terminal B.",
+            since_wall_ms=NOW_MS - 7_200_000,
+            health=Health.BAD,
         ),
-    )  # fmt: skip
+    )
     groups = (
         Group(id=A, name="Terminal A", description="Gates and quays of the old harbour", preference=(rid("TA-FO-01"), rid("TA-FO-02"))),
         Group(id=B, name="Terminal B", preference=(rid("TB-FO-01"), rid("TB-FO-02"))),
@@ -318,7 +370,9 @@ def empty() -> Snapshot:
         UnknownServer(id=rid("TA-REC-01"), version="9.8.2", cameras=24, standby=False),
         UnknownServer(id=rid("TA-FO-01"), version="9.8.2", cameras=0, standby=True),
     )
-    row = system(site="New site", sentence="Watching no servers yet", watched=0, ready=0, unknown=unknown, practice=False, health=Health.UNKNOWN)
+    row = system(
+        site="New site", sentence="Watching no servers yet", watched=0, ready=0, unknown=unknown, practice=False, health=Health.UNKNOWN
+    )
     return Snapshot(sequence=1, system=row, groups=(), recorders=(), failovers=())
 
 
@@ -326,7 +380,12 @@ def crowded(servers: int = 200, entries: int = 5000) -> Snapshot:
     """A large site with a long log."""
     groups = tuple(Group(id=GroupId(f"g{n}"), name=f"Terminal {n}") for n in range(10))
     rows = tuple(
-        server(f"S{n:03}", groups[n % 10].id, role=Role.FAILOVER if n % 8 == 7 else Role.STANDARD, condition="standby" if n % 8 == 7 else "ready")
+        server(
+            f"S{n:03}",
+            groups[n % 10].id,
+            role=Role.FAILOVER if n % 8 == 7 else Role.STANDARD,
+            condition="standby" if n % 8 == 7 else "ready",
+        )
         for n in range(servers)
     )
     log = tuple(msgspec.structs.replace(past_failover(n % 30), id=FailoverId(f"F{n:05}"), number=n) for n in range(1, entries + 1))
@@ -342,8 +401,12 @@ def reconciling() -> Snapshot:
     )
     snapshot = harbour()
     row = msgspec.structs.replace(
-        snapshot.system, state=CoordinatorState.RECONCILE, findings=findings, health=Health.BAD, sentence="Failover is held until the findings are confirmed",
-    )  # fmt: skip
+        snapshot.system,
+        state=CoordinatorState.RECONCILE,
+        findings=findings,
+        health=Health.BAD,
+        sentence="Failover is held until the findings are confirmed",
+    )
     return msgspec.structs.replace(snapshot, system=row)
 
 

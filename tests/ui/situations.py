@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -19,23 +20,23 @@ R, F, F2 = site.rid("R"), site.rid("F"), site.rid("F2")
 KEY = FailoverId("F00001")
 
 
-def entry(phase: Phase, **more: object) -> Failover:
+def entry(phase: Phase, **more: Any) -> Failover:
     return site.failover(1, "R", phase, server=F, group=site.A, **more)
 
 
-def recording(**more: object) -> RecorderRow:
+def recording(**more: Any) -> RecorderRow:
     return site.server("R", site.A, **more)
 
 
-def standby(**more: object) -> RecorderRow:
+def standby(**more: Any) -> RecorderRow:
     return site.server("F", site.A, role=Role.FAILOVER, **more)
 
 
-def broken(**more: object) -> RecorderRow:
+def broken(**more: Any) -> RecorderRow:
     return recording(assignment=Broken(epoch=Epoch(3), failover=KEY), failover=KEY, **more)
 
 
-def acting(**more: object) -> RecorderRow:
+def acting(**more: Any) -> RecorderRow:
     return standby(assignment=Acting(epoch=Epoch(4), for_recorder=R, failover=KEY), failover=KEY, **more)
 
 
@@ -72,7 +73,7 @@ def _running(key: str) -> UiState:
 
 
 HOLD = HoldRow(cause=HoldCause.PERSON, actor=site.ADMIN, since_wall_ms=site.NOW_MS)
-AWAY = {"connection": Connection.LOST, "health": Health.BAD}
+AWAY: dict[str, Any] = {"connection": Connection.LOST, "health": Health.BAD}
 FAILED_BACK = Failback(actor=site.ADMIN, started_ms=1, epoch=Epoch(5), reason=Reason.SAVING_FAILED)
 
 SITUATIONS: dict[str, UiState] = {

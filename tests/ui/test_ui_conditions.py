@@ -46,7 +46,7 @@ def test_conditions(situation: str) -> None:
 def test_every_reason_is_a_sentence() -> None:
     for _, _, *outcomes in rows():
         for outcome in outcomes:
-            assert outcome in ("enabled", "hidden", "right") or (outcome[0].isupper() or outcome[0] == "R") and outcome.endswith(".")
+            assert outcome in ("enabled", "hidden", "right") or ((outcome[0].isupper() or outcome[0] == "R") and outcome.endswith("."))
 
 
 def test_a_session_without_a_role_may_nothing() -> None:

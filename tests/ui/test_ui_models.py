@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,6 +13,7 @@ from PySide6.QtTest import QAbstractItemModelTester, QSignalSpy
 from PySide6.QtWidgets import QApplication
 
 from sysmanager.domain.failover import FAILBACK_STEPS, FAILOVER_STEPS, Phase
+from sysmanager.domain.ids import FailoverId
 from sysmanager.ui.models import columns
 from sysmanager.ui.models.table import DOT_ROLE, KEY_ROLE, PROGRESS_ROLE, TONE_ROLE, Column, LineTableModel
 from sysmanager.ui.models.tree import NODE_ROLE, ServerTreeModel
@@ -52,7 +55,16 @@ def shown(model: LineTableModel[Line]) -> str:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("", "a b c"), ("a b c", ""), ("a b c", "a c"), ("a c", "a b c"), ("a b c", "c b a"), ("a b c d", "d x a y"), ("a1 b1", "a1 b2"), ("a b", "x y")],
+    [
+        ("", "a b c"),
+        ("a b c", ""),
+        ("a b c", "a c"),
+        ("a c", "a b c"),
+        ("a b c", "c b a"),
+        ("a b c d", "d x a y"),
+        ("a1 b1", "a1 b2"),
+        ("a b", "x y"),
+    ],
 )
 def test_a_table_becomes_what_it_is_shown(table: LineTableModel[Line], before: str, after: str) -> None:
     tester = watched(table)
@@ -131,17 +143,16 @@ def harbour() -> UiState:
 def test_every_table_of_the_interface_shows_every_cell(qapp: QApplication) -> None:
     state = harbour()
     failovers = tuple(state.failovers.values())
-    tables: list[tuple[tuple[Column[object], ...], list[object]]] = [
+    tables: list[tuple[Sequence[Column[Any]], Sequence[object]]] = [
         (columns.LOG_COLUMNS, list(LogBuilder().build(state, site.NOW_MS))),
         (columns.CAMERA_COLUMNS, list(state.recorders[site.rid("TA-REC-03")].cameras)),
         (columns.DISK_COLUMNS, [columns.DiskLine(disk=disk) for disk in site.disks(1)]),
         (columns.STEP_COLUMNS, list(columns.step_lines(FAILOVER_STEPS, site.steps(3), columns.StepsPhase.RUNNING))),
         (columns.CANDIDATE_COLUMNS, list(columns.candidate_lines(failovers[-1].verdicts, failovers[-1], state))),
         (columns.MOVED_COLUMNS, list(columns.moved_lines(failovers[-2], state))),
-    ]  # type: ignore[assignment]  # each table has lines of its own type
+    ]
     for wanted, its_lines in tables:
-        numbers = {id(line): number for number, line in enumerate(its_lines)}
-        model: LineTableModel[object] = LineTableModel(wanted, key=lambda line, numbers=numbers: numbers[id(line)])
+        model: LineTableModel[Any] = LineTableModel(wanted, key=id)
         tester = watched(model)
         model.show(its_lines)
         assert model.rowCount() == len(its_lines) > 0
@@ -179,17 +190,21 @@ def test_a_step_after_a_restart_of_the_coordinator_says_so() -> None:
 
 def test_candidates_say_how_their_attempt_ended() -> None:
     state = harbour()
-    running = state.failovers[site.FailoverId("F00034")]
+    running = state.failovers[FailoverId("F00034")]
     outcomes = {line.name: line.outcome for line in columns.candidate_lines(running.verdicts, running, state)}
     assert outcomes == {"TB-FO-01": "refused: It has no disk G:.", "TB-FO-02": "being tried"}
-    ready = state.failovers[site.FailoverId("F00033")]
-    assert [line.outcome for line in columns.candidate_lines(ready.verdicts, ready, state)] == ["taken", "could be taken", "cannot be taken"]
-    assert [line.outcome for line in columns.candidate_lines(ready.verdicts, None, state)][0] == "would be taken"
+    ready = state.failovers[FailoverId("F00033")]
+    assert [line.outcome for line in columns.candidate_lines(ready.verdicts, ready, state)] == [
+        "taken",
+        "could be taken",
+        "cannot be taken",
+    ]
+    assert next(line.outcome for line in columns.candidate_lines(ready.verdicts, None, state)) == "would be taken"
 
 
 def test_cameras_that_stay_come_first_and_dark_ones_are_named() -> None:
     state = harbour()
-    ready = state.failovers[site.FailoverId("F00033")]
+    ready = state.failovers[FailoverId("F00033")]
     told = columns.moved_lines(ready, state)
     assert not told[0].moved
     assert told[1].name == "Berth 01 west"

@@ -71,19 +71,46 @@ def test_gaps_sizes_and_counts() -> None:
         (recording(), Symbol.RECORDING, Tone.GOOD, "ready", Tone.MUTED),
         (
             recording(connection=Connection.SILENT, health=Health.BAD, condition="silent", countdown_ms=13_800),
-            Symbol.SILENT, Tone.BAD, "silent · fails over in 0:14", Tone.BAD,
+            Symbol.SILENT,
+            Tone.BAD,
+            "silent · fails over in 0:14",
+            Tone.BAD,
         ),
-        (recording(connection=Connection.NOT_SEEN, health=Health.UNKNOWN, condition="not seen yet"), Symbol.NOT_SEEN, Tone.MUTED, "not seen yet", Tone.MUTED),
-        (recording(lost_disks=1, health=Health.WARNING, condition="1 disk lost"), Symbol.DISK_TROUBLE, Tone.WARNING, "1 disk lost", Tone.WARNING),
+        (
+            recording(connection=Connection.NOT_SEEN, health=Health.UNKNOWN, condition="not seen yet"),
+            Symbol.NOT_SEEN,
+            Tone.MUTED,
+            "not seen yet",
+            Tone.MUTED,
+        ),
+        (
+            recording(lost_disks=1, health=Health.WARNING, condition="1 disk lost"),
+            Symbol.DISK_TROUBLE,
+            Tone.WARNING,
+            "1 disk lost",
+            Tone.WARNING,
+        ),
         (recording(service=ServiceState.FAILED, health=Health.BAD), Symbol.SERVICE_TROUBLE, Tone.BAD, "ready", Tone.BAD),
-        (recording(state=CameraState.STALLED, health=Health.WARNING, condition="24 cameras send nothing"), Symbol.CAMERA_TROUBLE, Tone.WARNING, "24 cameras send nothing", Tone.WARNING),
-        (recording(hold=HoldRow(cause=HoldCause.ABORT, actor=site.ADMIN, since_wall_ms=1), health=Health.WARNING), Symbol.RECORDING, Tone.WARNING, "ready · failover held", Tone.BAD),
+        (
+            recording(state=CameraState.STALLED, health=Health.WARNING, condition="24 cameras send nothing"),
+            Symbol.CAMERA_TROUBLE,
+            Tone.WARNING,
+            "24 cameras send nothing",
+            Tone.WARNING,
+        ),
+        (
+            recording(hold=HoldRow(cause=HoldCause.ABORT, actor=site.ADMIN, since_wall_ms=1), health=Health.WARNING),
+            Symbol.RECORDING,
+            Tone.WARNING,
+            "ready · failover held",
+            Tone.BAD,
+        ),
         (standby(condition="standby"), Symbol.STANDBY, Tone.MUTED, "standby", Tone.MUTED),
         (acting(condition="acting for R"), Symbol.ACTING, Tone.ACCENT, "acting for R", Tone.ACCENT),
         (reserved(), Symbol.RESERVED, Tone.ACCENT, "ready", Tone.ACCENT),
         (broken(condition="connected again", stable_ms=192_400), Symbol.BROKEN, Tone.BAD, "connected again · stable 3:12", Tone.MUTED),
     ],
-)  # fmt: skip
+)
 def test_look_of_a_server(row: object, symbol: Symbol, tone: Tone, note: str, note_tone: Tone) -> None:
     look = server_look(row)  # type: ignore[arg-type]  # rows of the table above
     assert (look.symbol, look.tone, look.note, look.note_tone) == (symbol, tone, note, note_tone)
@@ -261,5 +288,3 @@ def test_what_is_wrong_with_an_id_and_a_group() -> None:
     assert forms.new_group_id("Terminal A / Öst", now) == "Terminal-A-st"
     assert forms.new_group_id("terminal-a", now) == "terminal-a-2"
     assert forms.new_group_id("…", now) == "group"
-
-

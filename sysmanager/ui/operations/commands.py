@@ -59,7 +59,9 @@ class Operations:
         self._slow_s = slow_s
 
     async def start_failover(self, recorder: RecorderId) -> Outcome:
-        outcome = await self._request(f"server:{recorder}", f"Starting the failover of {self._name(recorder)}.", StartFailover(recorder=recorder))
+        outcome = await self._request(
+            f"server:{recorder}", f"Starting the failover of {self._name(recorder)}.", StartFailover(recorder=recorder)
+        )
         if outcome.failover is not None:
             self._store.dispatch(FailoverSelected(outcome.failover))
         return outcome

@@ -66,9 +66,7 @@ def _landing(heading: str, preview: Preview, row: RecorderRow, state: UiState) -
     detail = list(warnings)
     if row.documents is not None:
         detail.append(f"Settings cached, revision {row.documents.revision}.")
-    return Situation(
-        heading=heading, tone=Tone.WARNING if warnings or preview.stays else Tone.GOOD, text=text, detail=" ".join(detail)
-    )
+    return Situation(heading=heading, tone=Tone.WARNING if warnings or preview.stays else Tone.GOOD, text=text, detail=" ".join(detail))
 
 
 def _standby(row: RecorderRow, state: UiState) -> Situation:

@@ -57,7 +57,9 @@ class Banners(QWidget):
 
     def render_state(self, state: UiState) -> None:
         lost = state.link is Link.LOST
-        self._link.label.setText(f"No connection to the coordinator: {state.link_sentence} What is shown may be out of date." if lost else "")
+        self._link.label.setText(
+            f"No connection to the coordinator: {state.link_sentence} What is shown may be out of date." if lost else ""
+        )
         self._link.setVisible(lost)
         self._show_findings(state)
         wanted = {notice.number: notice for notice in state.notices if notice.tone is not Tone.GOOD}

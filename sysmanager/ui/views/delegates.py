@@ -140,9 +140,7 @@ def _paint_background(painter: QPainter, option: QStyleOptionViewItem, index: In
     style.drawControl(QStyle.ControlElement.CE_ItemViewItem, plain, painter, plain.widget)
 
 
-def _draw(
-    painter: QPainter, box: QRect, text: str, alignment: object, elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight
-) -> None:
+def _draw(painter: QPainter, box: QRect, text: str, alignment: object, elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:
     shown = painter.fontMetrics().elidedText(text, elide, max(0, box.width()))
     painter.drawText(box, _flags(alignment) | int(Qt.TextFlag.TextSingleLine.value), shown)
 

@@ -8,7 +8,15 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QSplitter, QTableVie
 
 from sysmanager.domain.failover import FAILBACK_STEPS, FAILOVER_STEPS, Failover
 from sysmanager.domain.ids import FailoverId
-from sysmanager.ui.models.columns import CANDIDATE_COLUMNS, MOVED_COLUMNS, STEP_COLUMNS, StepsPhase, candidate_lines, moved_lines, step_lines
+from sysmanager.ui.models.columns import (
+    CANDIDATE_COLUMNS,
+    MOVED_COLUMNS,
+    STEP_COLUMNS,
+    StepsPhase,
+    candidate_lines,
+    moved_lines,
+    step_lines,
+)
 from sysmanager.ui.models.table import LineTableModel
 from sysmanager.ui.state.conditions import Action
 from sysmanager.ui.state.log import is_running, name_of, state_text, state_tone

@@ -82,7 +82,9 @@ class FailoverLog(QWidget):
         self._following = False
         total = len(state.failovers)
         self.view.say_if_empty(
-            "No entry matches the filter." if state.log_filter and total else "No failover yet. Each one will be listed here, with its steps."
+            "No entry matches the filter."
+            if state.log_filter and total
+            else "No failover yet. Each one will be listed here, with its steps."
         )
         shown = f"{len(lines)} of {counted(total, 'entry', 'entries')}" if state.log_filter else counted(total, "entry", "entries")
         self._count.setText(shown)

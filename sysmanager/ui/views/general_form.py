@@ -113,7 +113,11 @@ class GeneralForm(QWidget):
         self._plugins.setWordWrap(True)
         edit = self.editors
         self._left = _half(
-            ("&Name", edit.name), ("A&ddress", edit.address), ("R&ole", edit.role), ("Failover g&roup", edit.group), ("Version", self._version)
+            ("&Name", edit.name),
+            ("A&ddress", edit.address),
+            ("R&ole", edit.role),
+            ("Failover g&roup", edit.group),
+            ("Version", self._version),
         )
         self._right = _half(
             ("Failover", edit.enabled),

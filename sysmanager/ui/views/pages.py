@@ -80,7 +80,9 @@ class AnnouncedServers(QWidget):
         for server in unknown:
             self._layout.addWidget(self._line(server, adding))
         if not unknown:
-            self._layout.addWidget(muted("None yet. Start the VMS server service on a machine and give it the address of this coordinator."))
+            self._layout.addWidget(
+                muted("None yet. Start the VMS server service on a machine and give it the address of this coordinator.")
+            )
 
     def _line(self, server: UnknownServer, adding: Condition) -> QWidget:
         box = QWidget()

@@ -29,7 +29,9 @@ def preview_cameras(preview: Preview, state: UiState) -> tuple[CameraLine, ...]:
     """Those that stay behind first, then those that move, each with what to expect."""
     names = camera_names(state)
     gaps = {gap.camera: gap.gap_ms for gap in preview.expected_gaps}
-    stays = [CameraLine(camera=one.camera, name=one.name or one.camera, moved=False, sentence=f"stays: {one.sentence}") for one in preview.stays]
+    stays = [
+        CameraLine(camera=one.camera, name=one.name or one.camera, moved=False, sentence=f"stays: {one.sentence}") for one in preview.stays
+    ]
     moves = []
     for camera in preview.moves:
         sentence = "moves"

@@ -19,7 +19,6 @@ from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.general_form import GeneralForm
 from sysmanager.ui.views.parts import ActionButton, Chip, keep_primary_icon, muted, rule, wrapped
 
-
 WIDE_PX = 640
 """Narrower than this the lesser buttons stand below the large one."""
 
