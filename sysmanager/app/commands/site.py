@@ -13,7 +13,7 @@ def add(chosen: Any) -> None:
         help="a small real site on this machine, and its rehearsal",
         description="Runs synthetic cameras, a coordinator, two standard recorders and a failover server, each a process of its own, "
         "until Ctrl-C. With --rehearse it kills a recorder, waits for the failover, brings the recorder back, fails back, and checks "
-        "the footage; exit status 0 only if all of it is right. Footage, configuration and logs stay in DIR, and the next run goes on there.",
+        "the footage; exit status 0 only if all of it is right. Footage, settings and logs stay in DIR; the next run goes on there.",
         epilog="example: sysmanager site mysite --cameras 8 --rehearse report.json",
     )
     parser.add_argument("dir", type=Path, metavar="DIR", help="folder of the site, made if it is missing")

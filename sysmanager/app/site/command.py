@@ -1,0 +1,162 @@
+"""Running a site from the command line: what it says, when it ends, and with which exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from sysmanager import api
+from sysmanager.app.ending import end_on_signals
+from sysmanager.app.errors import CommandError
+from sysmanager.app.site.files import SiteFile, set_up
+from sysmanager.app.site.layout import FAILOVER, STANDARD, SiteLayout
+from sysmanager.app.site.rehearsal import Story, check_footage, rehearse, report_of
+from sysmanager.app.site.report import table
+from sysmanager.app.site.running import RunningSite, running_site
+from sysmanager.durable import write_durably
+from sysmanager.journal.lock import DataFolderLock
+
+T = TypeVar("T")
+
+INTERRUPTED = 130
+
+
+class _Interrupted(Exception):
+    """The process was asked to end."""
+
+
+def run_site(folder: Path, cameras: int | None, rehearsal: Path | None) -> int:
+    """Exit status: 0 ended as asked, or the rehearsal went right; 1 the rehearsal found something wrong. Raises `app.errors`."""
+    layout = SiteLayout(folder.resolve())
+    if rehearsal is not None and not rehearsal.absolute().parent.is_dir():
+        raise CommandError(f"There is no folder {rehearsal.absolute().parent} for the report; name another file.")
+    with DataFolderLock(layout.root):
+        site = set_up(layout, cameras, rehearsal=rehearsal is not None)
+        if rehearsal is None:
+            return asyncio.run(_run_until_asked(layout, site))
+        return asyncio.run(_rehearse(layout, site, rehearsal.absolute()))
+
+
+async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
+    """Let it run until it is done or this process is asked to end; then it closes what it has open. Raises _Interrupted."""
+    asked = end_on_signals()
+    task = asyncio.create_task(work)
+    ending = asyncio.create_task(asked.wait())
+    await asyncio.wait({task, ending}, return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    if not task.done():
+        _say("Ending …")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    if task.cancelled():
+        raise _Interrupted
+    return task.result()
+
+
+def _say(sentence: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {sentence}", flush=True)
+
+
+# ---------------------------------------------------------------- to look at
+
+
+async def _run_until_asked(layout: SiteLayout, site: SiteFile) -> int:
+    try:
+        await _interruptible(_follow(layout, site))
+    except _Interrupted:
+        _say("The site has ended.")
+    return 0
+
+
+async def _follow(layout: SiteLayout, site: SiteFile) -> None:
+    _say(f"The site in {layout.root} starts with {site.cameras} cameras.")
+    async with running_site(layout, site) as running:
+        running.watch.listen(_tell)
+        await running.watch.until(lambda: _recorded(running), 60.0, "Not all cameras were recorded")
+        for line in _what_next(running):
+            print(line)
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+def _recorded(site: RunningSite) -> bool:
+    rows = site.watch.recorders
+    return sum(row.cameras_recording for row in rows.values()) >= sum(len(cameras) for cameras in site.shares.values())
+
+
+def _tell(update: api.Snapshot | api.Changes) -> None:
+    if isinstance(update, api.Snapshot):
+        return
+    for entry in update.failovers:
+        _say(f"{entry.id} {entry.recorder} -> {entry.server or '?'}: {entry.log_state}")
+
+
+def _what_next(site: RunningSite) -> list[str]:
+    layout, program = site.layout, _program()
+    lines = [
+        "",
+        "The site runs. To look at it:",
+        f"  {program} connect {site.credentials_file}",
+        "",
+        "To break a recorder, end its Watchdog first, then its recording service, by process id:",
+    ]
+    for recorder in (*STANDARD, FAILOVER):
+        service = site.service_of(recorder)
+        service_pid = service.pid if service is not None else "?"
+        lines.append(f"  {recorder}: Watchdog {site.watchdogs[recorder].pid}, recording service {service_pid}")
+    return [
+        *lines,
+        "To bring one back:",
+        f"  {program} recorder --config {layout.recorder(STANDARD[0]).configuration}",
+        "To give its tasks back after a failover:",
+        f"  {program} failback {STANDARD[0]} --wait --coordinator {site.credentials_file}",
+        "Footage:",
+        *(f"  {disk}" for recorder in (*STANDARD, FAILOVER) for disk in layout.recorder(recorder).disks.values()),
+        "",
+        "Ctrl-C ends the site. Its folder stays, and the next run continues there.",
+        "",
+    ]
+
+
+def _program() -> str:
+    return "sysmanager" if shutil.which("sysmanager") else f"{Path(sys.executable).name} -m sysmanager"
+
+
+# ---------------------------------------------------------------- to rehearse
+
+
+async def _rehearse(layout: SiteLayout, site: SiteFile, file: Path) -> int:
+    try:
+        return await _interruptible(_rehearsal(layout, site, file))
+    except _Interrupted:
+        return INTERRUPTED
+    except CommandError as error:
+        # It ran, and the answer is no: the folder and the logs stay for whoever looks for the cause.
+        print(f"sysmanager: {error}", file=sys.stderr)
+        return 1
+
+
+async def _rehearsal(layout: SiteLayout, site: SiteFile, file: Path) -> int:
+    began = time.monotonic()
+    story = Story()
+    _say(f"The site in {layout.root} starts with {site.cameras} cameras.")
+    async with running_site(layout, site) as running:
+        await rehearse(running, story, _say)
+    _say("Everything has stopped. The footage is judged.")
+    report = await asyncio.to_thread(report_of, running, story)
+    try:
+        await asyncio.to_thread(write_durably, file, msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    except OSError as error:
+        raise CommandError(f"The report can't be written to {file} ({error.strerror or error}).") from error
+    print("\n".join(["", *table(report), ""]), flush=True)
+    status = await check_footage(layout.root, file)
+    verdict = "all is right" if status == 0 else "something is wrong, see above"
+    print(f"\nRehearsal of {time.monotonic() - began:.0f} s: {verdict}. Report: {file}. Footage: {layout.root}.", flush=True)
+    return 0 if status == 0 else 1

@@ -1,0 +1,141 @@
+"""A site at work: its parts started in order, its servers taken into system data, and all of it ended however the block ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from sysmanager import api
+from sysmanager.app.errors import CommandError
+from sysmanager.app.site.files import SESSIONS, SiteFile, camera_ids, give_bus_access
+from sysmanager.app.site.layout import CAMERA_USER, GROUP, SITE_NAME, RecorderPlace, SiteLayout, shares
+from sysmanager.app.site.processes import Part, end_all, kill_all, strays
+from sysmanager.app.site.watch import Watch
+from sysmanager.domain.ids import CameraId, RecorderId
+from sysmanager.recorder.service_process import running_service
+
+ANNOUNCED_S = 30.0
+
+
+class RunningSite:
+    """`client`: a session as Administrator; `watch`: what it sees."""
+
+    def __init__(self, layout: SiteLayout, site: SiteFile, credentials_file: Path, client: api.Client, watch: Watch) -> None:
+        self.layout = layout
+        self.credentials_file = credentials_file
+        self.client = client
+        self.watch = watch
+        self.shares: dict[RecorderId, tuple[CameraId, ...]] = shares(camera_ids(site))
+        self.watchdogs: dict[RecorderId, Part] = {}
+
+    async def start_recorder(self, place: RecorderPlace) -> None:
+        """Start its Watchdog, which starts the recording service. CommandError."""
+        part = await Part.start(place.id, ("recorder", "--config", str(place.configuration)), self.layout.logs)
+        part.drain()
+        self.watchdogs[place.id] = part
+
+    def service_of(self, recorder: RecorderId) -> psutil.Process | None:
+        """The process of its recording service, if it runs."""
+        return running_service(self.layout.recorder(recorder).data)
+
+    def kill_recorder(self, recorder: RecorderId) -> list[psutil.Process]:
+        """As when its machine loses power: first the Watchdog, which would restart it, then the recording service.
+
+        Returns at once with the processes that were killed; `gone` waits for them.
+        """
+        service = self.service_of(recorder)
+        family = self.watchdogs[recorder].family()
+        killed = family if service is None or service in family else [*family, service]
+        kill_all(killed)
+        return killed
+
+    async def gone(self, recorder: RecorderId, killed: list[psutil.Process]) -> None:
+        await asyncio.to_thread(end_all, killed)
+        await self.watchdogs[recorder].gone()
+
+    async def end_recorders(self) -> None:
+        await asyncio.gather(*(part.end() for part in self.watchdogs.values()))
+        await asyncio.to_thread(_end_strays, self.layout)
+
+    async def take_in_servers(self) -> None:
+        """Add the group and the recorders that system data does not have. CommandError when the coordinator refuses."""
+        known = await self.client.snapshot()
+        if all(group.id != GROUP.id for group in known.groups):
+            await self.request(api.SaveGroup(group=GROUP))
+        present = {row.id for row in known.recorders}
+        for place in self.layout.recorders:
+            if place.id in present:
+                continue
+            await self.watch.until(partial(self._announced, place.id), ANNOUNCED_S, f"{place.id} did not announce itself")
+            await self.request(api.AddRecorder(id=place.id, fields=place.edit))
+
+    def _announced(self, recorder: RecorderId) -> bool:
+        system = self.watch.system
+        return recorder in self.watch.recorders or (system is not None and any(each.id == recorder for each in system.unknown))
+
+    async def request(self, request: api.Request) -> api.Done:
+        """CommandError with the coordinator's sentence when it refuses."""
+        reply = await self.client.request(request)
+        if isinstance(reply, api.Refused):
+            raise CommandError(f"The coordinator refused: {reply.sentence}")
+        return reply
+
+
+@asynccontextmanager
+async def running_site(layout: SiteLayout, site: SiteFile) -> AsyncIterator[RunningSite]:
+    """Start everything; at the end of the block, or if something fails halfway, end everything. CommandError, ClientError, BusError."""
+    async with AsyncExitStack() as stack:
+        await asyncio.to_thread(_end_strays, layout)
+        cameras = await Part.start("cameras", _cameras_arguments(layout, site), layout.logs)
+        stack.push_async_callback(cameras.end)
+        coordinator = await Part.start("coordinator", _coordinator_arguments(layout), layout.logs)
+        stack.push_async_callback(coordinator.end)
+        await cameras.ready()
+        ready = await coordinator.ready()
+        credentials_file = Path(ready["credentials"])
+        await asyncio.to_thread(give_bus_access, layout, credentials_file)
+        client = await api.connect(credentials_file, name="site")
+        stack.push_async_callback(client.close)
+        watch = await stack.enter_async_context(Watch(client))
+        running = RunningSite(layout, site, credentials_file, client, watch)
+        stack.push_async_callback(running.end_recorders)
+        for place in layout.recorders:
+            await running.start_recorder(place)
+        await running.take_in_servers()
+        yield running
+
+
+def _cameras_arguments(layout: SiteLayout, site: SiteFile) -> tuple[str, ...]:
+    return (
+        "cameras",
+        *("--count", str(site.cameras)),
+        *("--port", str(site.camera_port)),
+        *("--sessions", str(SESSIONS)),
+        *("--authentication", "digest", "--user", CAMERA_USER, "--password-file", str(layout.camera_password)),
+        *("--cache", str(layout.cameras)),
+        "--json",
+    )
+
+
+def _coordinator_arguments(layout: SiteLayout) -> tuple[str, ...]:
+    return (
+        "coordinator",
+        *("--data", str(layout.coordinator)),
+        *("--site", SITE_NAME),
+        *("--site-key", str(layout.site_key)),
+        *("--log", str(layout.logs / "coordinator.log")),
+        *("--parent", str(os.getpid())),
+        "--practice",
+    )
+
+
+def _end_strays(layout: SiteLayout) -> None:
+    left = strays(place.configuration for place in layout.recorders)
+    kill_all(left)
+    end_all(left)
