@@ -14,10 +14,10 @@ import msgspec
 
 from sysmanager.domain.ids import RecorderId, is_identifier
 from sysmanager.durable import read_bounded
+from sysmanager.protocol.recorders import CAMERAS_LIMIT, DISKS_LIMIT
 from sysmanager.recorder.machine import Identity
 
 FILE_LIMIT_BYTES = 256 * 1024
-DISKS_LIMIT = 64
 
 
 class ConfigurationError(Exception):
@@ -90,7 +90,7 @@ _EXPECTED = {
     "bus": "the path of the bus credentials file",
     "site_key": "the path of the site key file",
     "settings": "the path of a settings document (JSON), or left out",
-    "camera_limit": "a whole number from 1 to 4096",
+    "camera_limit": f"a whole number from 1 to {CAMERAS_LIMIT}",
     "bitrate_limit_kbps": "a whole number from 1 to 100000000",
     "vca_channels": "a whole number from 0 to 4096",
     "plugins": "a list of at most 100 names",
@@ -153,7 +153,7 @@ def _is_sound(field: str, value: Any) -> bool:
         case "disks":
             return _are_disks(value)
         case "camera_limit":
-            return bool(1 <= value <= 4096)
+            return bool(1 <= value <= CAMERAS_LIMIT)
         case "bitrate_limit_kbps":
             return bool(1 <= value <= 100_000_000)
         case "vca_channels":

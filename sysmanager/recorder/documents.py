@@ -20,7 +20,7 @@ from sysmanager.domain.documents import (
 )
 from sysmanager.domain.ids import DocumentHash
 from sysmanager.protocol.recorders import FetchDocument, RefusalReason
-from sysmanager.recorder.first_settings import settings_problem
+from sysmanager.recorder.first_settings import settings_problem, without_value
 from sysmanager.recorder.machine import DocumentsFailed, DocumentsReady
 
 log = structlog.get_logger(__name__)
@@ -120,8 +120,9 @@ class _Problem(msgspec.Struct, frozen=True, kw_only=True):
 def _understood(kind: DocumentKind, content: bytes) -> object:
     try:
         document: object = msgspec.json.decode(content, type=_TYPES[kind])
-    except msgspec.DecodeError as error:  # its texts name fields and types, never values
-        return _Problem(reason=RefusalReason.DOCUMENTS_UNREADABLE, sentence=f"The {kind.value} document is not understood: {error}.")
+    except msgspec.DecodeError as error:
+        sentence = f"The {kind.value} document is not understood: {without_value(error)}."
+        return _Problem(reason=RefusalReason.DOCUMENTS_UNREADABLE, sentence=sentence)
     if isinstance(document, SettingsDocument) and (problem := settings_problem(document)):
         return _Problem(reason=RefusalReason.DOCUMENTS_UNREADABLE, sentence=f"The {kind.value} document is wrong: {problem}.")
     return document

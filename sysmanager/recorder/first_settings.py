@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,9 +14,10 @@ from sysmanager.documents.sealing import SiteKey, canonical_hash, seal
 from sysmanager.domain.documents import DocumentSet, MasksDocument, SchedulesDocument, SettingsDocument
 from sysmanager.domain.ids import DocumentHash, is_identifier
 from sysmanager.durable import read_bounded
+from sysmanager.protocol.recorders import CAMERAS_LIMIT
 from sysmanager.recorder.configuration import ConfigurationError, RecorderConfiguration
 
-CAMERAS_LIMIT = 4096
+_VALUE = re.compile(r"value '.*'", re.DOTALL)
 
 
 def first_settings(configuration: RecorderConfiguration, key: SiteKey | None) -> SettingsDocument:
@@ -35,8 +37,8 @@ def first_settings(configuration: RecorderConfiguration, key: SiteKey | None) ->
         raise ConfigurationError(f"The settings file {path} is not valid JSON: {error}.") from None
     try:
         settings = msgspec.convert(_sealed(content, key), SettingsDocument, strict=True)
-    except msgspec.ValidationError as error:  # its texts name fields and types, never values
-        raise ConfigurationError(f"The settings file {path} is wrong: {error}.") from None
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"The settings file {path} is wrong: {without_value(error)}.") from None
     problem = settings_problem(settings)
     if problem:
         raise ConfigurationError(f"The settings file {path} is wrong: {problem}.")
@@ -46,6 +48,11 @@ def first_settings(configuration: RecorderConfiguration, key: SiteKey | None) ->
             f"The settings file {path} is wrong: 'disks' names {missing[0]!r}, and the configuration has {', '.join(configuration.disks)}."
         )
     return settings
+
+
+def without_value(error: msgspec.DecodeError) -> str:
+    """What a decoder says, without the value that it met: a password may stand in a wrong field."""
+    return _VALUE.sub("value", str(error))
 
 
 def settings_problem(settings: SettingsDocument) -> str:
