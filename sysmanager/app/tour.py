@@ -114,6 +114,7 @@ class Tour:
         await self._window.session.switch(RoleName.MONITORING)
         await self._until(lambda now: now.actor.role is RoleName.MONITORING and bool(now.recorders))
         await pictures.select_server(self._window, recorder)
+        await self._wait_for_forecast()
         await self._picture(
             "The role Monitoring", "Everything is visible; the buttons that the role does not allow are disabled and say why."
         )
@@ -156,7 +157,7 @@ class Tour:
         return await pictures.wait_until(self._window, true, timeout_s=60)
 
     async def _wait_for_forecast(self) -> None:
-        await self._until(lambda now: now.forecast is not None)
+        await self._until(lambda now: now.forecast is not None and now.forecast.recorder == now.selected and now.forecast.preview is not None)
 
     async def _picture(self, title: str, shows: str) -> None:
         """The situation in both themes, as near in time as painting allows."""

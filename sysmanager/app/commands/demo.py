@@ -17,6 +17,7 @@ def add(chosen: Any) -> None:
     parser.add_argument("--servers", type=_servers, default=10, metavar="N", help="standard recorders of the site (default 10)")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="draws cameras and small differences")
     parser.add_argument("--tour", type=Path, metavar="DIR", help="tell the story without a display: numbered pictures and tour.json")
+    parser.add_argument("--report-painted", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
 
 
@@ -40,4 +41,4 @@ def run(args: argparse.Namespace) -> int:
     need_display()
     from sysmanager.app.practice import demo_scene
 
-    return run_scene(lambda _: demo_scene(servers=args.servers, seed=args.seed))
+    return run_scene(lambda _: demo_scene(servers=args.servers, seed=args.seed, report_painted=args.report_painted))
