@@ -301,6 +301,7 @@ def differs(old: Beat, new: Beat) -> bool:
         or old.camera_limit != new.camera_limit
         or old.bitrate_limit_kbps != new.bitrate_limit_kbps
         or old.vca_channels != new.vca_channels
+        or old.plugins != new.plugins
         or len(old.cameras) != len(new.cameras)
         or len(old.disks) != len(new.disks)
     ):
