@@ -13,7 +13,6 @@ from sysmanager.api.client import ClientError
 from sysmanager.bus import subjects
 from sysmanager.bus.credentials import BusUser, load_credentials
 from sysmanager.bus.large import request_large
-from sysmanager.bus.nats import NatsBus
 from sysmanager.bus.port import Bus, BusError, Message
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.protocol.clients import Answer, Call, Changes, Question, Reply, Request, Returned, Snapshot
@@ -111,6 +110,9 @@ async def connect(credentials_file: Path, *, name: str | None = None, role: Role
     name: who asks, for the log; the user of this machine by default. role: what the session may do; the file itself is the permission to
     be Administrator, a lesser role is a choice. Raises ClientError when the file is unusable or nobody answers within 5 s.
     """
+    # The library for NATS takes a quarter of a second to import: programs with a coordinator of their own never need it.
+    from sysmanager.bus.nats import NatsBus
+
     try:
         credentials = load_credentials(credentials_file)
         bus = NatsBus(credentials, BusUser.CLIENT, "client")
