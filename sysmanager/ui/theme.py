@@ -119,6 +119,7 @@ class Theme(QObject):
         app.setStyle(QStyleFactory.create("Fusion"))
         app.setFont(_interface_font())
         app.setWindowIcon(app_icon())
+        self._tell_system()
         self._colours = self._wanted()
         self._apply()
         app.styleHints().colorSchemeChanged.connect(self._follow_system)
@@ -138,6 +139,7 @@ class Theme(QObject):
     def choose(self, choice: ThemeChoice) -> None:
         """Change the look at once."""
         self._choice = choice
+        self._tell_system()
         self._refresh()
 
     def colour(self, tone: Tone) -> QColor:
@@ -155,6 +157,14 @@ class Theme(QObject):
                 return DARK
             case ThemeChoice.SYSTEM:
                 return DARK if self._app.styleHints().colorScheme() is Qt.ColorScheme.Dark else LIGHT
+
+    def _tell_system(self) -> None:
+        """What the system draws (title bars, its own dialogs) shall look the same."""
+        scheme = {ThemeChoice.LIGHT: Qt.ColorScheme.Light, ThemeChoice.DARK: Qt.ColorScheme.Dark}.get(self._choice)
+        if scheme is None:
+            self._app.styleHints().unsetColorScheme()
+        else:
+            self._app.styleHints().setColorScheme(scheme)
 
     def _follow_system(self) -> None:
         if self._choice is ThemeChoice.SYSTEM:

@@ -238,7 +238,7 @@ def test_the_situation_of_a_server() -> None:
     assert shown(now) == "If it fails now [muted] asking the coordinator…"
     preview = site.FAILOVER_PREVIEW
     told = shown(reduce(now, ForecastArrived(Forecast(recorder=site.rid("R"), preview=preview))))
-    assert told.startswith("If it fails now [warning] lands on TA-FO-02: 24 of 25 cameras. 1 camera stays behind. 1 thing to do by hand.")
+    assert told.startswith("If it fails now [warning] lands on TA-FO-02: 24 of 25 cameras. 1 camera stays behind. Fits: 24 of 24")
     stopped = msgspec.structs.replace(preview, allowed=False, target=None, checks=())
     assert "nobody takes over" in shown(reduce(now, ForecastArrived(Forecast(recorder=site.rid("R"), preview=stopped))))
     refused = reduce(now, ForecastArrived(Forecast(recorder=site.rid("R"), preview=None, sentence="No answer.")))

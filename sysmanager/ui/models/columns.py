@@ -11,7 +11,7 @@ from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.failover import CameraGap, Failover, StepRecord, Verdict
 from sysmanager.domain.ids import CameraId
 from sysmanager.ui.models.table import Column
-from sysmanager.ui.state.log import LogLine, name_of
+from sysmanager.ui.state.log import LogLine, capitalised, name_of
 from sysmanager.ui.state.look import camera_look, disk_look
 from sysmanager.ui.state.model import Tone, UiState
 from sysmanager.ui.state.texts import NOTHING, camera_gap_text, clock_text, duration_text, natural_key, rate_text, size_text
@@ -179,7 +179,7 @@ CANDIDATE_COLUMNS: tuple[Column[CandidateLine], ...] = (
     Column(title="", text=lambda line: str(line.verdict.rank) if line.verdict.rank else NOTHING, right=True),
     Column(title="Failover server", text=lambda line: line.name),
     Column(title="Outcome", text=lambda line: line.outcome, tone=lambda line: line.tone, dot=True),
-    Column(title="Reason", text=lambda line: line.verdict.sentence),
+    Column(title="Reason", text=lambda line: capitalised(line.verdict.sentence)),
 )
 
 

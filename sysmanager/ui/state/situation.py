@@ -9,7 +9,7 @@ import msgspec
 from sysmanager.api import Level, Preview, RecorderRow
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.recorder import Acting, Broken, Recording, Reserved, Standby
-from sysmanager.ui.state.log import name_of
+from sysmanager.ui.state.log import capitalised, name_of
 from sysmanager.ui.state.model import Tone, UiState
 from sysmanager.ui.state.texts import counted, when_text
 
@@ -52,21 +52,25 @@ def _forecast(row: RecorderRow, state: UiState) -> Situation:
 
 
 def _landing(heading: str, preview: Preview, row: RecorderRow, state: UiState) -> Situation:
+    """What a preview of a failover by hand says about one by itself; its warnings about the hand are left to the dialog."""
     stops = [check.sentence for check in preview.checks if check.level is Level.STOP]
+    reasons = {verdict.server: capitalised(verdict.sentence).rstrip(".") + "." for verdict in preview.verdicts}
     if preview.target is None or not preview.allowed:
-        why = stops[0] if stops else "no failover server can take over."
-        return Situation(heading=heading, tone=Tone.BAD, text=f"nobody takes over: {why}", detail=" ".join(stops[1:]))
-    warnings = [check.sentence for check in preview.checks if check.level is Level.WARNING]
+        why = stops[0] if stops else "no failover server of the group fits."
+        refused = [f"{name_of(server, state)}: {sentence}" for server, sentence in reasons.items()]
+        return Situation(heading=heading, tone=Tone.BAD, text=f"nobody takes over: {why}", detail=" ".join((*stops[1:], *refused)))
     total = len(preview.moves) + len(preview.stays)
     text = f"lands on {name_of(preview.target, state)}: {len(preview.moves)} of {counted(total, 'camera')}."
     if preview.stays:
         text += f" {counted(len(preview.stays), 'camera stays', 'cameras stay')} behind."
-    if preview.to_do:
-        text += f" {counted(len(preview.to_do), 'thing')} to do by hand."
-    detail = list(warnings)
-    if row.documents is not None:
-        detail.append(f"Settings cached, revision {row.documents.revision}.")
-    return Situation(heading=heading, tone=Tone.WARNING if warnings or preview.stays else Tone.GOOD, text=text, detail=" ".join(detail))
+    cached = f"Settings cached, revision {row.documents.revision}." if row.documents is not None else "Its settings are not cached yet."
+    incomplete = bool(preview.stays or preview.to_do or row.documents is None)
+    return Situation(
+        heading=heading,
+        tone=Tone.WARNING if incomplete else Tone.GOOD,
+        text=text,
+        detail=" ".join(part for part in (reasons.get(preview.target, ""), *preview.to_do, cached) if part),
+    )
 
 
 def _standby(row: RecorderRow, state: UiState) -> Situation:

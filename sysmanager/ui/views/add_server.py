@@ -16,7 +16,7 @@ from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.general_form import GeneralFields
 from sysmanager.ui.views.pages import announced_text
-from sysmanager.ui.views.parts import ActionButton, heading, keep_primary_icon, muted, wrapped
+from sysmanager.ui.views.parts import ActionButton, fit, heading, keep_primary_icon, muted, wrapped
 
 
 class AddServerDialog(QDialog):
@@ -26,7 +26,7 @@ class AddServerDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Add server")
-        self.resize(560, 620)
+        fit(self, 560, 620)
         self._context = context
         self._unknown: tuple[UnknownServer, ...] | None = None
         self._state: UiState | None = None

@@ -138,6 +138,9 @@ def _paint_background(painter: QPainter, option: QStyleOptionViewItem, index: In
         plain.palette.setCurrentColorGroup(QPalette.ColorGroup.Active)
     style = plain.widget.style()
     style.drawControl(QStyle.ControlElement.CE_ItemViewItem, plain, painter, plain.widget)
+    if plain.state & QStyle.StateFlag.State_Selected and index.column() == 0 and plain.widget.hasFocus():
+        # Shows where the keyboard is.
+        painter.fillRect(QRect(0, plain.rect.top(), 3, plain.rect.height()), plain.palette.accent())
 
 
 def _draw(painter: QPainter, box: QRect, text: str, alignment: object, elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:

@@ -26,7 +26,7 @@ from sysmanager.ui.theme import scaled
 from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.banners import Bar
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import ActionButton, Chip, column, heading, muted, sortable, table, wrapped
+from sysmanager.ui.views.parts import ActionButton, Chip, column, fit, heading, muted, sortable, table, wrapped
 
 
 class DetailsDialog(QDialog):
@@ -35,12 +35,12 @@ class DetailsDialog(QDialog):
     def __init__(self, context: Context, actions: Actions, failover: FailoverId, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.resize(1240, 780)
+        fit(self, 1240, 780)
         self._context = context
         self._failover = failover
         self._title = heading("", 1.5)
         self._chip = Chip(context.theme)
-        self._facts, self._gap = muted(), wrapped()
+        self._facts, self._gap = muted(), wrapped(rich=True)
         self._facts.setWordWrap(True)
         self._reason = Bar(context, Tone.BAD)
         self._steps = LineTableModel(STEP_COLUMNS, key=lambda line: line.key, parent=self)

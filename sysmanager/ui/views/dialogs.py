@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from typing import Protocol
 
 from PySide6.QtCore import QObject
@@ -224,7 +225,7 @@ class Dialogs(QObject):
         self._ask("Close System Manager?", question, "Close", leave)
 
     def _ask(self, title: str, text: str, accept: str, then: Callable[[], object]) -> None:
-        box = QMessageBox(QMessageBox.Icon.NoIcon, "System Manager", f"<b>{title}</b>", parent=self._window)
+        box = QMessageBox(QMessageBox.Icon.NoIcon, "System Manager", f"<b>{escape(title)}</b>", parent=self._window)
         box.setInformativeText(text)
         box.setStyleSheet("QLabel#qt_msgbox_label, QLabel#qt_msgbox_informativelabel { min-width: 400px; }")
         go = box.addButton(accept, QMessageBox.ButtonRole.AcceptRole)

@@ -26,7 +26,7 @@ from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.texts import natural_key
 from sysmanager.ui.state.tree import group_members
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import heading, icon_button, keep_icon, keep_primary_icon, muted, wrapped
+from sysmanager.ui.views.parts import fit, heading, icon_button, keep_icon, keep_primary_icon, muted, wrapped
 
 _NEW = GroupId("")
 
@@ -38,7 +38,7 @@ class GroupsDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Failover groups")
-        self.resize(760, 520)
+        fit(self, 760, 520)
         self._context = context
         self._state: UiState | None = None
         self._base: Group | None = None

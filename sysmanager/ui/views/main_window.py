@@ -286,6 +286,8 @@ class MainWindow(QMainWindow):
             self._alarms_action.setText(title)
             self._alarms_action.setIcon(self._alarms_icon())
             self.alarm_dock.setWindowTitle(title)
+        new = len(state.system.unknown) if state.system is not None else 0
+        self.actions_[Action.ADD_SERVER].setIconText(f"Add server ({new} new)" if new else "Add server")
         role = state.actor.role.value if state.actor.role is not None else "no role"
         self._who.setText(f"{state.actor.name} ·" if state.offered else f"{state.actor.name} · {role}")
         self._role_action.setVisible(bool(state.offered))

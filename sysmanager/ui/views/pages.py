@@ -121,17 +121,18 @@ class FirstStartPage(Page):
         super().__init__()
         self.column.addWidget(heading("Welcome to System Manager", 1.7))
         self.column.addWidget(wrapped("No VMS server is in system data yet, so nothing is protected. Three steps change that:"))
-        self.column.addWidget(wrapped("<b>1.  Make a failover group.</b>  Servers of one group replace one another."))
+        self.column.addWidget(wrapped("<b>1.  Make a failover group.</b>  Servers of one group replace one another.", rich=True))
         self.column.addWidget(_leading(ActionButton(actions[Action.EDIT_GROUPS])))
         self.column.addWidget(
             wrapped(
                 "<b>2.  Add the servers that record</b> with the role Standard, <b>and at least one</b> with the role Failover. "
-                "A failover server records nothing until it takes a broken server's place."
+                "A failover server records nothing until it takes a broken server's place.",
+                rich=True,
             )
         )
         self.column.addWidget(_leading(ActionButton(actions[Action.ADD_SERVER], primary=True)))
         self.column.addWidget(
-            wrapped("<b>3.  Wait until each shows “ready”.</b>  From then on a server that falls silent is replaced by itself.")
+            wrapped("<b>3.  Wait until each shows “ready”.</b>  From then on a server that falls silent is replaced by itself.", rich=True)
         )
         self.column.addWidget(rule())
         self.column.addWidget(heading("Servers that announce themselves"))

@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction, QColor, QFont, QIcon, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
+    QDialog,
     QFrame,
     QHeaderView,
     QLabel,
@@ -151,6 +152,15 @@ class Chip(QLabel):
         return QSize(60, super().minimumSizeHint().height())
 
 
+def fit(dialog: QDialog, width: int, height: int) -> None:
+    """Give the dialog this size, or what the screen or its window has room for."""
+    room = dialog.screen().availableSize()
+    parent = dialog.parentWidget()
+    if parent is not None:
+        room = room.expandedTo(parent.size())
+    dialog.resize(min(width, room.width() - 40), min(height, room.height() - 40))
+
+
 def rule() -> QFrame:
     """A thin line between two parts of a page."""
     line = QFrame()
@@ -166,8 +176,11 @@ def muted(text: str = "", parent: QWidget | None = None) -> QLabel:
     return label
 
 
-def wrapped(text: str = "") -> QLabel:
-    label = QLabel(text)
+def wrapped(text: str = "", *, rich: bool = False) -> QLabel:
+    """A label that wraps. Only with `rich` is its text markup; what people or servers named stays what it is."""
+    label = QLabel()
+    label.setTextFormat(Qt.TextFormat.RichText if rich else Qt.TextFormat.PlainText)
+    label.setText(text)
     label.setWordWrap(True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label

@@ -15,7 +15,7 @@ from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import Tone, UiState
 from sysmanager.ui.state.texts import counted, gap_text, natural_key
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import IconLabel, heading, keep_primary_icon, muted, rule, sortable, table, wrapped
+from sysmanager.ui.views.parts import IconLabel, fit, heading, keep_primary_icon, muted, rule, sortable, table, wrapped
 
 LEVEL_TONES: dict[Level, Tone] = {Level.GOOD: Tone.GOOD, Level.WARNING: Tone.WARNING, Level.STOP: Tone.BAD}
 
@@ -64,7 +64,7 @@ class PreviewDialog(QDialog):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(title)
-        self.resize(780, min(720, parent.height() - 20) if parent is not None else 720)
+        fit(self, 780, 720)
         self._context = context
         self._ask = ask
         self.ready = False
@@ -127,7 +127,10 @@ class PreviewDialog(QDialog):
             self.go.setToolTip(sentence)
 
     def _show(self, preview: Preview, state: UiState) -> None:
+        by_hand = set(preview.to_do)
         for check in preview.checks:
+            if check.sentence in by_hand:
+                continue
             self._body.addWidget(_check_line(self._context, check))
         if preview.to_do:
             self._body.addWidget(rule())
@@ -145,10 +148,10 @@ class PreviewDialog(QDialog):
             self._body.addWidget(self._cameras(lines), 1)
         else:
             self._body.addStretch(1)
-        target = f"{name_of(preview.target, state)} will record." if preview.target is not None else ""
+        will = f"{name_of(preview.target, state)} will record." if preview.target is not None else "It will wait for a failover server."
         stops = [check.sentence for check in preview.checks if check.level is Level.STOP]
         refusal = stops[0] if stops else "The coordinator would refuse it."
-        self._verdict.setText(target if preview.allowed else f"<b>It cannot be done now.</b> {refusal}")
+        self._verdict.setText(will if preview.allowed else f"It cannot be done now. {refusal}")
         if self.go is not None:
             self.go.setEnabled(preview.allowed)
             self.go.setToolTip("" if preview.allowed else refusal)

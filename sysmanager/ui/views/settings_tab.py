@@ -40,8 +40,7 @@ class SettingsTab(QScrollArea):
         self._form.setMaximumWidth(1200)
         self._draft_note = muted()
         self._draft_note.setWordWrap(True)
-        self._situation = wrapped()
-        self._situation.setTextFormat(Qt.TextFormat.RichText)
+        self._situation = wrapped(rich=True)
         self._reason = muted()
         self._reason.setWordWrap(True)
         self._shown: Situation | None = None
