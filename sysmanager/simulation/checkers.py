@@ -123,8 +123,8 @@ def automatic_only_where_allowed(step: Step) -> str | None:
         return f"A failover of {row.id} starts, although failover is off."
     if row.id in step.state.holds:
         return f"A failover of {row.id} starts, although it is held."
-    if step.state.reconcile is not None and (not step.state.reconcile.confirmed or row.id in step.state.reconcile.waiting):
-        return f"A failover of {row.id} starts during the reconcile."
+    if step.state.reconcile is not None and not step.state.reconcile.confirmed:
+        return f"A failover of {row.id} starts before the reconcile is confirmed."
     return None
 
 

@@ -159,6 +159,8 @@ def _server(world: World, deed: Deed) -> Mend | None:
             _change_documents(recorder)
         case Wrong.CAMERAS:
             return _darken(world, recorder)
+        case Wrong.CACHE_LOST:
+            _lose_from_cache(world, recorder.id)
         case Wrong.SERVER_CLOCK:
             world.wall_steps[recorder.id] = deed.amount
         case _:
@@ -272,11 +274,11 @@ def _journal_cut(world: World, deed: Deed) -> Mend | None:
     return None
 
 
-def _cache_lost(world: World, deed: Deed) -> Mend | None:
-    names = sorted(world.coordinator.cache)
-    if names:
-        del world.coordinator.cache[names[deed.amount % len(names)]]
-    return None
+def _lose_from_cache(world: World, recorder: RecorderId) -> None:
+    """One of the documents by which a failover of this recorder would go is gone from the cache."""
+    row = world.shadow.recorders.get(recorder)
+    if row is not None and row.documents is not None:
+        world.coordinator.cache.pop(row.documents.settings, None)
 
 
 def _blackout(world: World, deed: Deed) -> Mend | None:
@@ -299,7 +301,6 @@ _SITE: dict[Wrong, Callable[[World, Deed], Mend | None]] = {
     Wrong.DISK_SLOW: _disk_slow,
     Wrong.DISK_FAILS: _disk_fails,
     Wrong.JOURNAL_CUT: _journal_cut,
-    Wrong.CACHE_LOST: _cache_lost,
     Wrong.BLACKOUT: _blackout,
 }
 
@@ -333,8 +334,8 @@ _SHARES: dict[Wrong, int] = {
     Wrong.CLOCK: 2,
     Wrong.DISK_SLOW: 3,
     Wrong.DISK_FAILS: 3,
-    Wrong.JOURNAL_CUT: 2,
-    Wrong.CACHE_LOST: 2,
+    Wrong.JOURNAL_CUT: 4,
+    Wrong.CACHE_LOST: 4,
     Wrong.BLACKOUT: 1,
 }
 _ON_SPARES = {Wrong.CRASH_APPLYING, Wrong.REFUSE, Wrong.VANISH, Wrong.SAVE_FAILS, Wrong.SLOW_SERVER}
@@ -351,26 +352,28 @@ _AMOUNTS: dict[Wrong, tuple[int, int]] = {
     Wrong.DISK_SLOW: (20, 400),
     Wrong.DISK_FAILS: (1, 3),
     Wrong.JOURNAL_CUT: (1, 12),
-    Wrong.CACHE_LOST: (0, 100),
 }
 
 
 def drawn_deeds(chance: random.Random, world: World, *, count: int, end_ms: int) -> tuple[Deed, ...]:
-    """So many faults of the site within this time, as one seed draws them; half of those of servers in small bursts."""
-    servers = [server.id for server in world.plan.servers]
-    spares = [server.id for server in world.plan.servers if server.settings is None]
+    """So many faults of the site within this time, as one seed draws them: many in bursts, and most in one group, which is hit hard."""
+    hit = chance.choice(world.plan.groups).id
     deeds: list[Deed] = []
     at_ms = 0
     for number in range(count):
         what = chance.choices(list(_SHARES), list(_SHARES.values()))[0]
-        burst = number and chance.random() < 0.4
-        at_ms = min(end_ms, at_ms + chance.randint(0, 15_000)) if burst else chance.randint(0, end_ms)
+        burst = number and chance.random() < 0.6
+        at_ms = min(end_ms, at_ms + chance.randint(0, chance.choice((1_000, 15_000)))) if burst else chance.randint(0, end_ms)
         target = ""
         if what not in _SITE:
-            target = chance.choice(spares if what in _ON_SPARES and chance.random() < 0.7 else servers)
+            near = [server for server in world.plan.servers if chance.random() < 0.2 or server.group == hit]
+            spares = [server for server in near if server.settings is None]
+            target = chance.choice(spares if what in _ON_SPARES and chance.random() < 0.7 else near).id
         lasts_ms = chance.choice((chance.randint(200, 5_000), chance.randint(5_000, 60_000), chance.randint(20_000, 240_000)))
         amount = chance.randint(*_AMOUNTS.get(what, (0, 0)))
         if what in (Wrong.KILLED, Wrong.JOURNAL_CUT, Wrong.PAUSED, Wrong.BLACKOUT):
             lasts_ms = chance.randint(300, 30_000)
         deeds.append(Deed(at_ms=at_ms, what=what, target=target, lasts_ms=lasts_ms, amount=amount))
+        if what is Wrong.CACHE_LOST:
+            deeds.append(Deed(at_ms=at_ms, what=Wrong.POWER, target=target, lasts_ms=lasts_ms))
     return tuple(sorted(deeds, key=lambda deed: deed.at_ms))

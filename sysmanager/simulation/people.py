@@ -56,7 +56,7 @@ class People:
         entries = [state.failovers[entry] for entry in state.open]
         ready = [entry.id for entry in entries if entry.phase is Phase.READY]
         running = [entry.id for entry in entries if entry.phase is not Phase.READY]
-        kind = self._chance.choices(("failover", "failback", "abort", "hold", "release", "edit", "confirm"), (20, 30, 6, 6, 10, 4, 24))[0]
+        kind = self._chance.choices(("failover", "failback", "abort", "hold", "release", "edit", "confirm"), (14, 40, 8, 6, 12, 4, 24))[0]
         match kind:
             case "failover":
                 return c.StartFailover(recorder=one)

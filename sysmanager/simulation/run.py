@@ -87,7 +87,7 @@ def run_seed(seed: int, *, short: bool = False, story: bool = False) -> Outcome:
         world.run(START_MS)
         world.entered_facts = len(world.coordinator.journal)
         length_ms = SHORT_MS if short else LONG_MS
-        deeds = faults.drawn_deeds(chance, world, count=chance.randint(3, 8 if short else 14), end_ms=length_ms * 9 // 10)
+        deeds = faults.drawn_deeds(chance, world, count=chance.randint(4, 12 if short else 24), end_ms=length_ms * 9 // 10)
         faults.enter(world, deeds)
         people.begin()
         world.run(length_ms)

@@ -30,7 +30,7 @@ from sysmanager.simulation.counting import machine_row, rows_of
 from sysmanager.simulation.footage import CameraField
 from sysmanager.simulation.hearing import Hearing
 from sysmanager.simulation.network import Link, Network
-from sysmanager.simulation.recorder import SimulatedRecorder
+from sysmanager.simulation.recorder import BEACON_STEP_MS, SimulatedRecorder
 from sysmanager.simulation.site import VERSION, SitePlan
 from sysmanager.simulation.story import Story
 from sysmanager.simulation.surroundings import Fetched, Pace
@@ -60,6 +60,8 @@ class World:
     def __init__(self, plan: SitePlan, seed: int | str, *, story: Story | None = None, pace: Pace | None = None) -> None:
         self.plan = plan
         self.agenda = Agenda()
+        self._instant = Instant(mono_ms=0, wall_ms=WALL_MS)
+        self._beacon_ms = 0
         self.chance = random.Random(f"world {seed}")
         self.network = Network(self.agenda, random.Random(f"network {seed}"))
         self.story = story
@@ -100,7 +102,11 @@ class World:
 
     def instant(self, step_ms: int = 0) -> Instant:
         now_ms = self.agenda.now_ms
-        return Instant(mono_ms=now_ms, wall_ms=WALL_MS + now_ms + step_ms)
+        if step_ms:
+            return Instant(mono_ms=now_ms, wall_ms=WALL_MS + now_ms + step_ms)
+        if self._instant.mono_ms != now_ms:
+            self._instant = Instant(mono_ms=now_ms, wall_ms=WALL_MS + now_ms)
+        return self._instant
 
     def begin(self) -> None:
         """Switch everything on, and enter the site into system data."""
@@ -166,6 +172,10 @@ class World:
                 self.counts["machine row", f"{row:02d}"] += 1
 
     def beacon_arrives(self, beacon: Beacon) -> None:
+        """At the recorders; most beacons tell them nothing, and are left out to save time."""
+        if self.agenda.now_ms - self._beacon_ms < BEACON_STEP_MS:
+            return
+        self._beacon_ms = self.agenda.now_ms
         for recorder, link in self.links.items():
             if not link.down_cut and (not link.loss or self.chance.random() >= link.loss):
                 self.recorders[recorder].hear_beacon(beacon)
