@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +23,36 @@ T = TypeVar("T")
 ANSWER_MS = 15_000
 CONNECT_MS = 5_000
 QUIET_MS = 5_000
-"""After so long without a change a client looks whether it has missed some."""
+"""The coordinator says every 2 s at least where it stands: after so long without a word a client asks."""
+
+WAITING_LIMIT = 1_000
+"""Changes that wait for a slow client; beyond that it gets a new snapshot instead."""
+
+
+class _News:
+    """Changes that arrived; None: one may be missing. When too many wait they are forgotten, and one is missing."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Changes | None] = deque()
+        self._arrived = asyncio.Event()
+
+    def put(self, changes: Changes | None) -> None:
+        if len(self._waiting) >= WAITING_LIMIT:
+            self._waiting.clear()
+            changes = None
+        self._waiting.append(changes)
+        self._arrived.set()
+
+    async def next(self) -> Changes | None:
+        """The next; None also after a quiet time."""
+        try:
+            async with asyncio.timeout(QUIET_MS / 1000):
+                while not self._waiting:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            return None
+        return self._waiting.popleft()
 
 
 class BusClient:
@@ -32,6 +62,8 @@ class BusClient:
         self._bus = bus
         self._actor = actor
         self._closed = asyncio.Event()
+        self._following: set[_News] = set()
+        bus.on_connection(self._wake)
 
     @property
     def actor(self) -> Actor:
@@ -41,38 +73,43 @@ class BusClient:
         return await self._exchange(subjects.SNAPSHOT, b"", Snapshot)
 
     async def changes(self) -> AsyncIterator[Snapshot | Changes]:
-        news: asyncio.Queue[Changes | None] = asyncio.Queue()
+        news = _News()
 
         def receive(message: Message) -> None:
             try:
-                news.put_nowait(wire.decode(Changes, message.body))
+                news.put(wire.decode(Changes, message.body))
             except wire.WireError:
-                news.put_nowait(None)
+                news.put(None)
 
-        self._bus.on_connection(lambda _: news.put_nowait(None))
+        self._following.add(news)
         subscription = await self._bus.subscribe(subjects.CHANGES, receive)
         try:
             last = -1
             while not self._closed.is_set():
-                changes = await self._next(news) if last >= 0 else None
+                changes = await news.next() if last >= 0 else None
+                if self._closed.is_set():
+                    return
                 if changes is not None and changes.sequence == last + 1:
                     last = changes.sequence
                     yield changes
-                elif changes is None or changes.sequence > last + 1 or changes.sequence < last:
+                elif changes is None or changes.sequence != last:
                     # A hole, a restart of the coordinator, a lost connection, or quiet: what is true now?
-                    snapshot = await self.snapshot()
+                    try:
+                        snapshot = await self.snapshot()
+                    except ClientError:
+                        if self._closed.is_set():
+                            return
+                        raise
                     if snapshot.sequence != last or changes is not None:
                         last = snapshot.sequence
                         yield snapshot
         finally:
+            self._following.discard(news)
             await subscription.end()
 
-    async def _next(self, news: asyncio.Queue[Changes | None]) -> Changes | None:
-        try:
-            async with asyncio.timeout(QUIET_MS / 1000):
-                return await news.get()
-        except TimeoutError:
-            return None
+    def _wake(self, _: bool = False) -> None:
+        for news in self._following:
+            news.put(None)
 
     async def request(self, request: Request) -> Reply:
         returned = await self._call(request)
@@ -101,6 +138,7 @@ class BusClient:
 
     async def close(self) -> None:
         self._closed.set()
+        self._wake()
         await self._bus.close()
 
 

@@ -24,6 +24,10 @@ Fetch = Callable[[RecorderId, DocumentKind, DocumentHash], Awaitable[bytes]]
 """Gets one document from a recorder. Raises BusError."""
 
 
+SUMMARY_LIMIT_BYTES = 256 * 1024
+"""What the journal keeps of a recorder's settings; about a thousand cameras. More does not fit its records."""
+
+
 def store_of(kind: DocumentKind) -> StoreName:
     return _STORES[kind]
 
@@ -46,10 +50,15 @@ class DocumentCache:
                 settings = content
         assert settings is not None, "settings are one of the kinds"
         try:
-            return summary_of(msgspec.json.decode(settings, type=SettingsDocument))
+            summary = summary_of(msgspec.json.decode(settings, type=SettingsDocument))
         except msgspec.DecodeError as error:
             log.warning("settings document not understood", recorder=recorder, why=str(error))
             return None
+        size_bytes = len(msgspec.json.encode(summary))
+        if size_bytes > SUMMARY_LIMIT_BYTES:
+            log.warning("settings document too large", recorder=recorder, bytes=size_bytes, limit=SUMMARY_LIMIT_BYTES)
+            return None
+        return summary
 
     async def missing(self, recorder: RecorderId | None, documents: DocumentSet) -> tuple[DocumentKind, ...]:
         """Which of the documents are not in the cache and sound; tries to fetch those from the recorder, if one is named."""

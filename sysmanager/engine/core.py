@@ -152,6 +152,12 @@ class Core:
                 pass
         self._push(taken, now, token)
 
+    def give_up_waiting(self) -> tuple[Hashable, ...]:
+        """Forget the inputs that wait; whom a reply was promised for them."""
+        tokens = tuple(waiting.token for waiting in self._waiting if waiting.token is not None)
+        self._waiting.clear()
+        return tokens
+
     def _landed(self, recorder: RecorderId, order: Order) -> None:
         """An order is no longer under way; a newer one to the same recorder still is."""
         command = SendOrder(recorder=recorder, order=order)

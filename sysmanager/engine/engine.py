@@ -14,33 +14,47 @@ from sysmanager.coordinator.commands import CheckCache, Command, Continue, Fetch
 from sysmanager.coordinator.facts import FactRecord
 from sysmanager.coordinator.preview import answer
 from sysmanager.coordinator.standing import answer_to
+from sysmanager.domain.ids import RecorderId
 from sysmanager.domain.rights import Actor, Right, missing_right
 from sysmanager.engine.cache import DocumentCache
 from sysmanager.engine.clock import Clock
 from sysmanager.engine.core import Batch, Core
 from sysmanager.engine.field import Field
 from sysmanager.engine.publisher import REFRESH_MS, Publisher
-from sysmanager.journal.port import Journal, JournalError, JournalFailed
+from sysmanager.engine.rows import name_of
+from sysmanager.journal.port import Journal, JournalError, JournalFailed, StaleAppend
 from sysmanager.protocol.clients import Answer, Question, Refused, Reply, Request, Snapshot
 from sysmanager.protocol.recorders import BEACON_INTERVAL_MS, Ask, Standing
 
 log = structlog.get_logger(__name__)
 
 REBUILD_WAITS_S = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Pauses between attempts to open the journal again after it failed; the last one is repeated."""
+"""Pauses before the journal is opened again after it failed; the last one is repeated. They begin anew once an append succeeded."""
+
+REQUEST_LIMIT_BYTES = 64 * 1024
+"""Largest request: what it leads to must fit a record of the journal."""
+
+NAME_LIMIT = 120
+"""Longest name of someone who asks."""
+
+ENDED = "The coordinator has ended before it could answer; start it again and look whether the change was made."
+
+FETCH_PAUSES_S = (0.0, 1.0, 2.0, 5.0)
+"""Pauses before documents of a recorder are fetched again, beside the core's own; the last one is repeated."""
 
 BEACONS_KEPT = 64
 LAG_WINDOW = 20
 
 
 class EngineFailed(Exception):
-    """The engine cannot go on. The text is one sentence."""
+    """The engine has ended and answers nothing any more; whether a request was carried out is not known. The text is one sentence."""
 
 
 class Engine:
     """A running coordinator. `start`, then requests; `stop` ends it cleanly. Everything on the loop it was started on.
 
     journal: not yet open. field: not yet open. site: the name people see. practice: the servers are simulated or on one machine.
+    failure: gets one sentence when the engine cannot go on; its owner then stops it. ended: set when it was stopped or failed.
     """
 
     def __init__(self, journal: Journal, field: Field, cache: DocumentCache, clock: Clock, *, site: str, practice: bool = False) -> None:
@@ -59,26 +73,37 @@ class Engine:
         self._sequence = 0
         self._lags: list[int] = []
         self._loop_task: asyncio.Task[None] | None = None
+        self._replies: set[asyncio.Future[Reply]] = set()
+        self._trouble: str | None = None
+        self._failures = 0
+        self._unfetched: dict[RecorderId, int] = {}
+        self._end: str | None = None
+        self.ended = asyncio.Event()
         self.failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     # ------------------------------------------------------------ life
 
     async def start(self) -> None:
-        """Recover from the journal and begin to watch. Raises JournalError, WireError."""
+        """Recover from the journal and begin to watch. Raises JournalError, WireError, also when the start itself cannot be saved."""
         opened = await self._journal.open()
         self._core = Core(await self._read_all(), self._clock.now())
         self._last = opened.last
         if opened.damage is not None:
             log.error("journal damaged", damage=opened.damage)
         self._core.take(i.Started(damage=opened.damage), self._clock.now())
-        await self._turn()
+        batch = self._core.decide(self._clock.now())
+        assert batch is not None, "a start always leaves a fact"
+        await self._save(batch)
+        self._follow(batch)
         self.publisher.restart(self._core)
+        self.publisher.publish(self._core, self._clock.now())
         await self._field.open(self)
         self._loop_task = asyncio.create_task(self._run(), name="engine")
         self._spawn(self._send_beacons())
 
     async def stop(self) -> None:
-        """Stop hearing, finish what is being written, close the journal."""
+        """Stop hearing, finish what is being written, close the journal. Harmless the second time."""
+        self._answer_no_more(ENDED)
         if self._loop_task is not None:
             self._loop_task.cancel()
         for task in tuple(self._tasks):
@@ -108,8 +133,22 @@ class Engine:
     def _fail(self, error: BaseException) -> None:
         """A bug: said once, with its traceback in the log. The owner of the engine ends it."""
         log.error("engine stopped", error=repr(error), exc_info=error)
+        sentence = f"The coordinator stopped on an internal error ({type(error).__name__}); see its log file."
+        if isinstance(error, StaleAppend):
+            sentence = "Some other coordinator writes to the same journal; end one of the two, and start the other again."
         if not self.failure.done():
-            self.failure.set_result(f"The coordinator stopped on an internal error ({type(error).__name__}); see its log file.")
+            self.failure.set_result(sentence)
+        self._answer_no_more(sentence)
+
+    def _answer_no_more(self, sentence: str) -> None:
+        if self._end is not None:
+            return
+        self._end = sentence
+        self.ended.set()
+        self._durable.set()
+        for reply in tuple(self._replies):
+            if not reply.done():
+                reply.set_exception(EngineFailed(sentence))
 
     # ------------------------------------------------------------ the loop
 
@@ -149,8 +188,28 @@ class Engine:
         batch = self._core.decide(self._clock.now())
         if batch is None:
             return False
-        if batch.records and not await self._append(batch):
-            return True
+        if batch.records:
+            try:
+                await self._save(batch)
+            except JournalFailed as error:
+                log.error("journal failed", why=str(error))
+                await self._rebuild(batch, str(error))
+                return True
+        self._follow(batch)
+        return True
+
+    async def _save(self, batch: Batch) -> None:
+        """Append. Until that is done nobody may look at the tables, which hold the batch already; if it fails, not until they are rebuilt."""
+        bodies = [wire.encode_fact(record) for record in batch.records]
+        self._durable.clear()
+        self._last = await self._journal.append(self._last, bodies)
+        self._durable.set()
+        self._failures, self._trouble = 0, None
+        for record in batch.records:
+            log.info("fact", fact=type(record.fact).__name__, actor=record.actor.name, failover=getattr(record.fact, "failover", None))
+
+    def _follow(self, batch: Batch) -> None:
+        """Show and do what a durable batch leads to."""
         effects = self._core.durable(batch, self._clock.now())
         for token, reply in effects.replies:
             _settle(token, reply)
@@ -158,42 +217,29 @@ class Engine:
             self.publisher.publish(self._core, self._clock.now(), rows_only=True)
         for command in effects.commands:
             self._spawn(self._carry_out(command))
-        return True
-
-    async def _append(self, batch: Batch) -> bool:
-        bodies = [wire.encode_fact(record) for record in batch.records]
-        self._durable.clear()
-        try:
-            self._last = await self._journal.append(self._last, bodies)
-        except JournalFailed as error:
-            log.error("journal failed", why=str(error))
-            await self._rebuild(batch, str(error))
-            return False
-        finally:
-            self._durable.set()
-        for record in batch.records:
-            log.info("fact", fact=type(record.fact).__name__, actor=record.actor.name, failover=getattr(record.fact, "failover", None))
-        return True
 
     async def _rebuild(self, batch: Batch, why: str) -> None:
         """Throw the tables away and read them from the journal again; nothing of the batch was shown or done (DESIGN)."""
-        for token, _ in batch.replies:
-            _settle(token, Refused(sentence=f"The change could not be saved and was not made: {why}"))
-        attempt = 0
+        self._trouble = f"The change could not be saved and was not made: {why}"
+        for token in (*(token for token, _ in batch.replies), *self._core.give_up_waiting()):
+            _settle(token, Refused(sentence=self._trouble))
+        self.publisher.cannot_save(why, self._clock.now())
         while True:
-            await asyncio.sleep(REBUILD_WAITS_S[min(attempt, len(REBUILD_WAITS_S) - 1)])
-            attempt += 1
+            await asyncio.sleep(REBUILD_WAITS_S[min(self._failures, len(REBUILD_WAITS_S) - 1)])
+            self._failures += 1
             try:
                 opened = await self._journal.open()
                 records = await self._read_all()
             except JournalError as error:
-                log.error("journal still fails", why=str(error), attempt=attempt)
+                log.error("journal still fails", why=str(error), attempt=self._failures)
                 continue
             core = Core(records, self._clock.now())
             core.adopt(self._core.seen, self._clock.now())
             self._core, self._last = core, opened.last
             core.take(i.Started(damage=opened.damage), self._clock.now())
             self.publisher.restart(core)
+            self.publisher.publish(core, self._clock.now())
+            self._durable.set()
             return
 
     # ------------------------------------------------------------ work outside
@@ -205,13 +251,16 @@ class Engine:
             case FetchDocuments(recorder=recorder, documents=documents):
                 summary = await self._cache.take_in(recorder, documents)
                 if summary is None:
+                    tried = self._unfetched[recorder] = self._unfetched.get(recorder, 0) + 1
+                    await asyncio.sleep(FETCH_PAUSES_S[min(tried, len(FETCH_PAUSES_S)) - 1])
                     self._core.fetch_failed(recorder, self._clock.now())
                     self._wake.set()
                 else:
+                    self._unfetched.pop(recorder, None)
                     self.hear(i.DocumentsFetched(recorder=recorder, documents=documents, settings=summary))
             case CheckCache(failover=failover, documents=documents):
-                entry = self._core.state.failovers[failover]
-                reachable = entry.recorder if self._core.seen.connected(entry.recorder) else None
+                entry = self._core.state.failovers.get(failover)
+                reachable = entry.recorder if entry is not None and self._core.seen.connected(entry.recorder) else None
                 missing = await self._cache.missing(reachable, documents)
                 self.hear(i.DocumentsInCache(failover=failover, documents=documents, missing=missing))
             case Continue():
@@ -243,7 +292,9 @@ class Engine:
     def hear(self, taken: i.Input) -> None:
         """Take an input in now."""
         self._core.take(taken, self._clock.now())
-        self._wake.set()
+        if not self._core.idle:
+            # Most heartbeats say nothing new: the loop is not woken for them.
+            self._wake.set()
 
     def canary(self, term: int, sequence: int) -> None:
         """A beacon was heard; if it is our own, it proves that we could hear."""
@@ -251,30 +302,47 @@ class Engine:
         if sent_ms is not None:
             self.hear(i.CanaryReturned(sent_mono_ms=sent_ms))
 
-    async def standing(self, ask: Ask) -> Standing:
-        """What a recorder may do that was away; answered from durable tables only."""
+    async def standing(self, ask: Ask) -> Standing | None:
+        """What a recorder may do that was away; answered from durable tables only. None: this coordinator cannot say any more."""
         await self._durable.wait()
-        return answer_to(self._core.state, ask)
+        return None if self._end is not None else answer_to(self._core.state, ask)
+
+    def name_of(self, recorder: RecorderId) -> str:
+        """The name under which people know a server; its id if system data does not have it."""
+        return name_of(self._core.state, recorder)
 
     # ------------------------------------------------------------ what clients ask
 
     async def snapshot(self) -> Snapshot:
-        await self._durable.wait()
-        return self.publisher.snapshot(self._core, self._clock.now())
+        """Everything as it was last published, which is durable; never waits for a disk. Raises EngineFailed."""
+        if self._end is not None:
+            raise EngineFailed(self._end)
+        return self.publisher.snapshot()
 
     async def request(self, actor: Actor, request: Request) -> Reply:
-        """Decide a request; the reply comes when it is durable or refused."""
+        """Decide a request; the reply comes when it is durable or refused. Raises EngineFailed."""
+        if self._end is not None:
+            raise EngineFailed(self._end)
+        refusal = _unfit(actor, request) or self._trouble
+        if refusal is not None:
+            return Refused(sentence=refusal)
         token: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._replies.add(token)
         self._core.take(i.Asked(actor=actor, request=request), self._clock.now(), token)
         self._wake.set()
-        return await token
+        try:
+            return await token
+        finally:
+            self._replies.discard(token)
 
     async def ask(self, actor: Actor, question: Question) -> Answer:
-        """Answer a question from durable tables. Changes nothing."""
+        """Answer a question from durable tables. Changes nothing. Raises EngineFailed."""
         missing = missing_right(actor.role, Right.MONITOR)
         if missing is not None:
             return Refused(sentence=missing)
         await self._durable.wait()
+        if self._end is not None:
+            raise EngineFailed(self._end)
         return answer(self._core.state, self._core.seen, question)
 
     @property
@@ -286,3 +354,16 @@ class Engine:
 def _settle(token: object, reply: Reply) -> None:
     if isinstance(token, asyncio.Future) and not token.done():
         token.set_result(reply)
+
+
+def _unfit(actor: Actor, request: Request) -> str | None:
+    """Why a request is not even looked at; None if it may be."""
+    if not actor.name.strip() or len(actor.name) > NAME_LIMIT:
+        return f"The name of who asks has 1 to {NAME_LIMIT} characters; correct the field actor.name."
+    try:
+        size_bytes = len(wire.encode(request))
+    except UnicodeEncodeError:
+        return "The request holds text that is no valid Unicode; enter it again."
+    if size_bytes > REQUEST_LIMIT_BYTES:
+        return f"The request has {size_bytes} bytes and may have {REQUEST_LIMIT_BYTES} at most; shorten its texts and lists."
+    return None

@@ -41,6 +41,11 @@ FETCH_MS = 5_000
 GARBAGE_LOG_EVERY = 100
 """Of the messages of one recorder that make no sense, the first is logged, and then every so many."""
 
+GARBAGE_SUBJECTS_LIMIT = 1_000
+"""So many senders of nonsense are counted apart; more are counted together."""
+
+BEAT_LIMIT_BYTES = 128 * 1024
+
 
 class Listener(Protocol):
     """What the field tells the engine. Called on the loop of the bus; must not block."""
@@ -49,7 +54,9 @@ class Listener(Protocol):
 
     def canary(self, term: int, sequence: int) -> None: ...
 
-    async def standing(self, ask: Ask) -> Standing: ...
+    async def standing(self, ask: Ask) -> Standing | None: ...
+
+    def name_of(self, recorder: RecorderId) -> str: ...
 
 
 class Field:
@@ -62,10 +69,12 @@ class Field:
         self._bus = bus
         self._store = store
         self._subscriptions: list[Subscription] = []
+        self._listener: Listener | None = None
         self.garbage: dict[str, int] = {}
 
     async def open(self, listener: Listener) -> None:
         """Begin to hear recorders and to answer them."""
+        self._listener = listener
 
         def heard(kind: type[Beat] | type[WatchdogBeat]) -> Callable[[Message], None]:
             def receive(message: Message) -> None:
@@ -85,7 +94,8 @@ class Field:
 
         async def ask(message: Message) -> bytes:
             question: Ask = wire.decode(Ask, message.body)
-            return wire.encode(await listener.standing(question))
+            standing = await listener.standing(question)
+            return b"" if standing is None else wire.encode(standing)
 
         self._subscriptions = [
             await self._bus.subscribe(subjects.EVERY_BEAT, heard(Beat)),
@@ -108,6 +118,8 @@ class Field:
 
     def _decode_beat(self, kind: type[Beat] | type[WatchdogBeat], message: Message) -> FromRecorder | None:
         try:
+            if len(message.body) > BEAT_LIMIT_BYTES:
+                raise wire.WireError(f"The message has {len(message.body)} bytes and may have {BEAT_LIMIT_BYTES} at most.")
             beat: FromRecorder = wire.decode(kind, message.body)
             sender = subjects.recorder_of(message.subject)
         except (wire.WireError, ValueError) as error:
@@ -119,9 +131,12 @@ class Field:
         return beat
 
     def _drop(self, subject: str, why: str) -> None:
-        count = self.garbage[subject] = self.garbage.get(subject, 0) + 1
+        key = subject if subject in self.garbage or len(self.garbage) < GARBAGE_SUBJECTS_LIMIT else "others"
+        count = self.garbage[key] = self.garbage.get(key, 0) + 1
         if count % GARBAGE_LOG_EVERY == 1:
-            log.warning("message dropped", subject=subject, why=why, dropped=count)
+            sender = RecorderId(subject.rpartition(".")[2])
+            name = self._listener.name_of(sender) if self._listener is not None else sender
+            log.warning("message dropped", recorder=name, subject=subject, why=why, dropped=count)
 
     def _guarded(self, answer: Callable[[Message], Awaitable[bytes]]) -> Callable[[Message], Awaitable[bytes]]:
         """A question that makes no sense gets an empty answer, which no asker takes for one, and is counted."""

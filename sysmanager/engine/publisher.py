@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.engine.core import Core
-from sysmanager.engine.rows import log_rows, recorder_row, system_row
-from sysmanager.protocol.clients import Changes, Connection, Health, RecorderRow, Snapshot, SystemRow
+from sysmanager.engine.rows import recorder_row, system_row
+from sysmanager.protocol.clients import Alarm, Changes, Connection, Health, RecorderRow, Snapshot, SystemRow
 
 REFRESH_MS = 250
 """How often rows are looked at that change by time alone: silence, countdowns, how long a server has been stable."""
 
 ROUND_MS = 30_000
 """Within this time every row is looked at once, for free space and the like."""
+
+NUMBERS_PER_START = 1 << 32
+"""Changes of two starts of a coordinator never have the same or neighbouring numbers."""
 
 Receive = Callable[[Changes], None]
 
@@ -48,23 +53,48 @@ class Publisher:
 
         return end
 
-    def snapshot(self, core: Core, now: Instant) -> Snapshot:
-        """Everything, as of the last published change."""
-        self.publish(core, now)
+    @property
+    def sequence(self) -> int:
+        """Number of the last published change."""
+        return self._sequence
+
+    def snapshot(self) -> Snapshot:
+        """Everything, as of the last published change: what was published was durable."""
         assert self._system is not None, "published before"
         return Snapshot(
             sequence=self._sequence,
             system=self._system,
             groups=tuple(self._groups.values()),
             recorders=tuple(self._recorders.values()),
-            failovers=log_rows(core.state),
+            failovers=tuple(sorted(self._failovers.values(), key=lambda entry: -entry.number)),
         )
 
     def restart(self, core: Core) -> None:
-        """The tables were rebuilt: look at every row again."""
+        """The tables were read from the journal: all rows are made anew.
+
+        The numbers go on above all that an earlier start could have given, with a hole, so that every client asks for a snapshot.
+        """
+        self._recorders, self._failovers, self._groups = {}, {}, {}
+        self._healths, self._round, self._moving = {}, [], set()
+        self._sequence = max(self._sequence + 1, (core.state.term + 1) * NUMBERS_PER_START)
         core.touched_recorders.update(core.state.recorders)
         core.touched_failovers.update(core.state.failovers)
         core.groups_changed = True
+
+    def cannot_save(self, why: str, now: Instant) -> None:
+        """Tell that nothing can be changed at the moment. Looks at no table: they are not to be shown."""
+        if self._system is None:
+            return
+        alarm = Alarm(key="journal", sentence=why, since_wall_ms=now.wall_ms, health=Health.BAD)
+        others = tuple(known for known in self._system.alarms if known.key != alarm.key)
+        sentence = "The coordinator cannot save changes: nothing can be changed, and no failover can start"
+        self._system = msgspec.structs.replace(self._system, sentence=sentence, health=Health.BAD, alarms=(alarm, *others))
+        self._sequence += 1
+        self._tell(Changes(sequence=self._sequence, system=self._system))
+
+    def _tell(self, changes: Changes) -> None:
+        for receive in tuple(self._receivers):
+            receive(changes)
 
     def refresh(self, core: Core, now: Instant) -> None:
         """Look again at rows that move by themselves, and at a share of all others."""
@@ -99,8 +129,7 @@ class Publisher:
             removed_recorders=removed,
             failovers=failovers,
         )
-        for receive in tuple(self._receivers):
-            receive(changes)
+        self._tell(changes)
 
     def _changed_recorders(self, core: Core, now: Instant) -> tuple[tuple[RecorderRow, ...], tuple[RecorderId, ...]]:
         changed: list[RecorderRow] = []

@@ -6,7 +6,6 @@ from sysmanager.coordinator.detection import Assessment, assess, why_not_automat
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.coordinator.seen import CLOCK_OFF_MS, RIVAL_MS, Heard, Seen
 from sysmanager.coordinator.state import View, open_failover_of
-from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Role, Standby
@@ -234,8 +233,3 @@ def _hold_alarm(view: View, recorder: RecorderId) -> c.Alarm:
     hold = view.holds[recorder]
     sentence = f"Automatic failover of {name_of(view, recorder)} is {hold.cause}; release it when that is over."
     return c.Alarm(key=f"hold {recorder}", sentence=sentence, since_wall_ms=hold.since_wall_ms)
-
-
-def log_rows(view: View) -> tuple[Failover, ...]:
-    """The failover log, newest first."""
-    return tuple(sorted(view.failovers.values(), key=lambda entry: -entry.number))

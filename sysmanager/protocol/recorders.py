@@ -22,6 +22,12 @@ BEACON_INTERVAL_MS = 500
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A number as a recorder may report it: not negative, and exact in every program that reads JSON."""
 
+WallMs = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_000)]
+"""Milliseconds since 1970, up to the year 9999: what is later is no time for people."""
+
+Text = Annotated[str, msgspec.Meta(max_length=1000)]
+"""What a server says in words; it may go into log entries and so into the journal."""
+
 EpochReport = Annotated[Epoch, msgspec.Meta(ge=0, le=2**53)]
 """An epoch as a recorder may report it: one beyond all reason would be the highest of the site for ever."""
 
@@ -56,18 +62,18 @@ class CameraBeat(msgspec.Struct, frozen=True, array_like=True):
 
     camera: CameraId
     state: CameraState
-    first_frame_ms: Count = 0
-    last_frame_ms: Count = 0
+    first_frame_ms: WallMs = 0
+    last_frame_ms: WallMs = 0
 
 
 class DiskBeat(msgspec.Struct, frozen=True, array_like=True):
     """One material disk in a heartbeat. `path` is the drive letter or path as settings name it."""
 
-    path: str
+    path: Text
     writable: bool
     free_mb: Count
     total_mb: Count
-    problem: str = ""
+    problem: Text = ""
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
@@ -82,8 +88,8 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
     instance: InstanceId
     boot: Count
     sequence: Count
-    wall_ms: Count
-    version: str
+    wall_ms: WallMs
+    version: Text
     mode: Mode
     epoch: EpochReport
     home: RecorderId | None
@@ -94,7 +100,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
     camera_limit: Count = 64
     bitrate_limit_kbps: Count = 400_000
     vca_channels: Count = 0
-    plugins: tuple[str, ...] = ()
+    plugins: tuple[Text, ...] = ()
     practice: bool = False
 
 
@@ -111,10 +117,10 @@ class WatchdogBeat(msgspec.Struct, frozen=True, kw_only=True, tag="watchdog"):
 
     recorder: RecorderId
     instance: InstanceId
-    wall_ms: Count
+    wall_ms: WallMs
     service: ServiceState
     failed_starts: Count = 0
-    sentence: str = ""
+    sentence: Text = ""
 
 
 class OrderKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,7 +188,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
     """Answer: the order was not carried out and changed nothing. `epoch`: the highest the recorder knows."""
 
     reason: RefusalReason
-    sentence: str
+    sentence: Text
     epoch: EpochReport = Epoch(0)
 
 
@@ -190,8 +196,8 @@ class FootageSpan(msgspec.Struct, frozen=True, kw_only=True):
     """Footage of one camera under one epoch: wall-clock milliseconds of its first and last frame, frames and segments."""
 
     camera: CameraId
-    first_frame_ms: Count
-    last_frame_ms: Count
+    first_frame_ms: WallMs
+    last_frame_ms: WallMs
     frames: Count
     segments: Count
 

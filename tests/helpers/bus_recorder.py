@@ -38,7 +38,9 @@ def settings_of(server: str, cameras: int, *, analogue: int = 0, disks: tuple[st
         )
         for n in range(cameras)
     ]
-    made += [d.CameraSettings(id=CameraId(f"{server}-a{n}"), name=f"{server} analogue {n}", kind=CameraKind.ANALOGUE) for n in range(analogue)]
+    made += [
+        d.CameraSettings(id=CameraId(f"{server}-a{n}"), name=f"{server} analogue {n}", kind=CameraKind.ANALOGUE) for n in range(analogue)
+    ]
     return d.SettingsDocument(name=server, disks=disks, cameras=tuple(made))
 
 
@@ -56,7 +58,14 @@ class BusRecorder:
     """
 
     def __init__(
-        self, bus: Bus, server: str, *, cameras: int = 3, failover: bool = False, wall_ms: Callable[[], int] | None = None, analogue: int = 0
+        self,
+        bus: Bus,
+        server: str,
+        *,
+        cameras: int = 3,
+        failover: bool = False,
+        wall_ms: Callable[[], int] | None = None,
+        analogue: int = 0,
     ) -> None:
         self.bus = bus
         self.id = RecorderId(server)
@@ -183,7 +192,10 @@ class BusRecorder:
                 return r.Obeyed(epoch=order.epoch)
             case r.ReportFootage():
                 now_ms = self._wall_ms()
-                spans = [r.FootageSpan(camera=c, first_frame_ms=now_ms - 9000, last_frame_ms=now_ms - 900, frames=9, segments=1) for c in order.cameras]
+                spans = [
+                    r.FootageSpan(camera=c, first_frame_ms=now_ms - 9000, last_frame_ms=now_ms - 900, frames=9, segments=1)
+                    for c in order.cameras
+                ]
                 return r.Footage(epoch=order.epoch, spans=tuple(spans))
 
     async def _apply(self, documents: d.DocumentSet) -> None:

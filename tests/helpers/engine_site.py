@@ -125,7 +125,7 @@ class EngineSite:
     async def until(self, holds: Callable[[], T], within_s: float = 30.0, every_s: float = 0.01) -> T:
         """Wait, in the loop's own time, until something holds; what it gave."""
         async with asyncio.timeout(within_s):
-            while not (found := holds()):
+            while not (found := holds()):  # noqa: ASYNC110  # whatever it looks at has no event
                 await asyncio.sleep(every_s)
         return found
 

@@ -15,7 +15,13 @@ from sysmanager.domain.instant import Instant
 P = ParamSpec("P")
 
 BEGIN_S = 1_000.0
+END_S = BEGIN_S + 1_800.0
+"""No test lets more than half an hour pass: then it waits for something that does not come."""
+
 WALL_MS = 1_760_000_000_000
+
+
+MAIN = "the test"
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -32,6 +38,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]  # what BaseEventLoop keeps
         if not ready and scheduled:
             self._virtual_s = max(self._virtual_s, scheduled[0].when())
+            if self._virtual_s > END_S:
+                stuck = [task for task in asyncio.all_tasks(self) if task.get_name() == MAIN]
+                raise RuntimeError(f"half an hour of virtual time is over, and still waiting: {stuck}")
         super()._run_once()  # type: ignore[misc]  # as above
 
 
@@ -46,12 +55,19 @@ class VirtualClock:
         return Instant(mono_ms=mono_ms, wall_ms=WALL_MS + mono_ms)
 
 
+async def _named(test: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.current_task()
+    assert task is not None, "inside a coroutine"
+    task.set_name(MAIN)
+    await test
+
+
 def in_virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
     """A test that runs on a `VirtualTimeLoop` of its own."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            runner.run(test(*args, **kwargs))
+            runner.run(_named(test(*args, **kwargs)))
 
     return run
