@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from sysmanager.api import CameraState, Connection, Health, HoldCause, HoldRow, ServiceState
-from sysmanager.domain.failover import CameraGap, LogState, Phase
+from sysmanager.domain.failover import CameraGap, LogState, Phase, Reason
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId
 from sysmanager.domain.recorder import Broken, Role
@@ -288,3 +288,13 @@ def test_what_is_wrong_with_an_id_and_a_group() -> None:
     assert forms.new_group_id("Terminal A / Öst", now) == "Terminal-A-st"
     assert forms.new_group_id("terminal-a", now) == "terminal-a-2"
     assert forms.new_group_id("…", now) == "group"
+
+
+def test_a_server_whose_failover_is_under_way_says_that_instead_of_a_forecast() -> None:
+    row = recording(failover=FailoverId("F00001"), **AWAY)
+    now = state(row, reserved(), log=(entry(Phase.FETCHED, steps=site.steps(3)),))
+    assert shown(now).startswith("Failover [accent] F is taking over its cameras. Failover in progress · step 4 of 8: Save the settings")
+    waiting = msgspec.structs.replace(entry(Phase.WAITING, reason=Reason.NO_FAILOVER_SERVER), server=None)
+    told = shown(state(row, standby(**AWAY), log=(waiting,)))
+    assert told.startswith("Failover [warning] waiting for a failover server. No failover server of the group is free")
+    assert shown(state(row, standby(), log=(entry(Phase.CANCELLED),))).startswith("If it fails now")

@@ -9,7 +9,7 @@ import msgspec
 from sysmanager.api import Level, Preview, RecorderRow
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.recorder import Acting, Broken, Recording, Reserved, Standby
-from sysmanager.ui.state.log import capitalised, name_of
+from sysmanager.ui.state.log import capitalised, name_of, state_text
 from sysmanager.ui.state.model import Tone, UiState
 from sysmanager.ui.state.texts import counted, when_text
 
@@ -30,13 +30,26 @@ def situation(state: UiState, now_wall_ms: int, zone: tzinfo | None = None) -> S
         return None
     match row.assignment:
         case Recording() | Acting():
-            return _forecast(row, state)
+            return _under_way(row, state) or _forecast(row, state)
         case Standby():
             return _standby(row, state)
         case Reserved(for_recorder=home):
             return Situation(heading="Reserved", tone=Tone.ACCENT, text=f"It is taking over from {name_of(home, state)}.")
         case Broken(failover=failover):
             return _broken(state.failovers.get(failover), state, now_wall_ms, zone)
+
+
+def _under_way(row: RecorderRow, state: UiState) -> Situation | None:
+    """While its own failover runs or waits, what would happen in one is no longer the question."""
+    failover = state.failovers.get(row.failover) if row.failover is not None else None
+    if failover is None or failover.recorder != row.id or not failover.phase.before_commit:
+        return None
+    words = state_text(failover)
+    if failover.server is None:
+        detail = failover.reason.sentence if failover.reason is not None else ""
+        return Situation(heading="Failover", tone=Tone.WARNING, text=f"{words[:1].lower()}{words[1:]}.", detail=detail)
+    taking = f"{name_of(failover.server, state)} is taking over its cameras."
+    return Situation(heading="Failover", tone=Tone.ACCENT, text=taking, detail=f"{words}.")
 
 
 def _forecast(row: RecorderRow, state: UiState) -> Situation:

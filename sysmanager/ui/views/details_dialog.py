@@ -138,8 +138,8 @@ class DetailsDialog(QDialog):
             f"started by {failover.actor.name}",
             f"started {when_text(failover.started_ms, now, zone)}",
         ]
-        if failover.ended_ms:
-            facts.append(f"took {duration_text(failover.ended_ms - failover.started_ms)}")
+        if failover.steps and not failover.phase.before_commit:
+            facts.append(f"took {duration_text(failover.steps[-1].done_wall_ms - failover.started_ms)}")
         if group is not None:
             facts.append(f"group {group.name}")
         if failover.epoch:
