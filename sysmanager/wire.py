@@ -57,7 +57,7 @@ def _decode(kind: Any, data: bytes, known: bytes, noun: str) -> object:
         decoder = _decoders[kind] = msgspec.json.Decoder(kind)
     try:
         return decoder.decode(data[len(version) + 1 :])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(f"The {noun} is malformed: {_without_content(str(error))}.") from None
     except RecursionError:
         raise WireError(f"The {noun} is malformed: it is nested too deeply.") from None

@@ -199,7 +199,7 @@ class Engine:
         return True
 
     async def _save(self, batch: Batch) -> None:
-        """Append. Until that is done nobody may look at the tables, which hold the batch already; if it fails, not until they are rebuilt."""
+        """Append. Until then nobody may look at the tables, which hold the batch already; if it fails, not until they are rebuilt."""
         bodies = [wire.encode_fact(record) for record in batch.records]
         self._durable.clear()
         self._last = await self._journal.append(self._last, bodies)
