@@ -1,0 +1,264 @@
+"""Named scenarios: what happens when, and how it must end. A failure that the simulation found becomes one of these.
+
+Servers of `plain_site`: A1, A2, ... and the failover servers FA1, FA2, ... in group A; B1 ... in group B. Timeouts are 10 s.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from sysmanager.domain.failover import Phase
+from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.protocol import clients as c
+from sysmanager.protocol.clients import Request
+from sysmanager.simulation import faults
+from sysmanager.simulation.broken import Broken
+from sysmanager.simulation.coordinator import KillPoint
+from sysmanager.simulation.faults import Deed, Wrong
+from sysmanager.simulation.people import findings_of
+from sysmanager.simulation.rest import what_hangs
+from sysmanager.simulation.run import LOOK_MS, REST_LIMIT_MS, REST_MS, START_MS
+from sysmanager.simulation.site import plain_site
+from sysmanager.simulation.story import Story
+from sysmanager.simulation.world import ADMINISTRATOR, World
+
+FIRST = FailoverId("F00001")
+SECOND = FailoverId("F00002")
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """A request of an administrator. None: confirm what the reconcile shows."""
+
+    at_ms: int
+    request: Request | None
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """How one entry of the failover log ends: phase, server, and how its failed attempts ended, in order."""
+
+    recorder: str
+    phase: Phase
+    server: str | None
+    attempts: tuple[str, ...] = ()
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """groups: recorders and failover servers of each. deeds, wishes: by the time since the site runs. until_ms: when to look.
+
+    heals: whether everything is mended before the end, so that the site must be at rest.
+    """
+
+    name: str
+    groups: tuple[tuple[int, int], ...] = ((2, 1),)
+    deeds: tuple[Deed, ...] = ()
+    wishes: tuple[Wish, ...] = ()
+    until_ms: int = 60_000
+    ends: tuple[End, ...] = ()
+    heals: bool = True
+
+
+def _off(server: str, at_ms: int = 0, lasts_ms: int = 0) -> Deed:
+    return Deed(at_ms=at_ms, what=Wrong.POWER, target=server, lasts_ms=lasts_ms)
+
+
+def _back(entry: FailoverId, at_ms: int) -> Wish:
+    return Wish(at_ms=at_ms, request=c.StartFailback(failover=entry))
+
+
+def _start(recorder: str, at_ms: int = 0) -> Wish:
+    return Wish(at_ms=at_ms, request=c.StartFailover(recorder=RecorderId(recorder)))
+
+
+READY, RETURNED, CANCELLED = Phase.READY, Phase.RETURNED, Phase.CANCELLED
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(name="connection lost", deeds=(_off("A1"),), ends=(End(recorder="A1", phase=READY, server="FA1"),)),
+    Scenario(
+        name="cut off, it records on until it learns that it was replaced",
+        deeds=(Deed(at_ms=0, what=Wrong.CUT, target="A1", lasts_ms=40_000),),
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
+        name="all disks lost",
+        deeds=(Deed(at_ms=0, what=Wrong.ALL_DISKS, target="A1"),),
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
+        name="recording service cannot start",
+        deeds=(Deed(at_ms=0, what=Wrong.SERVICE, target="A1"),),
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(name="manual", wishes=(_start("A1"),), ends=(End(recorder="A1", phase=READY, server="FA1"),)),
+    Scenario(
+        name="refusal, then the next",
+        groups=((2, 2),),
+        deeds=(Deed(at_ms=0, what=Wrong.REFUSE, target="FA1"), _off("A1")),
+        ends=(End(recorder="A1", phase=READY, server="FA2", attempts=("refused",)),),
+    ),
+    Scenario(
+        name="vanishes when asked, then the next",
+        groups=((2, 2),),
+        deeds=(Deed(at_ms=0, what=Wrong.VANISH, target="FA1"), _off("A1")),
+        ends=(End(recorder="A1", phase=READY, server="FA2", attempts=("lost",)),),
+    ),
+    Scenario(
+        name="two lost, then it fails",
+        groups=((2, 3),),
+        deeds=(*(Deed(at_ms=0, what=Wrong.VANISH, target=spare) for spare in ("FA1", "FA2")), _off("A1")),
+        ends=(End(recorder="A1", phase=Phase.FAILED, server=None, attempts=("lost", "lost")),),
+    ),
+    Scenario(
+        name="no candidate, then taken up",
+        deeds=(_off("FA1", lasts_ms=40_000), _off("A1", at_ms=5_000)),
+        until_ms=90_000,
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
+        name="no candidate, and the recorder is back first",
+        deeds=(_off("FA1", lasts_ms=60_000), _off("A1", at_ms=5_000, lasts_ms=25_000)),
+        until_ms=90_000,
+        ends=(End(recorder="A1", phase=CANCELLED, server=None),),
+    ),
+    Scenario(
+        name="the recorder is back before the commit point",
+        deeds=(
+            Deed(at_ms=0, what=Wrong.SLOW_SERVER, target="FA1", amount=9_000),
+            Deed(at_ms=0, what=Wrong.CUT, target="A1", lasts_ms=10_900),
+        ),
+        ends=(End(recorder="A1", phase=CANCELLED, server=None, attempts=("withdrawn",)),),
+    ),
+    Scenario(
+        name="the acting server breaks, then the next",
+        groups=((2, 2),),
+        deeds=(_off("A1"), _off("FA1", at_ms=25_000)),
+        ends=(End(recorder="A1", phase=Phase.SUPERSEDED, server="FA1"), End(recorder="FA1", phase=READY, server="FA2")),
+    ),
+    Scenario(
+        name="the acting server breaks when the recorder is back: it goes home",
+        groups=((2, 2),),
+        deeds=(_off("A1", lasts_ms=20_000), _off("FA1", at_ms=30_000)),
+        ends=(End(recorder="A1", phase=Phase.SUPERSEDED, server="FA1"), End(recorder="FA1", phase=RETURNED, server="A1")),
+    ),
+    Scenario(
+        name="failback",
+        deeds=(_off("A1", lasts_ms=20_000),),
+        wishes=(_back(FIRST, 30_000),),
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+    Scenario(
+        name="failback undone: the cameras stay dark",
+        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=28_000, what=Wrong.VANISH, target="A1")),
+        wishes=(_back(FIRST, 30_000),),
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
+        name="a failback is put back behind a failover",
+        deeds=(
+            _off("A1", lasts_ms=20_000),
+            _off("A2", at_ms=21_000),
+            Deed(at_ms=22_000, what=Wrong.SLOW_SERVER, target="A1", amount=4_500, lasts_ms=20_000),
+        ),
+        wishes=(_back(FIRST, 29_000), _back(FIRST, 45_000)),
+        until_ms=90_000,
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"), End(recorder="A2", phase=READY, server="FA1")),
+    ),
+    Scenario(
+        name="two of one group: the queue in order",
+        groups=((3, 2),),
+        deeds=(
+            *(Deed(at_ms=0, what=Wrong.SLOW_SERVER, target=spare, amount=9_000) for spare in ("FA1", "FA2")),
+            _off("A1"),
+            _off("A2", at_ms=1_500),
+        ),
+        ends=(End(recorder="A1", phase=READY, server="FA1"), End(recorder="A2", phase=READY, server="FA2")),
+    ),
+    Scenario(
+        name="a paused coordinator blames nobody",
+        deeds=(
+            Deed(at_ms=0, what=Wrong.PAUSED, lasts_ms=40_000, amount=1),
+            Deed(at_ms=60_000, what=Wrong.PAUSED, lasts_ms=40_000),
+        ),
+        until_ms=120_000,
+    ),
+    Scenario(name="a coordinator without its bus blames nobody", deeds=(Deed(at_ms=0, what=Wrong.BUS, lasts_ms=60_000),), until_ms=90_000),
+    Scenario(
+        name="a wall clock that jumps changes nothing",
+        deeds=(Deed(at_ms=0, what=Wrong.CLOCK, amount=7_200_000), Deed(at_ms=20_000, what=Wrong.CLOCK, amount=-7_300_000)),
+    ),
+    Scenario(
+        name="the journal loses the failover: reconcile, confirm, and it works",
+        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=30_000, what=Wrong.JOURNAL_CUT, amount=9, lasts_ms=2_000)),
+        wishes=(Wish(at_ms=45_000, request=None), _back(FIRST, 50_000)),
+        until_ms=90_000,
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+    Scenario(
+        name="the failover server restarts in the middle of applying",
+        deeds=(Deed(at_ms=9_000, what=Wrong.CRASH_APPLYING, target="FA1", amount=1), _off("A1")),
+        until_ms=120_000,
+        ends=(End(recorder="A1", phase=READY, server="FA1", attempts=("lost",)),),
+    ),
+    Scenario(
+        name="a failed append before the commit",
+        deeds=(_off("A1"), Deed(at_ms=5_000, what=Wrong.DISK_FAILS, amount=2)),
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
+        name="a failback goes on after the coordinator was killed in its middle",
+        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=30_100, what=Wrong.KILLED, lasts_ms=1_000)),
+        wishes=(_back(FIRST, 30_000),),
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+)
+
+
+def play(
+    scenario: Scenario, *, kill_at_length: int | None = None, kill_at: tuple[int, KillPoint] | None = None, story: Story | None = None
+) -> World:
+    """Let a scenario happen; the world as it is at its end. Raises Broken.
+
+    kill_at_length: the coordinator is killed as soon as its journal is so long. kill_at: in the transaction of that number, at that point.
+    """
+    world = World(plain_site(scenario.groups), scenario.name, story=story)
+    world.begin()
+    world.run(START_MS)
+    world.entered_facts = len(world.coordinator.journal)
+    world.coordinator.kill_at_length = kill_at_length
+    world.coordinator.kill_at = kill_at
+    faults.enter(world, scenario.deeds)
+    for wish in scenario.wishes:
+        world.after(wish.at_ms, _wish, world, wish)
+    world.run(scenario.until_ms)
+    return world
+
+
+def _wish(world: World, wish: Wish) -> None:
+    request = wish.request if wish.request is not None else c.ConfirmReconcile(findings=findings_of(world))
+    world.ask_coordinator(ADMINISTRATOR, request)
+
+
+def ends_of(world: World) -> tuple[End, ...]:
+    """How the entries of the log stand."""
+    return tuple(
+        End(
+            recorder=entry.recorder,
+            phase=entry.phase,
+            server=entry.server,
+            attempts=tuple(attempt.end.value for attempt in entry.attempts if attempt.end is not None),
+        )
+        for entry in sorted(world.shadow.failovers.values(), key=lambda entry: entry.number)
+    )
+
+
+def settle(world: World) -> None:
+    """Mend everything, and let it come to rest. Raises Broken with what hangs."""
+    faults.heal(world)
+    rested_ms = 0
+    hangs: list[str] = []
+    for _ in range(REST_LIMIT_MS // LOOK_MS):
+        world.run(LOOK_MS)
+        hangs = [hang for hang in what_hangs(world) if "is held after" not in hang]
+        rested_ms = 0 if hangs else rested_ms + LOOK_MS
+        if rested_ms >= REST_MS:
+            return
+    raise Broken("comes to rest", " ".join(hangs))
