@@ -444,7 +444,7 @@ class FakeClient:
     """Answers for a site in memory.
 
     requests: what was asked to be changed, in order. reply: what to say to it; None: done. error: raised instead.
-    gate: requests wait for it when it is set. closed: whether the session was ended.
+    gate, ask_gate: requests and questions wait for it when it is set. closed: whether the session was ended.
     """
 
     def __init__(self, snapshot: Snapshot, actor: Actor = ADMIN) -> None:
@@ -455,6 +455,7 @@ class FakeClient:
         self.error: str | None = None
         self.gate: asyncio.Event | None = None
         self.answer: Answer | None = None
+        self.ask_gate: asyncio.Event | None = None
         self.closed = False
         self._actor = actor
         self._updates: asyncio.Queue[Snapshot | Changes | ClientError | None] = asyncio.Queue()
@@ -508,6 +509,8 @@ class FakeClient:
 
     async def ask(self, question: Question) -> Answer:
         self.questions.append(question)
+        if self.ask_gate is not None:
+            await self.ask_gate.wait()
         if self.error is not None:
             raise ClientError(self.error)
         if self.answer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -116,9 +117,8 @@ async def test_a_group_is_renamed_and_its_order_changed(open_site: OpenSite) -> 
     assert request.group.partial
     opened.client.tell(groups=(request.group,))
     await until(lambda: dialog.list.item(0).text() == "Terminal A East", "the new name")
-    await until(lambda: not opened.store.state.running, "the answer")
-    await turn()
-    assert not dialog.save.isEnabled()
+    await until(lambda: not dialog.save.isEnabled(), "the answer")
+    assert dialog.name.text() == "Terminal A East"
 
 
 async def test_a_new_group_gets_an_id_of_its_name(open_site: OpenSite) -> None:
@@ -283,3 +283,27 @@ async def test_details_are_not_modal_and_escape_closes_them(open_site: OpenSite)
     QTest.keyClick(dialog, Qt.Key.Key_Escape)
     await turn()
     assert opened.window.dialogs.opened is None
+
+
+async def test_a_dialog_closed_before_its_answer_leaves_no_trace(open_site: OpenSite) -> None:
+    opened = await open_site(site.harbour())
+    opened.client.ask_gate = asyncio.Event()
+    opened.window.actions_[Action.START_FAILOVER].trigger()
+    await until(lambda: bool(opened.client.questions), "the question")
+    await pictures.close_dialogs(opened.window)
+    opened.client.ask_gate.set()
+    await turn()
+    assert opened.client.requests == []
+
+
+async def test_a_command_goes_on_when_its_dialog_is_closed_before_the_answer(open_site: OpenSite) -> None:
+    opened = await open_site(site.empty())
+    opened.client.gate = asyncio.Event()
+    dialog = adding(opened, "TA-REC-01")
+    dialog.add.click()
+    await until(lambda: bool(opened.client.requests), "the request")
+    dialog.reject()
+    await turn()
+    opened.client.gate.set()
+    await until(lambda: bool(opened.store.state.notices), "the answer")
+    assert opened.store.state.notices[-1].sentence == "Done as asked."

@@ -142,10 +142,10 @@ async def test_what_was_typed_is_dropped_when_saved_and_kept_when_refused(desk: 
     desk.store.dispatch(FieldsEdited(R, fields))
     desk.client.reply = Refused(sentence="Not now.")
     await desk.operations.edit(R, 4, fields)
-    assert desk.store.state.draft is not None
+    assert R in desk.store.state.drafts
     desk.client.reply = None
     await desk.operations.edit(R, 4, fields)
-    assert desk.store.state.draft is None
+    assert R not in desk.store.state.drafts
     last = desk.client.requests[-1]
     assert isinstance(last, EditRecorder)
     assert last.fields.name == "New"

@@ -107,7 +107,7 @@ def test_editing_makes_a_draft_and_typing_it_back_drops_it() -> None:
     assert edited.fields.name == "New"
     assert edited.recorders[T1].name == "TA-REC-01"
     assert reduce(edited, FieldsEdited(T1, row.edit)).draft is None
-    assert reduce(edited, DraftDropped()).draft is None
+    assert reduce(edited, DraftDropped(T1)).draft is None
 
 
 def test_a_draft_of_a_row_that_changed_meanwhile_is_a_conflict() -> None:
@@ -119,9 +119,27 @@ def test_a_draft_of_a_row_that_changed_meanwhile_is_a_conflict() -> None:
     assert after.conflict is not None
     assert after.fields is not None
     assert after.fields.name == "New"
-    gone = reduce(state, changed(removed_recorders=(T1,)))
-    assert gone.conflict is not None
-    assert "removed" in gone.conflict
+    assert reduce(state, changed(removed_recorders=(T1,))).drafts == {}
+
+
+def test_ones_own_change_that_is_announced_before_the_answer_is_no_conflict() -> None:
+    state = loaded(PlaceSelected(Place.SERVER, T1))
+    row = state.recorders[T1]
+    state = reduce(state, FieldsEdited(T1, msgspec.structs.replace(row.edit, name=" New ")))
+    after = reduce(state, changed(recorders=(msgspec.structs.replace(row, name="New", revision=5),)))
+    assert after.conflict is None
+
+
+def test_drafts_of_several_servers_are_kept_apart() -> None:
+    state = loaded(PlaceSelected(Place.SERVER, T1))
+    state = reduce(state, FieldsEdited(T1, msgspec.structs.replace(state.recorders[T1].edit, name="New")))
+    state = reduce(state, PlaceSelected(Place.SERVER, T3))
+    assert state.draft is None
+    state = reduce(state, FieldsEdited(T3, msgspec.structs.replace(state.recorders[T3].edit, address="10.0.0.1")))
+    state = reduce(state, PlaceSelected(Place.SERVER, T1))
+    assert state.draft is not None
+    assert state.draft.fields.name == "New"
+    assert set(reduce(state, DraftDropped(T1)).drafts) == {T3}
 
 
 def test_telemetry_does_not_conflict_with_a_draft() -> None:
@@ -165,7 +183,7 @@ def test_a_new_session_drops_what_the_old_one_edited() -> None:
 
 def test_events_that_change_nothing_give_the_same_state() -> None:
     state = loaded(FailoverSelected(FailoverId("F00033")), LogFiltered("quay"))
-    for event in (FailoverSelected(FailoverId("F00033")), LogFiltered("quay"), DraftDropped(), PlaceSelected(Place.SERVER, T3)):
+    for event in (FailoverSelected(FailoverId("F00033")), LogFiltered("quay"), DraftDropped(T1), PlaceSelected(Place.SERVER, T3)):
         assert reduce(state, event) is state
 
 

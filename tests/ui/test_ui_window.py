@@ -473,3 +473,13 @@ async def test_narrow_windows_give_the_room_to_what_matters(open_site: OpenSite)
     opened.window.resize(1500, 900)
     await turn()
     assert not opened.window.log.view.isColumnHidden(8)
+
+
+async def test_closing_with_unsaved_settings_asks(open_site: OpenSite) -> None:
+    opened = await open_site(site.harbour(), guard=lambda: "4 servers lose their protection.")
+    select(opened, "TA-REC-01")
+    QTest.keyClicks(opened.window.settings_tab._form.editors.name, "x")
+    opened.window.close()
+    box = opened.window.dialogs.opened
+    assert isinstance(box, QMessageBox)
+    assert box.informativeText() == "4 servers lose their protection. Settings that were not saved are lost: TA-REC-01."

@@ -35,7 +35,7 @@ from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
 from sysmanager.ui.state.events import DraftDropped, FailoverSelected, NoticeShown, OperationEnded, OperationSlow, OperationStarted
 from sysmanager.ui.state.log import name_of
-from sysmanager.ui.state.model import Running, Tone
+from sysmanager.ui.state.model import Running, Tone, tidied
 from sysmanager.ui.state.store import Store
 
 SLOW_S = 0.1
@@ -86,14 +86,14 @@ class Operations:
         outcome = await self._request(
             f"edit:{recorder}",
             f"Saving the settings of {self._name(recorder)}.",
-            EditRecorder(recorder=recorder, revision=revision, fields=trimmed(fields)),
+            EditRecorder(recorder=recorder, revision=revision, fields=tidied(fields)),
         )
         if outcome.done:
-            self._store.dispatch(DraftDropped())
+            self._store.dispatch(DraftDropped(recorder))
         return outcome
 
     async def add_server(self, recorder: RecorderId, fields: RecorderEdit) -> Outcome:
-        return await self._request(f"add:{recorder}", f"Adding {recorder}.", AddRecorder(id=recorder, fields=trimmed(fields)))
+        return await self._request(f"add:{recorder}", f"Adding {recorder}.", AddRecorder(id=recorder, fields=tidied(fields)))
 
     async def remove_server(self, recorder: RecorderId) -> Outcome:
         return await self._request(f"remove:{recorder}", f"Removing {self._name(recorder)}.", RemoveRecorder(recorder=recorder))
@@ -152,8 +152,3 @@ def _outcome(reply: Done | Refused) -> Outcome:
             return Outcome(done=True, sentence=sentence, failover=failover)
         case Refused(sentence=sentence):
             return Outcome(done=False, sentence=sentence)
-
-
-def trimmed(fields: RecorderEdit) -> RecorderEdit:
-    """Without blanks around what was typed."""
-    return msgspec.structs.replace(fields, name=fields.name.strip(), address=fields.address.strip())

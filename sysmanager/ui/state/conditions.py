@@ -159,8 +159,7 @@ def _fits_server(action: Action, row: RecorderRow, state: UiState) -> Condition:
         case Action.SAVE:
             return _save(row, state)
         case Action.REVERT:
-            edited = state.draft is not None and state.draft.recorder == row.id
-            return ENABLED if edited else disabled("Nothing was changed.")
+            return ENABLED if state.draft is not None else disabled("Nothing was changed.")
         case Action.REMOVE_SERVER:
             return _remove(row, state)
         case (
@@ -281,7 +280,7 @@ def _save(row: RecorderRow, state: UiState) -> Condition:
     if not editable.enabled:
         return editable
     draft = state.draft
-    if draft is None or draft.recorder != row.id:
+    if draft is None:
         return disabled("Nothing was changed.")
     problem = state.conflict or problem_with(draft.fields, state, own=row.id)
     return disabled(problem) if problem is not None else _busy(f"edit:{row.id}", state)

@@ -56,7 +56,9 @@ class FieldsEdited(msgspec.Struct, frozen=True):
 
 
 class DraftDropped(msgspec.Struct, frozen=True):
-    """What was edited is saved or given up."""
+    """What was edited of a server is saved or given up."""
+
+    recorder: RecorderId
 
 
 class ForecastArrived(msgspec.Struct, frozen=True):

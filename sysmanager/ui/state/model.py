@@ -66,6 +66,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     fields: RecorderEdit
 
 
+def tidied(fields: RecorderEdit) -> RecorderEdit:
+    """Without blanks around what was typed."""
+    return msgspec.structs.replace(fields, name=fields.name.strip(), address=fields.address.strip())
+
+
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """What would happen if `recorder` failed now; `preview` None where the coordinator only said a sentence."""
 
@@ -100,7 +105,7 @@ class UiState(msgspec.Struct, frozen=True, kw_only=True):
     selected: RecorderId | None = None
     selected_failover: FailoverId | None = None
     log_filter: str = ""
-    draft: Draft | None = None
+    drafts: Mapping[RecorderId, Draft] = MappingProxyType({})
     forecast: Forecast | None = None
     running: tuple[Running, ...] = ()
     notices: tuple[Notice, ...] = ()
@@ -119,6 +124,11 @@ class UiState(msgspec.Struct, frozen=True, kw_only=True):
         return self.failovers.get(self.selected_failover) if self.selected_failover is not None else None
 
     @property
+    def draft(self) -> Draft | None:
+        """What was changed of the selected server on the screen and is not saved."""
+        return self.drafts.get(self.selected) if self.selected is not None else None
+
+    @property
     def loaded(self) -> bool:
         """Whether the coordinator has said anything yet."""
         return self.system is not None
@@ -129,17 +139,13 @@ class UiState(msgspec.Struct, frozen=True, kw_only=True):
         row = self.row
         if row is None:
             return None
-        return self.draft.fields if self.draft is not None and self.draft.recorder == row.id else row.edit
+        return self.draft.fields if self.draft is not None else row.edit
 
     @property
     def conflict(self) -> str | None:
         """One sentence if somebody else changed the server while its settings were being edited here."""
-        draft = self.draft
-        if draft is None:
-            return None
-        row = self.recorders.get(draft.recorder)
-        if row is None:
-            return "The server was removed while you were editing it; press Revert to drop what you entered."
-        if row.revision == draft.revision:
+        draft, row = self.draft, self.row
+        # What is there already as it was entered is one's own change, announced before the answer to it.
+        if draft is None or row is None or row.revision == draft.revision or row.edit == tidied(draft.fields):
             return None
         return "Somebody else changed these settings while you were editing them; press Revert to see them, then enter yours again."

@@ -43,7 +43,7 @@ def reduce(state: UiState, event: Event) -> UiState:
         case LinkChanged(link, sentence):
             return _change(state, link=link, link_sentence=sentence)
         case SessionChanged(actor, offered):
-            return _change(state, actor=actor, offered=offered, draft=None, forecast=None)
+            return _change(state, actor=actor, offered=offered, drafts={}, forecast=None)
         case PracticeOffered():
             return _change(state, practice=True)
         case PlaceSelected(place, recorder):
@@ -54,8 +54,8 @@ def reduce(state: UiState, event: Event) -> UiState:
             return state if text == state.log_filter else _change(state, log_filter=text)
         case FieldsEdited():
             return _with_fields(state, event)
-        case DraftDropped():
-            return state if state.draft is None else _change(state, draft=None)
+        case DraftDropped(recorder):
+            return state if recorder not in state.drafts else _change(state, drafts=_without(state.drafts, recorder))
         case ForecastArrived(forecast):
             # An answer about a server that is no longer selected would be shown under the wrong name.
             return _change(state, forecast=forecast) if forecast.recorder == state.selected else state
@@ -108,6 +108,8 @@ def _settled(state: UiState) -> UiState:
     """Selections name what exists: a removed server is not selected, and the first view shows what needs a person most."""
     if state.selected is not None and state.selected not in state.recorders:
         state = _change(state, selected=None, place=Place.SITE, forecast=None)
+    if any(recorder not in state.recorders for recorder in state.drafts):
+        state = _change(state, drafts={key: draft for key, draft in state.drafts.items() if key in state.recorders})
     if state.place is Place.NOTHING and state.recorders:
         state = _change(state, place=Place.SERVER, selected=_most_urgent(state.recorders))
     if state.selected_failover is not None and state.selected_failover not in state.failovers:
@@ -134,11 +136,16 @@ def _with_fields(state: UiState, event: FieldsEdited) -> UiState:
     row = state.recorders.get(event.recorder)
     if row is None:
         return state
-    draft = state.draft if state.draft is not None and state.draft.recorder == event.recorder else None
+    draft = state.drafts.get(event.recorder)
     if draft is None:
         draft = Draft(recorder=row.id, revision=row.revision, base=row.edit, fields=event.fields)
     else:
         draft = _change(draft, fields=event.fields)
     # Typing a change back by hand leaves nothing to save.
     unchanged = draft.fields == draft.base and draft.revision == row.revision
-    return _change(state, draft=None if unchanged else draft)
+    others = _without(state.drafts, row.id)
+    return _change(state, drafts=others if unchanged else {**others, row.id: draft})
+
+
+def _without(drafts: Mapping[RecorderId, Draft], recorder: RecorderId) -> dict[RecorderId, Draft]:
+    return {key: draft for key, draft in drafts.items() if key != recorder}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QFormLayout, QHBoxLayout, QLineEdit, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
@@ -16,7 +18,7 @@ from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.general_form import GeneralFields
 from sysmanager.ui.views.pages import announced_text
-from sysmanager.ui.views.parts import ActionButton, fit, heading, keep_primary_icon, muted, wrapped
+from sysmanager.ui.views.parts import ActionButton, fit, heading, keep_primary_icon, muted, work_with, wrapped
 
 
 class AddServerDialog(QDialog):
@@ -103,7 +105,7 @@ class AddServerDialog(QDialog):
         self.add.setProperty("primary", True)
         self.add.setDefault(True)
         keep_primary_icon(self._context, self.add, Glyph.ADD_SERVER)
-        self.add.clicked.connect(lambda: self._context.tasks.start(self._send()))
+        self.add.clicked.connect(lambda: work_with(self._context, self, self._send()))
         cancel = QPushButton("Cancel")
         cancel.setAutoDefault(False)
         cancel.clicked.connect(self.reject)
@@ -176,7 +178,8 @@ class AddServerDialog(QDialog):
 
     async def _send(self) -> None:
         self.add.setEnabled(False)
-        outcome = await self._context.operations.add_server(RecorderId(self.id.text()), self.edit.fields())
+        command = self._context.operations.add_server(RecorderId(self.id.text()), self.edit.fields())
+        outcome = await asyncio.shield(self._context.tasks.start(command))
         if outcome.done:
             self.accept()
             return

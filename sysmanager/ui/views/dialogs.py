@@ -184,7 +184,9 @@ class Dialogs(QObject):
             self._context.tasks.start(self._context.operations.edit(draft.recorder, draft.revision, draft.fields))
 
     def revert(self) -> None:
-        self._context.store.dispatch(DraftDropped())
+        recorder = self._context.store.state.selected
+        if recorder is not None:
+            self._context.store.dispatch(DraftDropped(recorder))
 
     def add_server(self, chosen: str = "") -> None:
         dialog = AddServerDialog(self._context, self._actions, chosen, self._window)

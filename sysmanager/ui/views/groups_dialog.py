@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
@@ -26,7 +28,7 @@ from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.texts import natural_key
 from sysmanager.ui.state.tree import group_members
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import fit, heading, icon_button, keep_icon, keep_primary_icon, muted, wrapped
+from sysmanager.ui.views.parts import fit, heading, icon_button, keep_icon, keep_primary_icon, muted, work_with, wrapped
 
 _NEW = GroupId("")
 
@@ -80,7 +82,7 @@ class GroupsDialog(QDialog):
         keep_icon(self._context, self.new, Glyph.ADD)
         keep_icon(self._context, self.remove, Glyph.REMOVE)
         self.new.clicked.connect(self._start_new)
-        self.remove.clicked.connect(lambda: self._context.tasks.start(self._send_removal()))
+        self.remove.clicked.connect(lambda: work_with(self._context, self, self._send_removal()))
         for button in (self.new, self.remove):
             button.setAutoDefault(False)
             row.addWidget(button)
@@ -126,7 +128,7 @@ class GroupsDialog(QDialog):
         self.save.setProperty("primary", True)
         self.save.setDefault(True)
         keep_primary_icon(self._context, self.save, Glyph.SAVE)
-        self.save.clicked.connect(lambda: self._context.tasks.start(self._send()))
+        self.save.clicked.connect(lambda: work_with(self._context, self, self._send()))
         close = QPushButton("Close")
         close.setAutoDefault(False)
         close.clicked.connect(self.reject)
@@ -245,7 +247,7 @@ class GroupsDialog(QDialog):
         if group.id == _NEW:
             group = msgspec.structs.replace(group, id=new_group_id(group.name, self._context.store.state))
         self.save.setEnabled(False)
-        outcome = await self._context.operations.save_group(group)
+        outcome = await asyncio.shield(self._context.tasks.start(self._context.operations.save_group(group)))
         if outcome.done:
             tidy = msgspec.structs.replace(group, name=group.name.strip(), description=group.description.strip())
             self._show(self._context.store.state.groups.get(group.id, tidy))
@@ -257,6 +259,6 @@ class GroupsDialog(QDialog):
         base = self._base
         if base is None or base.id == _NEW:
             return
-        outcome = await self._context.operations.remove_group(base.id)
+        outcome = await asyncio.shield(self._context.tasks.start(self._context.operations.remove_group(base.id)))
         if not outcome.done:
             self._problem.setText(outcome.sentence)

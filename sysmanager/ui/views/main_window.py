@@ -24,6 +24,7 @@ from sysmanager.domain.rights import RoleName
 from sysmanager.ui.icons import Glyph
 from sysmanager.ui.operations import Forecaster, Session
 from sysmanager.ui.state.conditions import Action
+from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import Place, Tone, UiState
 from sysmanager.ui.theme import ThemeChoice
 from sysmanager.ui.views.actions import Actions
@@ -354,8 +355,8 @@ class MainWindow(QMainWindow):
         self._settings.sync()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        question = self._guard() if self._guard is not None and not self._leaving else None
-        if question is not None:
+        question = "" if self._leaving else " ".join(self._costs_of_leaving())
+        if question:
             event.ignore()
             self.dialogs.ask_to_close(question, self._leave)
             return
@@ -363,6 +364,16 @@ class MainWindow(QMainWindow):
         self.save_layout()
         event.accept()
         self.closed.emit()
+
+    def _costs_of_leaving(self) -> list[str]:
+        """What is lost when the window closes, one sentence each."""
+        state = self.context.store.state
+        cost = self._guard() if self._guard is not None else None
+        sentences = [cost] if cost else []
+        if state.drafts:
+            names = ", ".join(sorted(name_of(recorder, state) for recorder in state.drafts))
+            sentences.append(f"Settings that were not saved are lost: {names}.")
+        return sentences
 
     def _leave(self) -> None:
         self._leaving = True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from PySide6.QtCore import QObject, QRectF, QSize, Qt
 from PySide6.QtGui import QAction, QColor, QFont, QIcon, QPainter, QPaintEvent
@@ -150,6 +151,12 @@ class Chip(QLabel):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(60, super().minimumSizeHint().height())
+
+
+def work_with(context: Context, dialog: QDialog, work: Coroutine[Any, Any, None]) -> None:
+    """Run what only serves the dialog: it ends with it. A command that must go on is started by itself and shielded."""
+    task = context.tasks.start(work)
+    dialog.finished.connect(lambda _: task.cancel())
 
 
 def fit(dialog: QDialog, width: int, height: int) -> None:

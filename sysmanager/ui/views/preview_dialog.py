@@ -15,7 +15,7 @@ from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import Tone, UiState
 from sysmanager.ui.state.texts import counted, gap_text, natural_key
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import IconLabel, fit, heading, keep_primary_icon, muted, rule, sortable, table, wrapped
+from sysmanager.ui.views.parts import IconLabel, fit, heading, keep_primary_icon, muted, rule, sortable, table, work_with, wrapped
 
 LEVEL_TONES: dict[Level, Tone] = {Level.GOOD: Tone.GOOD, Level.WARNING: Tone.WARNING, Level.STOP: Tone.BAD}
 
@@ -89,7 +89,7 @@ class PreviewDialog(QDialog):
         self._verdict = wrapped()
         layout.addWidget(self._verdict)
         layout.addLayout(self._buttons(confirm, glyph))
-        context.tasks.start(self._load())
+        work_with(context, self, self._load())
 
     def _buttons(self, confirm: str | None, glyph: Glyph) -> QHBoxLayout:
         row = QHBoxLayout()

@@ -131,7 +131,7 @@ class SettingsTab(QScrollArea):
     def _show_draft(self, state: UiState) -> None:
         saving = condition(Action.SAVE, state)
         editing = condition(Action.EDIT, state)
-        dirty = state.draft is not None and state.draft.recorder == state.selected
+        dirty = state.draft is not None
         bad = dirty and not saving.enabled
         if not editing.enabled:
             text = editing.reason
