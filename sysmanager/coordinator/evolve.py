@@ -405,13 +405,22 @@ def _reconcile(state: State, fact: f.ReconcileStarted | f.RecorderReconciled | f
             for adjustment in fact.adjustments:
                 if adjustment.entry is not None:
                     _put_failover(state, adjustment.entry)
-                _assign(state, adjustment.recorder, adjustment.assignment)
+                _adjust(state, adjustment.recorder, adjustment.assignment)
             _epoch_used(state, fact.highest_epoch)
             if state.reconcile is not None:
                 state.reconcile = replace(state.reconcile, confirmed=True)
                 _settle(state, frozenset(fact.settled))
         case _:
             assert_never(fact)
+
+
+def _adjust(state: State, recorder: RecorderId, assignment: Assignment) -> None:
+    row = state.recorders[recorder]
+    if isinstance(assignment, Acting) and row.home != assignment.for_recorder:
+        # The cameras are those of its home; the documents that it holds are fetched from it.
+        settings = state.recorders[assignment.for_recorder].settings
+        state.recorders[recorder] = replace(row, documents=None, settings=settings)
+    _assign(state, recorder, assignment)
 
 
 def _settle(state: State, recorders: frozenset[RecorderId]) -> None:

@@ -11,7 +11,7 @@ from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
 from sysmanager.coordinator.state import View, running_in_group, tasks_of
 from sysmanager.domain.failover import Failover
-from sysmanager.domain.ids import CameraId, RecorderId
+from sysmanager.domain.ids import CameraId, RecorderId, shown
 from sysmanager.domain.recorder import Recorder, Role
 from sysmanager.protocol import clients as c
 
@@ -24,12 +24,12 @@ def answer(view: View, seen: Seen, question: c.Question) -> c.Answer:
         case c.PreviewFailover(recorder=recorder):
             row = view.recorders.get(recorder)
             if row is None:
-                return c.Refused(sentence=f"There is no server {recorder}; see the list of servers.")
+                return c.Refused(sentence=f"There is no server {shown(recorder)}; see the list of servers.")
             return preview_failover(view, seen, row)
         case c.PreviewFailback(failover=failover):
             entry = view.failovers.get(failover)
             if entry is None:
-                return c.Refused(sentence=f"There is no entry {failover} in the failover log; see the list of entries.")
+                return c.Refused(sentence=f"There is no entry {shown(failover)} in the failover log; see the list of entries.")
             return preview_failback(view, seen, entry)
         case c.WhoRecords(camera=camera, at_wall_ms=at_wall_ms):
             return who_records(view, camera, at_wall_ms)

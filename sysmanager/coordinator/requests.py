@@ -17,7 +17,7 @@ from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, governing, open_failover_of, tasks_of
 from sysmanager.coordinator.table import Case, On, find
 from sysmanager.domain.failover import Failover, Reason, Trigger
-from sysmanager.domain.ids import Epoch, FailoverId, RecorderId, is_identifier
+from sysmanager.domain.ids import Epoch, FailoverId, RecorderId, is_identifier, shown
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import (
     DETECTION_TIMEOUTS_S,
@@ -252,7 +252,7 @@ def _validate(view: View, fields: RecorderEdit, row: Recorder | None) -> None:
     if fields.address and not _is_text(fields.address, TEXT_LIMIT):
         raise _No(f"The address of a server has at most {TEXT_LIMIT} printable characters; correct the field address.")
     if fields.group is not None and fields.group not in view.groups:
-        raise _No(f"There is no group {fields.group}; add it first or choose another one.")
+        raise _No(f"There is no group {shown(fields.group)}; add it first or choose another one.")
     if fields.role is Role.FAILOVER and fields.group is None:
         raise _No("A failover server belongs to exactly one group; choose it in the field group.")
     if fields.detection_timeout_s not in DETECTION_TIMEOUTS_S:
@@ -285,14 +285,14 @@ def _save_group(view: View, request: c.SaveGroup) -> tuple[tuple[f.AnyFact, ...]
         raise _No(f"Another group is named {group.name} already; choose a different name.")
     for server in group.preference:
         if server not in view.recorders:
-            raise _No(f"The order of the group names {server}, which is not in system data; leave it out.")
+            raise _No(f"The order of the group names {shown(server)}, which is not in system data; leave it out.")
     return (f.GroupSaved(group=group),), c.Done(sentence=f"The group {group.name} was saved.")
 
 
 def _remove_group(view: View, request: c.RemoveGroup) -> tuple[tuple[f.AnyFact, ...], c.Done]:
     group = view.groups.get(request.group)
     if group is None:
-        raise _No(f"There is no group {request.group}; see the list of groups.")
+        raise _No(f"There is no group {shown(request.group)}; see the list of groups.")
     if view.members.get(group.id):
         raise _No(f"The group {group.name} has servers in it; move them to another group first.")
     if view.open_in.get(group.id):
@@ -319,14 +319,14 @@ def _confirm_reconcile(
 def _recorder(view: View, recorder: RecorderId) -> Recorder:
     row = view.recorders.get(recorder)
     if row is None:
-        raise _No(f"There is no server {recorder}; {_known(sorted(view.recorders))}.", Reason.NO_RECORDER)
+        raise _No(f"There is no server {shown(recorder)}; {_known(sorted(view.recorders))}.", Reason.NO_RECORDER)
     return row
 
 
 def _entry(view: View, failover: FailoverId) -> Failover:
     entry = view.failovers.get(failover)
     if entry is None:
-        raise _No(f"There is no entry {failover} in the failover log; see the list of entries.", Reason.INVALID_LOG_STATE)
+        raise _No(f"There is no entry {shown(failover)} in the failover log; see the list of entries.", Reason.INVALID_LOG_STATE)
     return entry
 
 

@@ -19,6 +19,15 @@ Epoch = NewType("Epoch", int)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
+SHOWN_LIMIT = 64
+
+
+def shown(text: str) -> str:
+    """What somebody sent as an id or a name, fit for a sentence: printable and short (SPEC 18)."""
+    plain = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:SHOWN_LIMIT])
+    return plain + "\u2026" if len(text) > SHOWN_LIMIT else plain
+
+
 def is_identifier(text: str) -> bool:
     """Whether the text can name a server, camera or group: letters, digits, ``-`` and ``_``, 64 at most.
 
