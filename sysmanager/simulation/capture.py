@@ -101,6 +101,11 @@ class Capture:
         """Cameras that give frames which are written at this moment."""
         return frozenset(camera for camera, session in self._sessions.items() if session.state is CameraState.RECORDING)
 
+    def recorded_for(self, least_ms: int) -> frozenset[CameraId]:
+        """Cameras that have given frames under the present epoch for at least so long."""
+        now_ms = self._wall_ms()
+        return frozenset(camera for camera in self.recorded() if now_ms - self._sessions[camera].first_ms >= least_ms)
+
     # ------------------------------------------------------------ one camera
 
     def _later(self, delay_ms: int, session: Session) -> None:

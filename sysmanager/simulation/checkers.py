@@ -6,7 +6,7 @@ or the world as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,16 @@ from sysmanager import wire
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.detection import START_GRACE_MS
 from sysmanager.coordinator.evolve import evolve
+from sysmanager.coordinator.failover import choice_of
+from sysmanager.coordinator.inputs import ReviewFailover
 from sysmanager.coordinator.invariants import broken_invariants
-from sysmanager.coordinator.state import State, governing
-from sysmanager.domain.failover import Failover, Phase, Trigger
+from sysmanager.coordinator.standing import goal
+from sysmanager.coordinator.state import State, governing, running_in_group
+from sysmanager.coordinator.table import Case
+from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Trigger
 from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, RecorderId
+from sysmanager.domain.instant import Instant
+from sysmanager.engine.core import Core
 from sysmanager.protocol.clients import Done, Reply
 from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
@@ -30,6 +36,9 @@ if TYPE_CHECKING:
 
 REPORT_STALE_MS = 4_000
 """A report of a broken service counts until the recorder is silent for three beats, and one more second for its way."""
+
+
+TAKE_UP_MS = 10_000
 
 
 @dataclass(slots=True)
@@ -162,6 +171,36 @@ def committed_to_who_saved(step: Step) -> str | None:
     return None
 
 
+def frames_before_failback(step: Step) -> str | None:
+    """A camera goes back when the recorder has its first frame, or is named as dark; of these there are 10 % at most (SPEC 8)."""
+    fact, entry = step.fact, step.before
+    if not isinstance(fact, f.FailbackCommitted) or entry is None or entry.server is None or entry.failback is None:
+        return None
+    server, home = step.world.recorders[entry.server], step.world.recorders[entry.home]
+    if entry.home in step.world.state_lost or home.persisted.epoch != entry.failback.epoch:
+        return None
+    has = {camera for camera, epoch in home.material.totals() if epoch == entry.failback.epoch}
+    lost = server.capture.recorded_for(REPORT_STALE_MS) - has - set(fact.dark)
+    if lost:
+        return f"{entry.id} goes back to {home.id}, which has no frame of {', '.join(sorted(lost))}."
+    if len(fact.dark) * 10 > max(1, len(entry.moved)):
+        return f"{entry.id} goes back with {len(fact.dark)} dark cameras of {len(entry.moved)}."
+    return None
+
+
+def two_lost_at_most(step: Step) -> str | None:
+    """A third server is not tried after two were lost in one failover (SPEC 6)."""
+    lost = step.before.lost if step.before is not None else 0
+    match step.fact:
+        case f.AttemptEnded(end=AttemptEnd.LOST, next=f.Reservation()):
+            lost += 1
+        case f.ServerReserved() | f.AttemptEnded(next=f.Reservation()):
+            pass
+        case _:
+            return None
+    return f"Another server is tried after {lost} were lost." if lost >= 2 else None
+
+
 # ---------------------------------------------------------------- after a fact was applied
 
 
@@ -200,6 +239,8 @@ BEFORE: dict[str, Rule] = {
     "automatic only where allowed": automatic_only_where_allowed,
     "queue in order": queue_in_order,
     "committed to who saved": committed_to_who_saved,
+    "first frames before a failback": frames_before_failback,
+    "two lost at most": two_lost_at_most,
 }
 AFTER: dict[str, Rule] = {
     "system data sound": system_data_sound,
@@ -207,6 +248,7 @@ AFTER: dict[str, Rule] = {
     "log complete": log_complete,
 }
 OTHERS = (
+    "waiting is taken up",
     "facts round-trip",
     "replay equals live",
     "durable before done",
@@ -225,6 +267,7 @@ class Checkers:
         self._world = world
         self._obeyed: dict[RecorderId, Epoch] = {}
         self._footage: dict[RecorderId, dict[tuple[CameraId, Epoch], int]] = {}
+        self._waiting_ms: dict[FailoverId, int] = {}
         self._stamped: dict[tuple[CameraId, Epoch], RecorderId] = {}
 
     def _check(self, name: str, sentence: str | None) -> None:
@@ -261,12 +304,14 @@ class Checkers:
     # ------------------------------------------------------------ what is shown and done
 
     def order(self, recorder: RecorderId, order: Order) -> None:
-        """An order leaves the coordinator: its epoch is in the journal."""
+        """An order leaves the coordinator: the facts in the journal ask for it."""
         match order:
             case Record(epoch=epoch, key=key) | StandDown(epoch=epoch, key=key):
                 shadow = self._world.shadow
-                known = epoch < shadow.next_epoch and (not key.failover or key.failover in shadow.failovers)
-                self._check("durable before done", None if known else f"{recorder} is sent epoch {epoch}, unknown to the journal.")
+                row = shadow.recorders.get(recorder)
+                known = row is not None and goal(shadow, row) == order
+                about = f"{type(order).__name__} under epoch {epoch} ({key.failover or 'no failover'})"
+                self._check("durable before done", None if known else f"{recorder} is sent {about}, which the journal does not say.")
             case _:
                 pass
 
@@ -274,6 +319,26 @@ class Checkers:
         if isinstance(reply, Done) and reply.failover is not None:
             known = reply.failover in self._world.shadow.failovers
             self._check("durable before done", None if known else f"{reply.failover} is told to a client before it is in the journal.")
+
+    # ------------------------------------------------------------ over time
+
+    def waiting(self) -> None:
+        """An entry that waits is taken up as soon as its group is free and a candidate exists."""
+        coordinator, now_ms = self._world.coordinator, self._world.agenda.now_ms
+        core = coordinator.core
+        waits = set() if core is None or not coordinator.listening else set(self._could_go_on(core, coordinator.now()))
+        self._waiting_ms = {entry: self._waiting_ms.get(entry, now_ms) for entry in sorted(waits)}
+        late = next((entry for entry, since_ms in self._waiting_ms.items() if now_ms - since_ms > TAKE_UP_MS), None)
+        self._check("waiting is taken up", f"{late} waits, although a candidate has been there for 10 s." if late else None)
+
+    def _could_go_on(self, core: Core, now: Instant) -> Iterator[FailoverId]:
+        state = core.state
+        for open_id in () if state.reconcile is not None else state.open:
+            entry = state.failovers[open_id]
+            if entry.phase in (Phase.WAITING, Phase.QUEUED) and running_in_group(state, entry.group) is None:
+                case = Case(view=state, seen=core.seen, failover=entry, now=now, input=ReviewFailover(failover=open_id))
+                if choice_of(case).server is not None:
+                    yield open_id
 
     # ------------------------------------------------------------ recorders
 

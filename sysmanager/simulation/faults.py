@@ -25,7 +25,7 @@ class Wrong(StrEnum):
     MUTE = "cut off towards the coordinator"
     DEAF = "cut off from the coordinator"
     LOSSY = "messages lost"
-    SLOW_LINK = "messages late and out of order"
+    SLOW_LINK = "messages late, out of order, some twice"
     DOUBLING = "messages delivered twice"
     POWER = "power off"
     SERVICE = "service cannot start"
@@ -137,7 +137,7 @@ def _server(world: World, deed: Deed) -> Mend | None:
             if deed.what is Wrong.LOSSY:
                 link.loss = deed.amount / 100
             elif deed.what is Wrong.SLOW_LINK:
-                link.slow_ms = deed.amount
+                link.slow_ms, link.double = deed.amount, 0.5
             elif deed.what is Wrong.DOUBLING:
                 link.double = deed.amount / 100
             return link.heal
@@ -341,7 +341,7 @@ _SHARES: dict[Wrong, int] = {
 _ON_SPARES = {Wrong.CRASH_APPLYING, Wrong.REFUSE, Wrong.VANISH, Wrong.SAVE_FAILS, Wrong.SLOW_SERVER}
 _AMOUNTS: dict[Wrong, tuple[int, int]] = {
     Wrong.LOSSY: (5, 60),
-    Wrong.SLOW_LINK: (50, 3_000),
+    Wrong.SLOW_LINK: (50, 12_000),
     Wrong.DOUBLING: (10, 100),
     Wrong.CRASH_APPLYING: (0, 5),
     Wrong.SLOW_SERVER: (300, 6_000),

@@ -199,6 +199,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         ends=(End(recorder="A1", phase=READY, server="FA1", attempts=("lost",)),),
     ),
     Scenario(
+        name="an order of an older epoch comes late, and is refused",
+        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=29_000, what=Wrong.SLOW_LINK, target="A1", amount=3_000)),
+        wishes=(_back(FIRST, 30_000), Wish(at_ms=30_200, request=c.AbortFailover(failover=FIRST))),
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
         name="a failed append before the commit",
         deeds=(_off("A1"), Deed(at_ms=5_000, what=Wrong.DISK_FAILS, amount=2)),
         ends=(End(recorder="A1", phase=READY, server="FA1"),),

@@ -24,6 +24,7 @@ from sysmanager.protocol.clients import Reply, Request
 from sysmanager.protocol.recorders import Ask, Beacon, FromRecorder, Obeyed, Order, Standing
 from sysmanager.recorder import machine as m
 from sysmanager.simulation.agenda import Agenda
+from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.checkers import Checkers
 from sysmanager.simulation.coordinator import SimulatedCoordinator
 from sysmanager.simulation.counting import machine_row, rows_of
@@ -46,6 +47,8 @@ ASK_MS = 1_000
 
 ADMINISTRATOR = Actor(name="Administrator", role=RoleName.ADMINISTRATOR)
 Heard = Callable[[Reply], None]
+LOOK_MS = 2_000
+"""How often those rules are checked that hold over time."""
 
 
 class World:
@@ -97,8 +100,13 @@ class World:
     # ------------------------------------------------------------ time
 
     def run(self, duration_ms: int) -> None:
-        """Let so much time go by."""
-        self.agenda.run_until(self.agenda.now_ms + duration_ms)
+        """Let so much time go by. Raises Broken, also for whatever the parts under test raise."""
+        try:
+            self.agenda.run_until(self.agenda.now_ms + duration_ms)
+        except Broken:
+            raise
+        except Exception as error:
+            raise Broken("nothing raises", f"{type(error).__name__}: {error}") from error
 
     def instant(self, step_ms: int = 0) -> Instant:
         now_ms = self.agenda.now_ms
@@ -115,6 +123,11 @@ class World:
             recorder.power_on()
         for request in self.plan.requests():
             self.ask_coordinator(ADMINISTRATOR, request)
+        self.agenda.after(LOOK_MS, self._look)
+
+    def _look(self) -> None:
+        self.agenda.after(LOOK_MS, self._look)
+        self.checkers.waiting()
 
     def tell(self, sentence: str) -> None:
         """One line of the story."""

@@ -1,0 +1,216 @@
+"""Bugs planted one at a time: the simulation reports each, by the rule that is there for it. If not, a checker is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from sysmanager.coordinator import decide, detection, evolve, failback, failover, reconcile, requests, seen, standing
+from sysmanager.coordinator.table import Row
+from sysmanager.domain.ids import Epoch
+from sysmanager.domain.recorder import Broken as BrokenServer
+from sysmanager.protocol.clients import HoldFailover
+from sysmanager.recorder.machine import orders
+from sysmanager.simulation.broken import Broken
+from sysmanager.simulation.capture import Capture
+from sysmanager.simulation.coordinator import SimulatedCoordinator
+from sysmanager.simulation.faults import Deed, Wrong
+from sysmanager.simulation.run import run_seed
+from sysmanager.simulation.scenarios import SCENARIOS, Scenario, Wish, play, settle
+
+Patch = pytest.MonkeyPatch
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+SEEDS = range(1, 60)
+
+
+def change_row(patch: Patch, number: int, **changes: Any) -> None:
+    def changed(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        return tuple(dataclasses.replace(row, **changes) if row.number == number else row for row in rows)
+
+    patch.setattr(decide, "TABLE", changed(decide.TABLE))
+    patch.setattr(requests, "FAILBACK_TABLE", changed(requests.FAILBACK_TABLE))
+    patch.setattr(requests, "FAILOVER_TABLE", changed(requests.FAILOVER_TABLE))
+
+
+def never(_: object) -> bool:
+    return False
+
+
+def always(_: object) -> bool:
+    return True
+
+
+# ---------------------------------------------------------------- the bugs
+
+
+def timeout_one_second_short(patch: Patch) -> None:
+    right = detection.governing
+
+    def governing(view: Any, row: Any) -> Any:
+        found = right(view, row)
+        return msgspec.structs.replace(found, detection_timeout_s=found.detection_timeout_s - 1)
+
+    patch.setattr(detection, "governing", governing)
+
+
+def own_silence_counts(patch: Patch) -> None:
+    patch.setattr(seen, "LISTEN_GAP_MS", 10**9)
+
+
+def hold_is_ignored(patch: Patch) -> None:
+    right = decide.why_not_automatic
+
+    def why_not_automatic(view: Any, row: Any) -> str | None:
+        why = right(view, row)
+        return None if why == "failover is held" else why
+
+    patch.setattr(decide, "why_not_automatic", why_not_automatic)
+
+
+def any_answer_confirms(patch: Patch) -> None:
+    change_row(patch, 30, when=lambda case: failover._current_answer(case) is not None)
+
+
+def commit_without_confirmation(patch: Patch) -> None:
+    change_row(patch, 41, phases=(*failover._UNDER_WAY,))
+
+
+def queue_is_forgotten(patch: Patch) -> None:
+    patch.setattr(failover, "running_in_group", lambda view, group: None)
+
+
+def third_server_is_tried(patch: Patch) -> None:
+    change_row(patch, 33, when=never)
+
+
+def waiting_is_for_ever(patch: Patch) -> None:
+    change_row(patch, 12, when=never)
+
+
+def epochs_are_given_out_twice(patch: Patch) -> None:
+    patch.setattr(evolve, "_epoch_used", lambda state, epoch: None)
+
+
+def tables_change_without_a_fact(patch: Patch) -> None:
+    right = decide.remember
+
+    def remember(view: Any, seen: Any, fact: Any, before: Any, now: Any) -> None:
+        right(view, seen, fact, before, now)
+        view.next_epoch = Epoch(view.next_epoch + 1)
+
+    patch.setattr("sysmanager.engine.core.remember", remember)
+
+
+def replaced_recorder_is_never_told(patch: Patch) -> None:
+    right = standing.goal
+    patch.setattr(standing, "goal", lambda view, row: None if isinstance(row.assignment, BrokenServer) else right(view, row))
+
+
+def failback_does_not_wait_for_frames(patch: Patch) -> None:
+    change_row(patch, 131, when=always)
+
+
+def failback_steps_are_swapped(patch: Patch) -> None:
+    change_row(patch, 140, then=failback._notified)
+
+
+def dispatch_comes_before_append(patch: Patch) -> None:
+    right = SimulatedCoordinator._write
+
+    def append(self: Any, batch: Any, life: int) -> None:
+        self._appending = False
+        self._dispatch(batch)
+        right(self, [__import__("sysmanager.wire").wire.encode_fact(record) for record in batch.records])
+        self._pump()
+
+    patch.setattr(SimulatedCoordinator, "_append", append)
+
+
+def reconcile_forgets_the_highest_epoch(patch: Patch) -> None:
+    right = reconcile.confirmed
+
+    def confirmed(*args: Any) -> Any:
+        return msgspec.structs.replace(right(*args), adjustments=())
+
+    patch.setattr(requests, "confirmed", confirmed)
+
+
+def recorder_obeys_old_epochs(patch: Patch) -> None:
+    patch.setattr(orders, "highest_epoch", lambda state: Epoch(0))
+
+
+def recorder_records_before_it_saves(patch: Patch) -> None:
+    right = orders._check_and_save
+
+    def check_and_save(state: Any, pending: Any, settings: Any) -> Any:
+        new, effects = right(state, pending, settings)
+        if new.pending is None:
+            return new, effects
+        _, early = orders._follow(new, new.pending)
+        return new, (*early[:1], *effects)
+
+    patch.setattr(orders, "_check_and_save", check_and_save)
+
+
+def standing_down_removes_footage(patch: Patch) -> None:
+    right = Capture.stop
+
+    def stop(self: Any) -> None:
+        right(self)
+        self._material._spans.clear()
+
+    patch.setattr(Capture, "stop", stop)
+
+
+HELD = Scenario(
+    name="held, then lost",
+    wishes=(Wish(at_ms=0, request=HoldFailover(recorder="A1")),),  # type: ignore[arg-type]  # an id is text
+    deeds=(Deed(at_ms=1_000, what=Wrong.POWER, target="A1"),),
+    heals=False,
+)
+
+PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], ...] = (
+    (timeout_one_second_short, "connection lost", {"never early"}),
+    (own_silence_counts, "a paused coordinator blames nobody", {"never early"}),
+    (hold_is_ignored, HELD, {"automatic only where allowed"}),
+    (any_answer_confirms, "refusal, then the next", {"committed to who saved"}),
+    (commit_without_confirmation, "connection lost", {"steps by the table", "committed to who saved"}),
+    (queue_is_forgotten, "two of one group: the queue in order", {"one at a time in a group"}),
+    (third_server_is_tried, "two lost, then it fails", {"two lost at most"}),
+    (waiting_is_for_ever, "two of one group: the queue in order", {"waiting is taken up"}),
+    (epochs_are_given_out_twice, "connection lost", {"epochs are fresh", "system data sound"}),
+    (tables_change_without_a_fact, "connection lost", {"replay equals live"}),
+    (replaced_recorder_is_never_told, "cut off, it records on until it learns that it was replaced", {"comes to rest"}),
+    (failback_does_not_wait_for_frames, "failback", {"first frames before a failback"}),
+    (failback_steps_are_swapped, "failback", {"steps by the table", "system data sound"}),
+    (dispatch_comes_before_append, "connection lost", {"durable before done", "replay equals live"}),
+    (reconcile_forgets_the_highest_epoch, "the journal loses the failover: reconcile, confirm, and it works", {"comes to rest"}),
+    (recorder_obeys_old_epochs, "an order of an older epoch comes late, and is refused", {"no older epoch obeyed"}),
+    (recorder_records_before_it_saves, "connection lost", {"saved before recorded"}),
+    (standing_down_removes_footage, "failback", {"footage stays"}),
+)
+
+
+@pytest.mark.parametrize(("plant", "where", "rules"), PLANTED, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_planted_bug_is_caught(plant: Callable[[Patch], None], where: str | Scenario | None, rules: set[str], monkeypatch: Patch) -> None:
+    plant(monkeypatch)
+    assert broken_rule(where) in rules
+
+
+def broken_rule(where: str | Scenario | None) -> str | None:
+    """Which rule the scenario breaks; without one, the first of the seeds that breaks any."""
+    if where is None:
+        for seed in SEEDS:
+            outcome = run_seed(seed, short=True)
+            if outcome.failure is not None:
+                return outcome.failure.rule
+        return None
+    try:
+        settle(play(BY_NAME[where] if isinstance(where, str) else where))
+    except Broken as broken:
+        return broken.rule
+    return None
