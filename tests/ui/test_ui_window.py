@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from PySide6.QtCore import QSettings, Qt
-from PySide6.QtGui import QAccessible
+from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
+from PySide6.QtGui import QAccessible, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QMenu, QMessageBox, QTableView, QTreeView
 
@@ -483,3 +483,25 @@ async def test_closing_with_unsaved_settings_asks(open_site: OpenSite) -> None:
     box = opened.window.dialogs.opened
     assert isinstance(box, QMessageBox)
     assert box.informativeText() == "4 servers lose their protection. Settings that were not saved are lost: TA-REC-01."
+
+
+async def test_the_wheel_scrolls_the_page_and_changes_no_setting(open_site: OpenSite) -> None:
+    opened = await open_site(site.harbour())
+    timeout = opened.window.settings_tab._form.editors.timeout
+    before = timeout.currentIndex()
+    for focused in (False, True):
+        if focused:
+            timeout.setFocus()
+        middle = QPointF(timeout.rect().center())
+        turned = QWheelEvent(
+            middle,
+            timeout.mapToGlobal(middle),
+            QPoint(),
+            QPoint(0, -120),
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        )
+        QApplication.sendEvent(timeout, turned)
+        assert (timeout.currentIndex() != before) is focused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QLabel, QLineEdit, QSizePolicy, QWidget
 
 from sysmanager.api import RecorderRow
@@ -25,6 +25,20 @@ WIDE_PX = 700
 NO_GROUP = "No group"
 
 
+class CalmComboBox(QComboBox):
+    """Lets the page scroll when the wheel turns above it; changes by the wheel only when it has the keyboard."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
 class GeneralFields:
     """The editors of a `RecorderEdit`; the settings tab and the add-server dialog place them."""
 
@@ -34,13 +48,13 @@ class GeneralFields:
         self.address = QLineEdit()
         self.address.setMaxLength(ADDRESS_LIMIT)
         self.address.setPlaceholderText("10.20.1.13 or a host name")
-        self.role = QComboBox()
+        self.role = CalmComboBox()
         for role in Role:
             self.role.addItem(role_text(role), role)
-        self.group = QComboBox()
+        self.group = CalmComboBox()
         self.enabled = QCheckBox("&Fail over this server when it breaks down")
         self.enabled.setMinimumHeight(28)
-        self.timeout = QComboBox()
+        self.timeout = CalmComboBox()
         for seconds in DETECTION_TIMEOUTS_S:
             self.timeout.addItem(timeout_text(seconds), seconds)
         for combo in (self.role, self.group, self.timeout):
