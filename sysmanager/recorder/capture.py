@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 TICK_S: Final = 0.25
 LOOK_EVERY_S: Final = 1.0
+FINISH_LIMIT_S: Final = 0.5
 REPORT_EVERY_MS: Final = 1000
 
 
@@ -90,6 +91,8 @@ class Capture:
         self._lock = threading.Lock()
         self._epoch = 0
         self._sessions: dict[CameraId, CameraSession] = {}
+        self._finishing: list[CameraSession] = []
+        self._finish_by_s = 0.0
         self._writers: dict[CameraId, CameraWriter] = {}
         self._cards: dict[CameraId, _Card] = {}
         self._ending = threading.Event()
@@ -99,6 +102,7 @@ class Capture:
     def start(self, plan: Sequence[CameraPlan], epoch: int) -> None:
         """Begin to record these cameras under this epoch, all at once, priority 0 first."""
         av.logging.set_level(None)  # FFmpeg's log lines hold stream addresses; what matters comes as an error
+        self._stop_finishing()  # their frames are not of the new epoch
         self.set_epoch(epoch)
         self.change(plan)
         if self._watch is None:
@@ -107,6 +111,7 @@ class Capture:
 
     def change(self, plan: Sequence[CameraPlan]) -> None:
         """Record exactly these cameras from now on. A camera whose plan is the same goes on without a break."""
+        self._stop_finishing()
         wanted = {camera.id: camera for camera in sorted(plan, key=lambda camera: (camera.priority, camera.id))}
         with self._lock:
             ended = [session for camera, session in self._sessions.items() if wanted.get(camera) != session.plan]
@@ -126,6 +131,26 @@ class Capture:
         for session in begun:
             session.start()
 
+    def finish(self) -> None:
+        """Record nothing from now on, but complete what cameras captured until now; that may take 0.5 s.
+
+        Another recorder, which has its first frames, goes on from them: what this one has not read yet would be missing (SPEC 8).
+        """
+        with self._lock:
+            finishing = list(self._sessions.values())
+            self._sessions.clear()
+            self._cards.clear()
+            self._finishing.extend(finishing)
+            self._finish_by_s = time.monotonic() + FINISH_LIMIT_S
+        for session in finishing:
+            session.finish()
+
+    def _stop_finishing(self) -> None:
+        with self._lock:
+            finishing, self._finishing = self._finishing, []
+        for session in finishing:
+            session.stop()
+
     def set_epoch(self, epoch: int) -> None:
         """Segments from the next key frame on belong to this epoch; counts and times in `snapshot` begin anew."""
         with self._lock:
@@ -143,8 +168,9 @@ class Capture:
         until = time.monotonic() + timeout_s
         self._ending.set()
         with self._lock:
-            sessions = list(self._sessions.values())
+            sessions = [*self._sessions.values(), *self._finishing]
             self._sessions.clear()
+            self._finishing.clear()
         for session in sessions:
             session.stop()
         for session in sessions:
@@ -190,8 +216,11 @@ class Capture:
             passed_s, before = min(now - before, 2 * TICK_S), now
             with self._lock:
                 sessions = list(self._sessions.values())
+                overdue = bool(self._finishing) and now >= self._finish_by_s
             for session in sessions:
                 session.watch(passed_s)
+            if overdue:
+                self._stop_finishing()
             if now >= look_at:
                 look_at = now + LOOK_EVERY_S
                 if self._clock.look():

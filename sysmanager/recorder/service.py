@@ -182,7 +182,7 @@ class RecordingService:
                 self._record(plan)
             case m.StopCapture():
                 self._closed = ()
-                self._capture.change(())
+                self._capture.finish()
             case m.SendAsk(ask=ask):
                 self._spawn(self._ask(ask))
             case m.SendBeatNow():

@@ -79,6 +79,7 @@ class CameraSession:
         self._changed = changed
         self._lock = threading.Lock()
         self._try: _Try | None = None
+        self._ended = False
         self._problem: Problem | None = None
         self._threads: list[threading.Thread] = []
 
@@ -89,10 +90,24 @@ class CameraSession:
     def stop(self) -> None:
         """End the session. A thread that is blocked in the camera is left to end by itself."""
         with self._lock:
-            current, self._try = self._try, None
-            if current is not None:
-                current.over.set()
-            self._writer.end()
+            self._end()
+
+    def finish(self) -> None:
+        """End the session with all that the camera captured until now, which may still be on its way; `stop` ends the wait for it."""
+        with self._lock:
+            if self._try is not None and self._try.opened:
+                self._try.until_us = self._clock.now_us()
+            else:
+                self._end()
+
+    def _end(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        current, self._try = self._try, None
+        if current is not None:
+            current.over.set()
+        self._writer.end()
 
     def join(self, timeout_s: float) -> bool:
         """Wait until the session's threads ended; False when one has not."""
@@ -130,6 +145,8 @@ class CameraSession:
         current = _Try()
         thread = threading.Thread(target=self._run, args=(current, wait_s), name=f"camera {self.plan.id}", daemon=True)
         with self._lock:
+            if self._ended:
+                return
             self._try = current
             self._threads = [old for old in self._threads if old.is_alive()]
             self._threads.append(thread)
@@ -201,6 +218,8 @@ class CameraSession:
                         if self._try is not current:
                             return Problem(CameraState.CONNECTING, "")
                         taken = self._writer.put(frame)
+                        if current.until_us is not None and frame.pts_us >= current.until_us:
+                            self._end()
                     if taken and not recording:
                         recording = True
                         self._waits.reset()
@@ -230,6 +249,7 @@ class _Try:
         self.quiet_s = 0.0
         self.blocking = False
         self.opened = False
+        self.until_us: int | None = None
 
     def begin(self) -> None:
         self.opened = False

@@ -178,6 +178,37 @@ async def test_a_new_epoch_is_stamped_from_the_next_key_frame(recording: Recordi
     assert [event.epoch for event in recording.gauge.seen if isinstance(event, FrameEvent) and event.first] == [4, 5]
 
 
+async def test_what_cameras_captured_until_it_stands_down_is_kept(recording: Recording, cache: Path) -> None:
+    async with CameraServer(config(cache, 2)) as server:
+        recording.capture.start(plan(server, ["cam-001", "cam-002"]), 4)
+        await recording.until_more("cam-001")
+        await recording.until_more("cam-002")
+        sent = {camera: server.cameras[camera].frame - 1 for camera in server.cameras}
+        recording.capture.finish()
+        assert recording.capture.snapshot() == ()
+        await recording.until(lambda: not any(live.sessions for live in server.cameras.values()))
+        recording.capture.set_epoch(5)
+    await recording.close()
+    for camera, last in sent.items():
+        found = numbers([recording.disk], camera, 4)
+        assert found == list(range(found[0], found[-1] + 1))
+        assert last <= found[-1] <= last + 4
+        assert numbers([recording.disk], camera, 5) == []
+
+
+async def test_a_camera_that_is_silent_does_not_keep_a_recorder_from_standing_down(recording: Recording, cache: Path) -> None:
+    async with CameraServer(config(cache, 1)) as server:
+        recording.capture.start(plan(server, ["cam-001"]), 4)
+        await recording.until_more("cam-001")
+        server.set_fault("cam-001", Fault.STALL)
+        recording.capture.finish()
+        # Begun again at once: the old session does not stand in the way of the new one.
+        server.set_fault("cam-001", Fault.OK)
+        recording.capture.start(plan(server, ["cam-001"]), 6)
+        await recording.until_more("cam-001")
+        assert {segment.name.epoch for segment in segments([recording.disk], "cam-001")} == {4, 6}
+
+
 @pytest.mark.process
 async def test_a_killed_recorder_loses_nothing_that_it_said_was_written(cache: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
