@@ -29,6 +29,9 @@ from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.parts import ActionButton, Chip, column, fit, heading, muted, sortable, table, wrapped
 
 
+_ATTEMPT_COLUMN = 3
+
+
 class DetailsDialog(QDialog):
     """Shows the entry `failover` of the state until it is closed. Not modal: one may work beside it."""
 
@@ -72,10 +75,12 @@ class DetailsDialog(QDialog):
     def _middle(self) -> QWidget:
         self._tabs = QTabWidget()
         self._tabs.setDocumentMode(True)
-        self._tabs.addTab(_steps_view(self._context, self._steps, "Steps of the failover"), "Failover steps")
+        self._steps_view = _steps_view(self._context, self._steps, "Steps of the failover")
+        self._tabs.addTab(self._steps_view, "Failover steps")
         self._back_view = _steps_view(self._context, self._back_steps, "Steps of the failback")
+        self._back_view.setColumnHidden(_ATTEMPT_COLUMN, True)
         candidates = table(self._context, self._candidates, "Candidates", stretch=3, wrap=True, empty="No failover server was looked at.")
-        for place, width in ((0, 36), (1, 106), (2, 136)):
+        for place, width in ((0, 34), (1, 108), (2, 124)):
             candidates.setColumnWidth(place, width)
         right = column(_section("Candidates", candidates), self._to_do_box, spacing=0)
         above = QSplitter(Qt.Orientation.Horizontal)
@@ -111,6 +116,8 @@ class DetailsDialog(QDialog):
         self._gap.setText(gap_parts(failover))
         self._gap.setVisible(bool(self._gap.text()))
         self._steps.show(step_lines(FAILOVER_STEPS, failover.steps, _steps_phase(failover)))
+        # Most failovers need one attempt; its number would only take room.
+        self._steps_view.setColumnHidden(_ATTEMPT_COLUMN, all(step.attempt == 1 for step in failover.steps))
         self._show_failback(failover)
         self._candidates.show(candidate_lines(failover.verdicts, failover, state))
         self._cameras.show(moved_lines(failover, state))
@@ -189,7 +196,7 @@ def gap_parts(failover: Failover) -> str:
 
 def _steps_view(context: Context, model: LineTableModel, name: str) -> QTableView:  # type: ignore[type-arg]  # of either flow
     view = table(context, model, name, stretch=1)
-    for place, width in ((0, 36), (2, 90), (3, 66), (4, 76), (5, 104)):
+    for place, width in ((0, 34), (2, 84), (_ATTEMPT_COLUMN, 66), (4, 70), (5, 104)):
         view.setColumnWidth(place, width)
     return view
 
