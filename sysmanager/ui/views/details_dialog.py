@@ -28,7 +28,6 @@ from sysmanager.ui.views.banners import Bar
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.parts import ActionButton, Chip, column, fit, heading, muted, sortable, table, wrapped
 
-
 _ATTEMPT_COLUMN = 3
 
 
