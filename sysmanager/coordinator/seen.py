@@ -263,7 +263,8 @@ class Seen:
             heard.watchdog, heard.watchdog_ms = message, now.mono_ms
             news = old_service is not message.service
         else:
-            news = heard.beat is None or differs(heard.beat, message)
+            # After the Watchdog alone was heard, the service's own word is news, even if it says what it said before.
+            news = heard.beat is None or not heard.service_heard() or differs(heard.beat, message)
             heard.beat, heard.beat_ms, heard.beat_wall_ms = message, now.mono_ms, now.wall_ms
             if abs(message.wall_ms - now.wall_ms) <= CLOCK_OFF_MS:
                 heard.clock_off_wall_ms = 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sysmanager.coordinator.standing import order_for
 from sysmanager.coordinator.selection import choose
+from sysmanager.coordinator.standing import order_for
 from sysmanager.coordinator.state import State, running_in_group
 from sysmanager.domain.failover import Failover, Phase, Trigger
 from sysmanager.domain.ids import CameraId, RecorderId

@@ -114,6 +114,12 @@ SCENARIOS: tuple[Scenario, ...] = (
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(
+        name="the only candidate was cut off, says nothing new when it is back, and is taken",
+        groups=((3, 1),),
+        deeds=(Deed(at_ms=0, what=Wrong.CUT, target="FA1", lasts_ms=30_000), _off("A1", at_ms=5_000)),
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
         name="no candidate, and the recorder is back first",
         deeds=(_off("FA1", lasts_ms=60_000), _off("A1", at_ms=5_000, lasts_ms=25_000)),
         until_ms=90_000,
