@@ -14,6 +14,7 @@ from sysmanager.coordinator.gaps import unmeasured
 from sysmanager.coordinator.reconcile import agrees
 from sysmanager.coordinator.requests import Decision, decide_request
 from sysmanager.coordinator.seen import UNKNOWN_LIMIT, RefusedOrder, Seen
+from sysmanager.coordinator.standing import goal, satisfied
 from sysmanager.coordinator.state import View
 from sysmanager.coordinator.table import Case, On, find
 from sysmanager.domain.failover import AttemptEnd, Failover, Phase
@@ -39,7 +40,10 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
                     return fresh
                 return False
             seen.unknown.pop(message.recorder, None)
-            return seen.observe(message, now)
+            news = seen.observe(message, now)
+            if message.recorder in seen.refused_orders:
+                _forget_settled_refusal(view, seen, message.recorder)
+            return news
         case i.CanaryReturned(sent_mono_ms=sent_mono_ms):
             seen.listening.canary(sent_mono_ms)
             return True
@@ -55,6 +59,13 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
             return True
         case _:
             return True
+
+
+def _forget_settled_refusal(view: View, seen: Seen, recorder: RecorderId) -> None:
+    """What was refused is over when the recorder reports that it does what system data wants by now."""
+    wanted, beat = goal(view, view.recorders[recorder]), seen.of(recorder).beat
+    if wanted is None or (beat is not None and satisfied(beat, wanted)):
+        del seen.refused_orders[recorder]
 
 
 def _absorb_answer(view: View, seen: Seen, answered: i.OrderAnswered, now: Instant) -> None:

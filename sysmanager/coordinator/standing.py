@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from sysmanager.coordinator.failback import handed_over_singly
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, unreconciled
 from sysmanager.domain.failover import Failover, Phase, StayCause
-from sysmanager.domain.ids import CameraId, FailoverId
+from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Standby
 from sysmanager.protocol.recorders import Ask, Beat, GoOn, Mode, Order, OrderKey, Record, StandDown, Standing
 
@@ -87,6 +89,8 @@ def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | Non
         return wanted
     if not seen.connected(row.id):
         return None
+    if heard.beat.documents is None or heard.beat.home != wanted_home(wanted):
+        wanted = with_documents(row, wanted)
     obeyed = seen.obeyed.get(row.id)
     if obeyed is not None and heard.beat_ms <= obeyed[1] and _covers(obeyed[0], wanted):
         # The beat is older than the answer: wait for the next one before the order is repeated.
@@ -95,6 +99,20 @@ def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | Non
     if refused is not None and refused.order == wanted and not refused.again:
         return None
     return None if satisfied(heard.beat, wanted) else wanted
+
+
+def wanted_home(wanted: Record | StandDown) -> RecorderId | None:
+    return wanted.home if isinstance(wanted, Record) else None
+
+
+def with_documents(row: Recorder, wanted: Record | StandDown) -> Record | StandDown:
+    """The order for an acting server that has lost the documents by which it acts: it gets those in the cache once more.
+
+    One that has them goes on with its own, which may be newer.
+    """
+    if isinstance(row.assignment, Acting) and isinstance(wanted, Record) and wanted.documents is None:
+        return replace(wanted, documents=row.documents)
+    return wanted
 
 
 def _covers(obeyed: Order, wanted: Record | StandDown) -> bool:
@@ -121,4 +139,4 @@ def answer_to(view: View, ask: Ask) -> Standing:
         return GoOn()
     if isinstance(wanted, Record) and wanted.documents is None and (wanted.home, wanted.epoch) == (ask.home, ask.epoch):
         return GoOn()
-    return wanted
+    return with_documents(row, wanted) if ask.home != wanted_home(wanted) else wanted

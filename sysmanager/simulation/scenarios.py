@@ -211,6 +211,11 @@ SCENARIOS: tuple[Scenario, ...] = (
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(
+        name="the acting server loses its state file, and gets its task and the documents once more",
+        deeds=(_off("A1"), Deed(at_ms=20_000, what=Wrong.STATE_LOST, target="FA1")),
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
         name="a failed append before the commit",
         deeds=(_off("A1"), Deed(at_ms=5_000, what=Wrong.DISK_FAILS, amount=2)),
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
