@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import zlib
 from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,6 +25,11 @@ ANSWER_MS = 15_000
 CONNECT_MS = 5_000
 QUIET_MS = 5_000
 """The coordinator says every 2 s at least where it stands: after so long without a word a client asks."""
+
+ZLIB = b"\x78"
+"""How a snapshot begins that was too large to be sent as it is; others begin with the digit of their version."""
+
+SNAPSHOT_LIMIT_BYTES = 512 * 1024 * 1024
 
 WAITING_LIMIT = 1_000
 """Changes that wait for a slow client; beyond that it gets a new snapshot instead."""
@@ -70,7 +76,7 @@ class BusClient:
         return self._actor
 
     async def snapshot(self) -> Snapshot:
-        return await self._exchange(subjects.SNAPSHOT, b"", Snapshot)
+        return _decode_snapshot(await self._answer(subjects.SNAPSHOT, b""))
 
     async def changes(self) -> AsyncIterator[Snapshot | Changes]:
         news = _News()
@@ -129,17 +135,35 @@ class BusClient:
         return returned
 
     async def _exchange(self, subject: str, body: bytes, kind: type[T]) -> T:
+        return _decode(kind, await self._answer(subject, body))
+
+    async def _answer(self, subject: str, body: bytes) -> bytes:
         try:
-            return wire.decode(kind, await request_large(self._bus, subject, body, ANSWER_MS))
+            return await request_large(self._bus, subject, body, ANSWER_MS)
         except BusError as error:
             raise ClientError(f"The coordinator does not answer; check that it runs and try again. ({error})") from error
-        except wire.WireError as error:
-            raise ClientError(f"The coordinator's answer was not understood; use the same version on both sides. ({error})") from error
 
     async def close(self) -> None:
         self._closed.set()
         self._wake()
         await self._bus.close()
+
+
+def _decode_snapshot(body: bytes) -> Snapshot:
+    if body.startswith(ZLIB):
+        unpacking = zlib.decompressobj()
+        try:
+            body = unpacking.decompress(body, SNAPSHOT_LIMIT_BYTES)
+        except zlib.error as error:
+            raise ClientError(f"The coordinator's answer was not understood; use the same version on both sides. ({error})") from error
+    return _decode(Snapshot, body)
+
+
+def _decode(kind: type[T], body: bytes) -> T:
+    try:
+        return wire.decode(kind, body)
+    except wire.WireError as error:
+        raise ClientError(f"The coordinator's answer was not understood; use the same version on both sides. ({error})") from error
 
 
 async def connect(credentials_file: Path, *, name: str | None = None, role: RoleName = RoleName.ADMINISTRATOR) -> BusClient:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
@@ -278,9 +279,11 @@ class ClientService:
 
     async def _snapshot(self, _: Message) -> bytes:
         try:
-            return wire.encode(await self._engine.snapshot())
+            body = wire.encode(await self._engine.snapshot())
         except EngineFailed:
             return await _no_answer()
+        # Rows are alike: a large site fits a transfer only so, and the transfer is what would take the loop's time.
+        return body if len(body) <= MAX_BODY_BYTES else await asyncio.to_thread(zlib.compress, body, 1)
 
     async def _call(self, message: Message) -> bytes:
         try:

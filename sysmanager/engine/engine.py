@@ -42,6 +42,9 @@ ENDED = "The coordinator has ended before it could answer; start it again and lo
 FETCH_PAUSES_S = (0.0, 1.0, 2.0, 5.0)
 """Pauses before documents of a recorder are fetched again, beside the core's own; the last one is repeated."""
 
+FETCHES_AT_ONCE = 8
+"""Of so many recorders documents are fetched at a time: after a start all of them may have news, and heartbeats must be heard meanwhile."""
+
 BEACONS_KEPT = 64
 LAG_WINDOW = 20
 
@@ -76,6 +79,7 @@ class Engine:
         self._replies: set[asyncio.Future[Reply]] = set()
         self._trouble: str | None = None
         self._failures = 0
+        self._fetching = asyncio.Semaphore(FETCHES_AT_ONCE)
         self._unfetched: dict[RecorderId, int] = {}
         self._end: str | None = None
         self.ended = asyncio.Event()
@@ -249,7 +253,8 @@ class Engine:
             case SendOrder(recorder=recorder, order=order):
                 self.hear(await self._field.order(recorder, order))
             case FetchDocuments(recorder=recorder, documents=documents):
-                summary = await self._cache.take_in(recorder, documents)
+                async with self._fetching:
+                    summary = await self._cache.take_in(recorder, documents)
                 if summary is None:
                     tried = self._unfetched[recorder] = self._unfetched.get(recorder, 0) + 1
                     await asyncio.sleep(FETCH_PAUSES_S[min(tried, len(FETCH_PAUSES_S)) - 1])

@@ -29,7 +29,7 @@ from tests.benchmarks.machine import arguments, quantile, tell
 
 TIMEOUT_S = 10
 LATE_LIMIT_MS = 100
-GROUPS = 20
+GROUP_SIZE = 50
 ASKED_AT_ONCE = 50
 SETTLE_S = 15.0
 
@@ -52,12 +52,13 @@ async def answer(process: asyncio.subprocess.Process, command: dict[str, Any] | 
 
 async def build(client: api.Client, names: list[str]) -> None:
     """All recorders in system data, in some groups without a failover server: detection opens an entry all the same."""
-    for number in range(GROUPS):
+    groups = -(-len(names) // GROUP_SIZE)
+    for number in range(groups):
         await client.request(api.SaveGroup(group=Group(id=GroupId(f"g{number}"), name=f"Group {number}")))
     limit = asyncio.Semaphore(ASKED_AT_ONCE)
 
     async def add(number: int, name: str) -> None:
-        group = GroupId(f"g{number % GROUPS}")
+        group = GroupId(f"g{number % groups}")
         fields = RecorderEdit(
             name=name, address="", role=Role.STANDARD, group=group, failover_enabled=True, detection_timeout_s=TIMEOUT_S
         )
