@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,9 +17,10 @@ from sysmanager.app.ending import end_on_signals
 from sysmanager.app.errors import CommandError
 from sysmanager.app.site.files import SiteFile, set_up
 from sysmanager.app.site.layout import FAILOVER, STANDARD, SiteLayout
-from sysmanager.app.site.rehearsal import Story, check_footage, rehearse, report_of
+from sysmanager.app.site.rehearsal import RECORDING_S, Story, check_footage, rehearse, report_of
 from sysmanager.app.site.report import table
 from sysmanager.app.site.running import RunningSite, running_site
+from sysmanager.domain.ids import FailoverId
 from sysmanager.durable import write_durably
 from sysmanager.journal.lock import DataFolderLock
 
@@ -30,6 +31,10 @@ INTERRUPTED = 130
 
 class _Interrupted(Exception):
     """The process was asked to end."""
+
+
+class _WentWrong(Exception):
+    """A step of the rehearsal did not come about. The text is one sentence."""
 
 
 def run_site(folder: Path, cameras: int | None, rehearsal: Path | None) -> int:
@@ -78,12 +83,14 @@ async def _run_until_asked(layout: SiteLayout, site: SiteFile) -> int:
 async def _follow(layout: SiteLayout, site: SiteFile) -> None:
     _say(f"The site in {layout.root} starts with {site.cameras} cameras.")
     async with running_site(layout, site) as running:
-        running.watch.listen(_tell)
-        await running.watch.until(lambda: _recorded(running), 60.0, "Not all cameras were recorded")
-        for line in _what_next(running):
-            print(line)
-        sys.stdout.flush()
-        await asyncio.Event().wait()
+        running.watch.listen(_teller())
+        await running.while_alive(_look_on(running))
+
+
+async def _look_on(running: RunningSite) -> None:
+    await running.watch.until(lambda: _recorded(running), RECORDING_S, "Not all cameras were recorded")
+    print("\n".join(_what_next(running)), flush=True)
+    await asyncio.Event().wait()
 
 
 def _recorded(site: RunningSite) -> bool:
@@ -91,11 +98,18 @@ def _recorded(site: RunningSite) -> bool:
     return sum(row.cameras_recording for row in rows.values()) >= sum(len(cameras) for cameras in site.shares.values())
 
 
-def _tell(update: api.Snapshot | api.Changes) -> None:
-    if isinstance(update, api.Snapshot):
-        return
-    for entry in update.failovers:
-        _say(f"{entry.id} {entry.recorder} -> {entry.server or '?'}: {entry.log_state}")
+def _teller() -> Callable[[api.Snapshot | api.Changes], None]:
+    """Says each state of a log entry once."""
+    told: dict[FailoverId, str] = {}
+
+    def tell(update: api.Snapshot | api.Changes) -> None:
+        for entry in update.failovers:
+            sentence = f"{entry.id} {entry.recorder} -> {entry.server or '?'}: {entry.log_state}"
+            if told.get(entry.id) != sentence and not isinstance(update, api.Snapshot):
+                _say(sentence)
+            told[entry.id] = sentence
+
+    return tell
 
 
 def _what_next(site: RunningSite) -> list[str]:
@@ -137,7 +151,7 @@ async def _rehearse(layout: SiteLayout, site: SiteFile, file: Path) -> int:
         return await _interruptible(_rehearsal(layout, site, file))
     except _Interrupted:
         return INTERRUPTED
-    except CommandError as error:
+    except _WentWrong as error:
         # It ran, and the answer is no: the folder and the logs stay for whoever looks for the cause.
         print(f"sysmanager: {error}", file=sys.stderr)
         return 1
@@ -148,7 +162,10 @@ async def _rehearsal(layout: SiteLayout, site: SiteFile, file: Path) -> int:
     story = Story()
     _say(f"The site in {layout.root} starts with {site.cameras} cameras.")
     async with running_site(layout, site) as running:
-        await rehearse(running, story, _say)
+        try:
+            await running.while_alive(rehearse(running, story, _say))
+        except CommandError as error:
+            raise _WentWrong(str(error)) from error
     _say("Everything has stopped. The footage is judged.")
     report = await asyncio.to_thread(report_of, running, story)
     try:

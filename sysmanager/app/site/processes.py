@@ -19,7 +19,9 @@ from sysmanager.app.errors import CommandError
 from sysmanager.app.inherited import handed_on
 
 READY_S = 30.0
-END_S = 10.0
+END_S = 20.0
+"""A Watchdog gives its recording service 15 s."""
+
 KILL_S = 5.0
 LINE_LIMIT_BYTES = 1 << 20
 
@@ -102,8 +104,14 @@ class Part:
         except psutil.NoSuchProcess:
             return []
 
+    async def ended(self) -> str:
+        """Wait until it ends by itself; why, in one sentence."""
+        status = await self._process.wait()
+        why = last_line(self._output) or f"it ended with status {status}, see {self._output}"
+        return f"The site can't go on without its part {self.name}: {why}"
+
     async def end(self) -> None:
-        """In order if it can within 10 s, for certain in any case; with all that it started."""
+        """In order if it can within 20 s, for certain in any case; with all that it started."""
         family = self.family()
         if self.running:
             with contextlib.suppress(ProcessLookupError):
@@ -115,9 +123,9 @@ class Part:
                 async with asyncio.timeout(END_S):
                     await self._process.wait()
             except TimeoutError:
-                pass
-        await asyncio.to_thread(end_all, family)
-        await self.gone()
+                kill_all(family)
+        await self.gone()  # first, as only one can wait for a child of this process
+        await asyncio.to_thread(end_all, family[1:])
 
     async def gone(self) -> None:
         """After a kill: wait until it is gone, and its output read."""
@@ -138,9 +146,9 @@ def kill_all(processes: Iterable[psutil.Process]) -> None:
             process.kill()
 
 
-def end_all(processes: Iterable[psutil.Process]) -> None:
-    """Wait a moment for those that are ending, then end the rest at once. Blocks."""
-    _, left = psutil.wait_procs(list(processes), timeout=1.0)
+def end_all(processes: Iterable[psutil.Process], within_s: float = 1.0) -> None:
+    """Wait for those that are ending, then kill the rest. Blocks."""
+    _, left = psutil.wait_procs(list(processes), timeout=within_s)
     kill_all(left)
     psutil.wait_procs(left, timeout=KILL_S)
 

@@ -66,6 +66,12 @@ async def rehearse(site: RunningSite, story: Story, say: Say) -> None:
     """Everything from the first frame to the last; the site is stopped by whoever runs it. CommandError when a step does not come about."""
     watch = site.watch
     total = sum(len(cameras) for cameras in site.shares.values())
+    left = next((each for each in watch.failovers.values() if not each.phase.ended), None)
+    if left is not None:
+        raise CommandError(
+            f"{left.id} of {left.recorder} from an earlier run is “{left.log_state}”; run the site without --rehearse and end it, "
+            "or name another folder."
+        )
     await watch.until(lambda: _all_record(site), RECORDING_S, f"Not all {total} cameras were recorded")
     story.moments = replace(story.moments, recording_ms=_now_ms())
     say(f"All {total} cameras are recorded. {KILLED} will be killed in {BEFORE_S:g} s.")

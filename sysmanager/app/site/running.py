@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -15,7 +17,7 @@ from sysmanager import api
 from sysmanager.app.errors import CommandError
 from sysmanager.app.site.files import SESSIONS, SiteFile, camera_ids, give_bus_access
 from sysmanager.app.site.layout import CAMERA_USER, GROUP, SITE_NAME, RecorderPlace, SiteLayout, shares
-from sysmanager.app.site.processes import Part, end_all, kill_all, strays
+from sysmanager.app.site.processes import END_S, Part, end_all, kill_all, strays
 from sysmanager.app.site.watch import Watch
 from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.recorder.service_process import running_service
@@ -26,13 +28,30 @@ ANNOUNCED_S = 30.0
 class RunningSite:
     """`client`: a session as Administrator; `watch`: what it sees."""
 
-    def __init__(self, layout: SiteLayout, site: SiteFile, credentials_file: Path, client: api.Client, watch: Watch) -> None:
+    def __init__(
+        self, layout: SiteLayout, site: SiteFile, credentials_file: Path, client: api.Client, watch: Watch, needed: Sequence[Part]
+    ) -> None:
         self.layout = layout
+        self._needed = needed
         self.credentials_file = credentials_file
         self.client = client
         self.watch = watch
         self.shares: dict[RecorderId, tuple[CameraId, ...]] = shares(camera_ids(site))
         self.watchdogs: dict[RecorderId, Part] = {}
+
+    async def while_alive(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this for as long as cameras and coordinator live. CommandError when one of them ends."""
+        task = asyncio.create_task(work)
+        endings = [asyncio.create_task(part.ended()) for part in self._needed]
+        try:
+            done, _ = await asyncio.wait({task, *endings}, return_when=asyncio.FIRST_COMPLETED)
+            if task not in done:
+                raise CommandError(next(ending.result() for ending in endings if ending in done))
+        finally:
+            for each in (task, *endings):
+                each.cancel()
+            await asyncio.gather(task, *endings, return_exceptions=True)
+        task.result()
 
     async def start_recorder(self, place: RecorderPlace) -> None:
         """Start its Watchdog, which starts the recording service. CommandError."""
@@ -56,8 +75,9 @@ class RunningSite:
         return killed
 
     async def gone(self, recorder: RecorderId, killed: list[psutil.Process]) -> None:
-        await asyncio.to_thread(end_all, killed)
-        await self.watchdogs[recorder].gone()
+        watchdog = self.watchdogs[recorder]
+        await watchdog.gone()
+        await asyncio.to_thread(end_all, [process for process in killed if process.pid != watchdog.pid])
 
     async def end_recorders(self) -> None:
         await asyncio.gather(*(part.end() for part in self.watchdogs.values()))
@@ -96,14 +116,21 @@ async def running_site(layout: SiteLayout, site: SiteFile) -> AsyncIterator[Runn
         stack.push_async_callback(cameras.end)
         coordinator = await Part.start("coordinator", _coordinator_arguments(layout), layout.logs)
         stack.push_async_callback(coordinator.end)
-        await cameras.ready()
+        try:
+            await cameras.ready()
+        except CommandError as error:
+            ports = f"{site.camera_port} and {site.camera_port + 1}"
+            raise CommandError(
+                f"The cameras of {layout.root} can't listen on their ports {ports}; end the program that uses them, or name another "
+                f"folder ({error})"
+            ) from error
         ready = await coordinator.ready()
         credentials_file = Path(ready["credentials"])
         await asyncio.to_thread(give_bus_access, layout, credentials_file)
         client = await api.connect(credentials_file, name="site")
         stack.push_async_callback(client.close)
         watch = await stack.enter_async_context(Watch(client))
-        running = RunningSite(layout, site, credentials_file, client, watch)
+        running = RunningSite(layout, site, credentials_file, client, watch, (cameras, coordinator))
         stack.push_async_callback(running.end_recorders)
         for place in layout.recorders:
             await running.start_recorder(place)
@@ -137,5 +164,7 @@ def _coordinator_arguments(layout: SiteLayout) -> tuple[str, ...]:
 
 def _end_strays(layout: SiteLayout) -> None:
     left = strays(place.configuration for place in layout.recorders)
-    kill_all(left)
-    end_all(left)
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    end_all(left, within_s=END_S)
