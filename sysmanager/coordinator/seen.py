@@ -129,7 +129,13 @@ class Heard:
         self.well_ms: int | None = None
 
     def reports_all_disks_lost(self) -> bool:
-        return self.beat is not None and bool(self.beat.disks) and not any(disk.writable for disk in self.beat.disks)
+        beat = self.beat
+        if beat is None or not beat.disks:
+            return False
+        for disk in beat.disks:  # noqa: SIM110 - ten thousand times a second, a loop costs half of what any() does
+            if disk.writable:
+                return False
+        return True
 
     def reports_service_failed(self) -> bool:
         """Whether the Watchdog says so, and has not been silent since while the service was heard: an old word blames nobody."""
@@ -147,7 +153,10 @@ class Heard:
             return False
         if self.reports_service_failed() or self.reports_all_disks_lost():
             return False
-        return not beat.cameras or any(camera.state is CameraState.RECORDING for camera in beat.cameras)
+        for camera in beat.cameras:
+            if camera.state is CameraState.RECORDING:
+                return True
+        return not beat.cameras
 
 
 class RefusedOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -307,9 +316,11 @@ def differs(old: Beat, new: Beat) -> bool:
         or len(old.disks) != len(new.disks)
     ):
         return True
-    if any(a.writable is not b.writable or a.path != b.path for a, b in zip(old.disks, new.disks, strict=True)):
-        return True
-    return any(
-        a.state is not b.state or a.camera != b.camera or a.first_frame_ms != b.first_frame_ms
-        for a, b in zip(old.cameras, new.cameras, strict=True)
-    )
+    if old.disks is not new.disks:
+        for disk, disk_now in zip(old.disks, new.disks, strict=True):
+            if disk.writable is not disk_now.writable or disk.path != disk_now.path:
+                return True
+    for camera, camera_now in zip(old.cameras, new.cameras, strict=True):
+        if camera.state is not camera_now.state or camera.camera != camera_now.camera or camera.first_frame_ms != camera_now.first_frame_ms:
+            return True
+    return False

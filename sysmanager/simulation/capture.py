@@ -87,9 +87,8 @@ class Capture:
                 self._extend(session, now_ms - FRAME_MS)
                 self._fail(session)
 
-    def beats(self) -> tuple[CameraBeat, ...]:
-        """The cameras as a heartbeat shows them now."""
-        now_ms = self._wall_ms()
+    def beats(self, now_ms: int) -> tuple[CameraBeat, ...]:
+        """The cameras as a heartbeat shows them now, by the recorder's wall clock."""
         recording = CameraState.RECORDING
         for session in self._sessions.values():
             if session.state is recording:

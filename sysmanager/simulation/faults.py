@@ -14,7 +14,6 @@ from sysmanager.protocol.practice import Fault
 from sysmanager.simulation.coordinator import APPEND_MS, KillPoint
 from sysmanager.simulation.recorder import SimulatedRecorder
 from sysmanager.simulation.site import hashed
-from sysmanager.simulation.surroundings import Pace
 from sysmanager.simulation.world import World
 
 
@@ -150,7 +149,9 @@ def _server(world: World, deed: Deed) -> Mend | None:
             return lambda: setattr(recorder, "save_fails", False)
         case Wrong.SLOW_SERVER:
             usual = recorder.pace
-            recorder.pace = Pace(fetch_ms=(deed.amount // 2, deed.amount), save_ms=(deed.amount // 4, deed.amount // 2))
+            recorder.pace = msgspec.structs.replace(
+                usual, fetch_ms=(deed.amount // 2, deed.amount), save_ms=(deed.amount // 4, deed.amount // 2)
+            )
             return lambda: setattr(recorder, "pace", usual)
         case Wrong.STATE_LOST:
             world.state_lost.add(recorder.id)

@@ -247,20 +247,21 @@ class SimulatedRecorder:
         if life != self._power_life or not self.powered:
             return
         self._around.after(BEAT_MS, self._second, life)
-        self._say_watchdog()
-        if self.up:
-            self._say_beat()
-            self._plan_tick(BEAT_MS)
+        now = self._now()
+        if self.service is not ServiceState.RUNNING or self._sequence % self.pace.watchdog_every == 0:
+            self._say_watchdog()
+        if self.state.situation is not m.Situation.DOWN:
+            self._say_beat(now)
+            self._plan_tick(now.mono_ms, BEAT_MS)
 
-    def _say_beat(self) -> None:
+    def _say_beat(self, now: Instant) -> None:
         self._sequence += 1
-        seen = m.Observations(sequence=self._sequence, version=self.version, cameras=self.capture.beats())
-        self._around.say(self.id, m.beat(self.state, seen, self._now()))
+        seen = m.Observations(sequence=self._sequence, version=self.version, cameras=self.capture.beats(now.wall_ms))
+        self._around.say(self.id, m.beat(self.state, seen, now))
 
-    def _plan_tick(self, within_ms: int) -> None:
+    def _plan_tick(self, now_ms: int, within_ms: int) -> None:
         """The deadline of the machine, if it is near; the next second looks again."""
         due_ms = m.deadline_ms(self.state)
-        now_ms = self._now().mono_ms
         if due_ms is None or due_ms > now_ms + within_ms or (self._tick_ms is not None and self._tick_ms <= due_ms):
             return
         self._tick_ms = due_ms
@@ -301,9 +302,9 @@ class SimulatedRecorder:
     # ------------------------------------------------------------ the machine
 
     def _input(self, taken: m.Input) -> None:
-        life = self._life
+        life, now = self._life, self._now()
         self._around.watch(self.id, taken, self.state)
-        self.state, effects = m.step(self.state, taken, self._now())
+        self.state, effects = m.step(self.state, taken, now)
         for effect in effects:
             if life != self._life:
                 return
@@ -315,7 +316,7 @@ class SimulatedRecorder:
             self._around.watch(self.id, effect, self.state)
             self._carry_out(effect)
         if life == self._life:
-            self._plan_tick(BEAT_MS)
+            self._plan_tick(now.mono_ms, BEAT_MS)
 
     def _carry_out(self, effect: m.Effect) -> None:
         match effect:
@@ -342,7 +343,7 @@ class SimulatedRecorder:
 
                 self._around.ask(self.id, ask, answered)
             case m.SendBeatNow():
-                self._say_beat()
+                self._say_beat(self._now())
             case m.Say():
                 pass
 
@@ -394,7 +395,7 @@ class SimulatedRecorder:
 
     def _captured(self) -> None:
         if self.state.situation is m.Situation.RECORDING:
-            self._input(m.CaptureReported(cameras=self.capture.beats()))
+            self._input(m.CaptureReported(cameras=self.capture.beats(self._now().wall_ms)))
 
     def _disk_beats(self) -> tuple[DiskBeat, ...]:
         lost = self.lost_disks

@@ -89,7 +89,7 @@ class World:
                 disks=server.disks,
                 persisted=server.first(documents),
                 contents=contents,
-                pace=pace or Pace(),
+                pace=pace or Pace(watchdog_every=2),
             )
         self.coordinator = SimulatedCoordinator(self)
         self.checkers = Checkers(self)
