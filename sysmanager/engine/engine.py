@@ -42,7 +42,7 @@ ENDED = "The coordinator has ended before it could answer; start it again and lo
 FETCH_PAUSES_S = (0.0, 1.0, 2.0, 5.0)
 """Pauses before documents of a recorder are fetched again, beside the core's own; the last one is repeated."""
 
-FETCHES_AT_ONCE = 8
+FETCHES_AT_ONCE = 32
 """Of so many recorders documents are fetched at a time: after a start all of them may have news, and heartbeats must be heard meanwhile."""
 
 BEACONS_KEPT = 64

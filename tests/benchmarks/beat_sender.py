@@ -33,7 +33,7 @@ SLOTS = 100
 
 
 class Sender:
-    def __init__(self, bus: NatsBus, names: list[str], cameras: int, watchdogs: bool) -> None:
+    def __init__(self, bus: NatsBus, names: list[str], cameras: int, *, watchdogs: bool, documents: bool) -> None:
         self._bus = bus
         self._names = names
         self._watchdogs = watchdogs
@@ -58,7 +58,7 @@ class Sender:
                 mode=r.Mode.RECORDING,
                 epoch=Epoch(0),
                 home=RecorderId(name),
-                documents=d.DocumentSet(revision=1, settings=own[0], masks=masks[0], schedules=schedules[0]),
+                documents=d.DocumentSet(revision=1, settings=own[0], masks=masks[0], schedules=schedules[0]) if documents else None,
                 disks=(r.DiskBeat("D:", True, 900_000, 1_000_000),),
                 cameras=tuple(r.CameraBeat(c.id, r.CameraState.RECORDING, 1, 1) for c in settings.cameras),
                 practice=True,
@@ -110,12 +110,15 @@ async def main() -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--cameras", type=int, default=32)
     parser.add_argument("--watchdogs", action="store_true")
+    parser.add_argument("--no-documents", action="store_true")
     args = parser.parse_args()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     bus = NatsBus(load_credentials(args.credentials), BusUser.RECORDER, "senders")
     assert await bus.open(wait_ms=5_000)
-    sender = Sender(bus, [f"R{number:05}" for number in range(args.first, args.first + args.count)], args.cameras, args.watchdogs)
-    await sender.serve()
+    names = [f"R{number:05}" for number in range(args.first, args.first + args.count)]
+    sender = Sender(bus, names, args.cameras, watchdogs=args.watchdogs, documents=not args.no_documents)
+    if not args.no_documents:
+        await sender.serve()
     living = asyncio.create_task(sender.live())
     print(json.dumps({"ready": True}), flush=True)
     reader = asyncio.StreamReader()

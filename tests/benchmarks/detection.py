@@ -59,9 +59,7 @@ async def build(client: api.Client, names: list[str]) -> None:
 
     async def add(number: int, name: str) -> None:
         group = GroupId(f"g{number % groups}")
-        fields = RecorderEdit(
-            name=name, address="", role=Role.STANDARD, group=group, failover_enabled=True, detection_timeout_s=TIMEOUT_S
-        )
+        fields = RecorderEdit(name=name, address="", role=Role.STANDARD, group=group, failover_enabled=True, detection_timeout_s=TIMEOUT_S)
         async with limit:
             reply = await client.request(api.AddRecorder(id=RecorderId(name), fields=fields))
         assert isinstance(reply, api.Done), reply
@@ -75,8 +73,11 @@ class Watcher:
     def __init__(self, client: api.Client) -> None:
         self.entries: dict[str, tuple[int, api.Failover]] = {}
         self.cached = 0
+        self.heard = 0
         self.worst_lag_ms = 0
-        self._known: set[str] = set()
+        self.snapshots = 0
+        self._cached: set[str] = set()
+        self._heard: set[str] = set()
         self.task = asyncio.create_task(self._follow(client))
 
     async def _follow(self, client: api.Client) -> None:
@@ -84,8 +85,10 @@ class Watcher:
             try:
                 async for update in client.changes():
                     now_ns = time.monotonic_ns()
-                    self._known.update(row.id for row in update.recorders if row.documents is not None)
-                    self.cached = len(self._known)
+                    self.snapshots += isinstance(update, api.Snapshot)
+                    self._cached.update(row.id for row in update.recorders if row.documents is not None)
+                    self._heard.update(row.id for row in update.recorders if row.connection is api.Connection.CONNECTED)
+                    self.cached, self.heard = len(self._cached), len(self._heard)
                     if update.system is not None:
                         self.worst_lag_ms = max(self.worst_lag_ms, update.system.lag_ms)
                     for entry in update.failovers:
@@ -95,7 +98,9 @@ class Watcher:
                 await asyncio.sleep(1)
 
 
-async def measure(recorders: int, cameras: int, silent: int, sync_delay_ms: int, watchdogs: bool, folder: Path) -> dict[str, Any]:
+async def measure(
+    recorders: int, cameras: int, silent: int, sync_delay_ms: int, folder: Path, *, watchdogs: bool, documents: bool
+) -> dict[str, Any]:
     data, log = folder / "data", folder / "log.txt"
     engine = await spawn(
         "sysmanager", "coordinator", "--data", str(data), "--log", str(log), "--site-key", str(folder / "site.key"),
@@ -110,20 +115,21 @@ async def measure(recorders: int, cameras: int, silent: int, sync_delay_ms: int,
         await build(client, names)
         half = recorders // 2
         for first, count in ((0, half), (half, recorders - half)):
-            options = ["--first", str(first), "--count", str(count), "--cameras", str(cameras)] + (["--watchdogs"] if watchdogs else [])
+            options = ["--first", str(first), "--count", str(count), "--cameras", str(cameras)]
+            options += (["--watchdogs"] if watchdogs else []) + ([] if documents else ["--no-documents"])
             senders.append(await spawn("tests.benchmarks.beat_sender", ready["credentials"], *options))
         for sender in senders:
             await answer(sender)
         watcher = Watcher(client)
         async with asyncio.timeout(300):
-            while watcher.cached < recorders:
+            while (watcher.cached if documents else watcher.heard) < recorders:  # noqa: ASYNC110  # polled, not woken
                 await asyncio.sleep(0.5)
         built_s = time.monotonic() - begun
         await asyncio.sleep(SETTLE_S)
         process = psutil.Process(ready["pid"])
         before, cpu_begun = process.cpu_times(), time.monotonic()
         early_entries = len(watcher.entries)
-        watcher.worst_lag_ms = 0
+        watcher.worst_lag_ms = watcher.snapshots = 0
         draw = random.Random(recorders)
         chosen = draw.sample(names, silent)
         last: dict[str, tuple[int, int]] = {}
@@ -134,7 +140,7 @@ async def measure(recorders: int, cameras: int, silent: int, sync_delay_ms: int,
             last.update({key: tuple(value) for key, value in told["silenced"].items()})
             sender_late_ms = max(sender_late_ms, told["sender_late_ms"])
         async with asyncio.timeout(TIMEOUT_S + 30):
-            while not all(name in watcher.entries for name in chosen):
+            while not all(name in watcher.entries for name in chosen):  # noqa: ASYNC110  # as above
                 await asyncio.sleep(0.2)
         after, seconds = process.cpu_times(), time.monotonic() - cpu_begun
         decided, seen = [], []
@@ -160,6 +166,7 @@ async def measure(recorders: int, cameras: int, silent: int, sync_delay_ms: int,
             "seen p50": quantile(seen, 0.5),
             "seen max": max(seen),
             "lag max": watcher.worst_lag_ms,
+            "snapshots": watcher.snapshots,
             "cpu %": 100 * (after.user + after.system - before.user - before.system) / seconds,
             "rss MB": process.memory_info().rss / 2**20,
             "sender late": sender_late_ms,
@@ -179,12 +186,14 @@ def main() -> int:
     parser.add_argument("--cameras", type=int, default=32)
     parser.add_argument("--silent", type=int, default=50, help="how many fall silent")
     parser.add_argument("--watchdogs", action="store_true", help="a Watchdog's beat beside each heartbeat, as real servers send")
+    parser.add_argument("--no-documents", action="store_true", help="recorders without settings in the cache: a large site begins sooner")
     parser.add_argument("--sync-delay", type=int, action="append", help="added to every sync (ms); by default once 0 and once 50")
     args = parser.parse_args()
     rows = []
     for delay_ms in args.sync_delay or [0, 50]:
         with tempfile.TemporaryDirectory() as folder:
-            rows.append(asyncio.run(measure(args.recorders, args.cameras, args.silent, delay_ms, args.watchdogs, Path(folder))))
+            options = {"watchdogs": args.watchdogs, "documents": not args.no_documents}
+            rows.append(asyncio.run(measure(args.recorders, args.cameras, args.silent, delay_ms, Path(folder), **options)))
     good = all(row["early"] == row["false"] == 0 and (args.recorders > 1000 or row["late max"] <= LATE_LIMIT_MS) for row in rows)
     return tell("Detection of silent recorders (lateness in ms)", rows, args.json, good=good)
 
