@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sysmanager import wire
 from sysmanager.coordinator import inputs as i
-from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
 from sysmanager.coordinator.standing import answer_to
-from sysmanager.domain.documents import DocumentKind, DocumentSet, summary_of
-from sysmanager.domain.ids import DocumentHash, RecorderId
+from sysmanager.domain.documents import DocumentKind, DocumentSet
+from sysmanager.domain.ids import DocumentHash
 from sysmanager.domain.instant import Instant
 from sysmanager.engine.core import Batch, Core
 from sysmanager.protocol.recorders import (
@@ -20,22 +19,14 @@ from sysmanager.protocol.recorders import (
     Ask,
     Beacon,
     FromRecorder,
-    Obeyed,
-    Order,
-    OrderAnswer,
-    Record,
     Standing,
 )
 from sysmanager.simulation.broken import Broken
-from sysmanager.simulation.network import BUS_MS, Link
-from sysmanager.simulation.recorder import SimulatedRecorder
+from sysmanager.simulation.dispatch import Dispatch
+from sysmanager.simulation.network import BUS_MS
 
 if TYPE_CHECKING:
     from sysmanager.simulation.world import World
-
-RECORD_MS = 5_000
-SHORT_MS = 2_000
-"""How long the engine waits for the answer to an order to record, and to any other message."""
 
 APPEND_MS = 1
 TURNS_LIMIT = 5_000
@@ -48,16 +39,6 @@ class KillPoint(StrEnum):
     BEFORE_APPEND = "before the append"
     AFTER_APPEND = "between append and dispatch"
     IN_DISPATCH = "after the first command of the dispatch"
-
-
-class _Call:
-    """One request to a recorder that waits for its answer."""
-
-    __slots__ = ("done", "life")
-
-    def __init__(self, life: int) -> None:
-        self.done = False
-        self.life = life
 
 
 class SimulatedCoordinator:
@@ -82,7 +63,7 @@ class SimulatedCoordinator:
         self.paused = False
         self.drop_inbox = False
         self.life = 0
-        self.calls = 0
+        self.dispatch = Dispatch(self)
         self._appending = False
         self._pumping = False
         self._inbox: list[Callable[[], None]] = []
@@ -108,7 +89,7 @@ class SimulatedCoordinator:
     @property
     def busy(self) -> bool:
         """Whether anything waits to be decided, is being written, or waits for an answer."""
-        return self.core is None or not self.core.idle or self._appending or self.calls > 0
+        return self.core is None or not self.core.idle or self._appending or self.dispatch.calls > 0
 
     def start(self, damage: str | None = None) -> None:
         """Recover from the journal, and go on."""
@@ -125,7 +106,7 @@ class SimulatedCoordinator:
             return
         self.world.tell("The coordinator is killed.")
         self.life += 1
-        self.calls = 0
+        self.dispatch.calls = 0
         self.core = None
         self.paused = False
         self._appending = False
@@ -167,7 +148,7 @@ class SimulatedCoordinator:
 
     # ------------------------------------------------------------ hearing
 
-    def _in(self, act: Callable[[], None], *, own: bool = False) -> None:
+    def let_in(self, act: Callable[[], None], *, own: bool = False) -> None:
         """Let something in, now or after a pause. own: it comes from inside, and no pause loses it."""
         if self.core is None:
             return
@@ -178,7 +159,7 @@ class SimulatedCoordinator:
         act()
         self._pump()
 
-    def _take(self, taken: i.Input, token: Hashable = None) -> None:
+    def take(self, taken: i.Input, token: Hashable = None) -> None:
         if self.core is not None:
             self.core.take(taken, self.now(), token)
 
@@ -197,7 +178,7 @@ class SimulatedCoordinator:
 
     def asked(self, request: i.Asked, token: Hashable) -> None:
         """A client's request arrives."""
-        self._in(partial(self._take, request, token))
+        self.let_in(partial(self.take, request, token))
 
     def standing(self, ask: Ask, answered: Callable[[Standing], None]) -> None:
         """A recorder asks; answered from durable tables only."""
@@ -217,7 +198,7 @@ class SimulatedCoordinator:
 
     def _canary(self, sent_ms: int, life: int) -> None:
         if life == self.life:
-            self._in(lambda: self._take(i.CanaryReturned(sent_mono_ms=sent_ms)))
+            self.let_in(lambda: self.take(i.CanaryReturned(sent_mono_ms=sent_ms)))
 
     # ------------------------------------------------------------ time
 
@@ -336,7 +317,7 @@ class SimulatedCoordinator:
         assert self.core is not None, "only a running coordinator appends"
         self.world.tell("An append failed; the tables are rebuilt from the journal.")
         self.life += 1
-        self.calls = 0
+        self.dispatch.calls = 0
         seen = self.core.seen
         records = [wire.decode_fact(body) for body in self.journal]
         self.core = Core(records, self.now())
@@ -357,101 +338,8 @@ class SimulatedCoordinator:
             self.world.replied(token, reply)
         self.world.durable(batch)
         for command in effects.commands:
-            self._carry_out(command)
+            self.dispatch.carry_out(command)
             if only_first:
                 break
         if only_first:
             self.kill()
-
-    # ------------------------------------------------------------ commands
-
-    def _carry_out(self, command: Command) -> None:
-        match command:
-            case SendOrder(recorder=recorder, order=order):
-                self._send_order(recorder, order)
-            case FetchDocuments(recorder=recorder, documents=documents):
-                self._fetch(recorder, documents, partial(self._fetched, recorder, documents))
-            case CheckCache():
-                self._check(command)
-            case Continue():
-                raise Broken("the core continues by itself", "A Continue command left the core.")
-
-    def _call(self, limit_ms: int, late: Callable[[], None]) -> _Call:
-        call = _Call(self.life)
-        self.calls += 1
-        self.world.agenda.after(limit_ms, self._settle, call, late)
-        return call
-
-    def _settle(self, call: _Call, act: Callable[[], None]) -> None:
-        """The first answer, or its limit, ends a call; what comes later is dropped."""
-        if call.done or call.life != self.life:
-            return
-        call.done = True
-        self.calls -= 1
-        self._in(act, own=True)
-
-    def _send_order(self, recorder: RecorderId, order: Order) -> None:
-        self.world.order_sent(recorder, order)
-        undelivered = partial(self._take, i.OrderUndelivered(recorder=recorder, order=order))
-        call = self._call(RECORD_MS if isinstance(order, Record) else SHORT_MS, undelivered)
-        target, link = self.world.recorders[recorder], self.world.links[recorder]
-        self.world.network.down(link, self._order_arrives, target, link, wire.encode(order), call, undelivered)
-
-    def _order_arrives(self, target: SimulatedRecorder, link: Link, body: bytes, call: _Call, undelivered: Callable[[], None]) -> None:
-        order: Order = wire.decode(Order, body)
-
-        def answered(answer: OrderAnswer) -> None:
-            if isinstance(answer, Obeyed):
-                self.world.obeyed(target, answer)
-            arrived = partial(self._answer_arrives, target.id, order, wire.encode(answer))
-            self.world.network.up(link, self._settle, call, arrived)
-
-        if not target.take_order(order, answered):
-            self.world.network.up(link, self._settle, call, undelivered)
-
-    def _answer_arrives(self, recorder: RecorderId, order: Order, body: bytes) -> None:
-        answer: OrderAnswer = wire.decode(OrderAnswer, body)
-        self._take(i.OrderAnswered(recorder=recorder, order=order, answer=answer))
-
-    def _fetch(self, recorder: RecorderId, documents: DocumentSet, fetched: Callable[[bool], None]) -> None:
-        """Have all three documents in the cache."""
-        if {documents.hash_of(kind) for kind in DocumentKind} <= self.cache.keys():
-            self.world.agenda.after(1, self._settle, self._call(SHORT_MS, partial(fetched, True)), partial(fetched, True))
-            return
-        call = self._call(SHORT_MS, partial(fetched, False))
-        target, link = self.world.recorders[recorder], self.world.links[recorder]
-
-        def asked() -> None:
-            contents = {name: target.document(name) for name in (documents.hash_of(kind) for kind in DocumentKind)}
-            self.world.network.up(link, self._settle, call, partial(self._put, contents, fetched))
-
-        self.world.network.down(link, asked)
-
-    def _put(self, contents: Mapping[DocumentHash, bytes | None], fetched: Callable[[bool], None]) -> None:
-        self.cache.update({name: content for name, content in contents.items() if content is not None})
-        fetched(None not in contents.values())
-
-    def _fetched(self, recorder: RecorderId, documents: DocumentSet, there: bool) -> None:
-        if there:
-            settings = summary_of(self.world.decode_settings(self.cache[documents.settings]))
-            self._take(i.DocumentsFetched(recorder=recorder, documents=documents, settings=settings))
-        elif self.core is not None:
-            self.core.fetch_failed(recorder, self.now())
-
-    def _check(self, command: CheckCache) -> None:
-        core = self.core
-        assert core is not None, "only a running coordinator checks its cache"
-        documents = command.documents
-
-        def checked(_: Any = None) -> None:
-            missing = tuple(kind for kind in DocumentKind if documents.hash_of(kind) not in self.cache)
-            self._take(i.DocumentsInCache(failover=command.failover, documents=documents, missing=missing))
-
-        entry = core.state.failovers[command.failover]
-        missing = {documents.hash_of(kind) for kind in DocumentKind} - self.cache.keys()
-        if missing and core.seen.connected(entry.recorder):
-            self._fetch(entry.recorder, documents, checked)
-        else:
-            self.world.agenda.after(2, self._settle, self._call(SHORT_MS, checked), checked)
-
-

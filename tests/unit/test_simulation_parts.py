@@ -1,0 +1,139 @@
+"""The parts of the simulation by themselves: time, network, what could be heard, footage, cameras."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from sysmanager.domain.ids import CameraId, Epoch, RecorderId
+from sysmanager.simulation.agenda import Agenda
+from sysmanager.simulation.broken import Broken
+from sysmanager.simulation.footage import CameraField, Material
+from sysmanager.simulation.hearing import Hearing
+from sysmanager.simulation.network import BUS_MS, Link, Network
+from sysmanager.simulation.run import come_to_rest
+from sysmanager.simulation.site import drawn_site, plain_site
+from sysmanager.simulation.story import LINES_LIMIT, Story
+from sysmanager.simulation.world import World
+
+R = RecorderId("A1")
+CAMERA = CameraId("A1-c1")
+
+
+def test_events_happen_in_their_order_and_those_of_one_moment_as_they_were_entered() -> None:
+    agenda, happened = Agenda(), list[tuple[int, str]]()
+    for delay_ms, name in ((20, "late"), (10, "first"), (10, "second")):
+        agenda.after(delay_ms, lambda name=name: happened.append((agenda.now_ms, name)))
+    agenda.run_until(15)
+    assert happened == [(10, "first"), (10, "second")]
+    assert agenda.now_ms == 15
+    agenda.run_until(20)
+    assert happened[-1] == (20, "late")
+
+
+@pytest.fixture
+def net() -> tuple[Agenda, Network, Link, list[int]]:
+    agenda = Agenda()
+    return agenda, Network(agenda, random.Random(1)), Link(), []
+
+
+def test_a_clean_link_delivers_once_and_at_once(net: tuple[Agenda, Network, Link, list[int]]) -> None:
+    agenda, network, link, got = net
+    network.up(link, got.append, 1)
+    agenda.run_until(BUS_MS)
+    assert got == [1]
+
+
+def test_cuts_are_one_way_and_the_canary_goes_with_the_bus_alone(net: tuple[Agenda, Network, Link, list[int]]) -> None:
+    agenda, network, link, got = net
+    link.up_cut = True
+    network.up(link, got.append, 1)
+    network.down(link, got.append, 2)
+    network.canary(got.append, 3)
+    network.cut = True
+    network.down(link, got.append, 4)
+    network.canary(got.append, 5)
+    agenda.run_until(100)
+    assert got == [2, 3]
+
+
+def test_a_bad_link_loses_doubles_and_reorders(net: tuple[Agenda, Network, Link, list[int]]) -> None:
+    agenda, network, link, got = net
+    link.loss, link.double, link.slow_ms = 0.3, 0.5, 500
+    for number in range(200):
+        network.up(link, got.append, number)
+    agenda.run_until(1_000)
+    assert len(set(got)) < 200
+    assert len(got) > len(set(got))
+    assert got != sorted(got)
+    link.heal()
+    assert link.clean
+
+
+def test_silence_leaves_out_what_the_coordinator_could_not_hear() -> None:
+    hearing = Hearing()
+    hearing.start(1_000)
+    assert hearing.silence_ms(R, 3_000) == 2_000
+    hearing.heard_ms[R] = 10_000
+    hearing.deaf_from(12_000)
+    hearing.hears_again(17_000)
+    hearing.deaf_from(18_000)
+    hearing.hears_again(18_500)
+    assert hearing.silence_ms(R, 20_000) == 5_000, "a short stretch is within the tolerance"
+    hearing.deaf_from(20_000)
+    assert hearing.silence_ms(R, 30_000) == 5_000
+
+
+def test_material_grows_by_camera_and_epoch() -> None:
+    material = Material()
+    material.begin(CAMERA, Epoch(1), 1_000)
+    material.extend(CAMERA, Epoch(1), 3_000)
+    material.begin(CAMERA, Epoch(1), 5_000)
+    material.begin(CAMERA, Epoch(4), 9_000)
+    (span,) = material.spans(Epoch(1), ())
+    assert (span.first_frame_ms, span.last_frame_ms, span.segments) == (1_000, 5_000, 2)
+    assert material.spans(Epoch(2), (CAMERA,)) == ()
+    assert material.totals() == {(CAMERA, Epoch(1)): 2_000, (CAMERA, Epoch(4)): 0}
+    assert material.highest_epoch == 4
+
+
+def test_a_camera_gives_so_many_sessions() -> None:
+    field = CameraField()
+    assert field.open(CAMERA, R, 1)
+    assert field.open(CAMERA, R, 1), "it has it already"
+    assert not field.open(CAMERA, RecorderId("F"), 1)
+    field.close(CAMERA, R)
+    assert field.open(CAMERA, RecorderId("F"), 1)
+
+
+def test_sites_have_the_size_that_was_asked_for() -> None:
+    for seed in range(30):
+        plan = drawn_site(random.Random(seed), short=False)
+        assert sum(server.settings is not None for server in plan.servers) >= 12
+        assert sum(server.settings is None for server in plan.servers) >= 3
+        assert {server.group for server in plan.servers} == {group.id for group in plan.groups}
+
+
+def test_whatever_is_raised_is_a_broken_rule() -> None:
+    world = World(plain_site(((1, 1),)), "raises")
+    world.after(5, lambda: {}["nothing"])
+    with pytest.raises(Broken, match="nothing raises: KeyError"):
+        world.run(10)
+
+
+def test_what_hangs_is_named() -> None:
+    world = World(plain_site(((1, 1),)), "hangs")
+    world.begin()
+    world.run(5_000)
+    world.recorders[R].power_off()
+    with pytest.raises(Broken, match="A1 is not heard"):
+        come_to_rest(world)
+
+
+def test_a_story_is_bounded() -> None:
+    story = Story()
+    for number in range(LINES_LIMIT + 1):
+        story.add(number, "x")
+    assert len(story.lines) <= LINES_LIMIT
+    assert story.lines[-1].startswith("  0:20.000")
