@@ -57,7 +57,13 @@ async def _serve(args: argparse.Namespace) -> int:
         site_key=args.site_key,
         sync_delay_ms=args.sync_delay,
     ) as served:
-        ready = {"ready": True, "credentials": str(served.credentials_file), "url": served.url, "pid": os.getpid()}
+        ready = {
+            "ready": True,
+            "credentials": str(served.credentials_file.resolve()),
+            "site_key": str(args.site_key or paths.site_key_file(args.data)),
+            "url": served.url,
+            "pid": os.getpid(),
+        }
         print(json.dumps(ready), flush=True)
         await first_of(asked, served.engine.failure)
         if served.engine.failure.done():
