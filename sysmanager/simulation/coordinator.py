@@ -169,8 +169,10 @@ class SimulatedCoordinator:
         if core is None:
             return
         if not self.paused:
-            self.world.heard(message.recorder)
             core.take(i.Heard(message=message), self.now())
+            known = core.seen.recorders.get(message.recorder)
+            if known is None or known.instance == message.instance:  # a second instance of one id is not heard (SPEC 2)
+                self.world.heard(message.recorder)
             if not core.idle:
                 self._pump()
         elif not self.drop_inbox:

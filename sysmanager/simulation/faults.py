@@ -9,8 +9,9 @@ from enum import StrEnum
 import msgspec
 
 from sysmanager.domain.documents import DocumentSet
-from sysmanager.domain.ids import RecorderId
+from sysmanager.domain.ids import Epoch, InstanceId, RecorderId
 from sysmanager.protocol.practice import Fault
+from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Beat, DiskBeat, Mode
 from sysmanager.simulation.coordinator import APPEND_MS, KillPoint
 from sysmanager.simulation.recorder import SimulatedRecorder
 from sysmanager.simulation.site import hashed
@@ -39,6 +40,7 @@ class Wrong(StrEnum):
     STATE_LOST = "state file lost"
     DOCUMENTS = "documents changed"
     CAMERAS = "cameras dark"
+    CLONE = "a second server of the same id"
     SERVER_CLOCK = "server's clock steps"
     KILLED = "coordinator killed"
     PAUSED = "coordinator paused"
@@ -162,6 +164,8 @@ def _server(world: World, deed: Deed) -> Mend | None:
             return _darken(world, recorder)
         case Wrong.CACHE_LOST:
             _lose_from_cache(world, recorder.id)
+        case Wrong.CLONE:
+            return _clone(world, recorder)
         case Wrong.SERVER_CLOCK:
             world.wall_steps[recorder.id] = deed.amount
         case _:
@@ -200,6 +204,32 @@ def _change_documents(recorder: SimulatedRecorder) -> None:
     recorder.change_documents(
         DocumentSet(revision=own.revision + 1, settings=name, masks=own.masks, schedules=own.schedules), {name: body}
     )
+
+
+def _clone(world: World, recorder: SimulatedRecorder) -> Mend:
+    """A copy of its machine announces itself, as it was when it was new; orders still reach the original only."""
+    present = [True]
+    copy = Beat(
+        recorder=recorder.id,
+        instance=InstanceId(f"{recorder.id}-copy"),
+        boot=1,
+        sequence=1,
+        wall_ms=0,
+        version=recorder.version,
+        mode=Mode.RECORDING,
+        epoch=Epoch(0),
+        home=recorder.id,
+        documents=None,
+        disks=(DiskBeat("D:", True, 1_000_000, 2_000_000),),
+    )
+
+    def speak() -> None:
+        if present:
+            world.after(BEAT_INTERVAL_MS, speak)
+            world.network.canary(world.coordinator.heard, msgspec.structs.replace(copy, wall_ms=world.instant().wall_ms))
+
+    speak()
+    return present.clear
 
 
 def _darken(world: World, recorder: SimulatedRecorder) -> Mend:
@@ -328,6 +358,7 @@ _SHARES: dict[Wrong, int] = {
     Wrong.STATE_LOST: 2,
     Wrong.DOCUMENTS: 2,
     Wrong.CAMERAS: 3,
+    Wrong.CLONE: 3,
     Wrong.SERVER_CLOCK: 1,
     Wrong.KILLED: 10,
     Wrong.PAUSED: 6,
