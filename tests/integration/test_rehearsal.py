@@ -91,6 +91,7 @@ async def test_a_rehearsal_goes_right_and_says_what_it_measured(tmp_path: Path) 
     order = ["started_ms", "recording_ms", "killed_ms", "ready_ms", "restarted_ms", "measured_ms", "failback_ms", "returned_ms"]
     assert [moments[name] for name in order] == sorted(moments[name] for name in order)
     assert report.machine.processors >= 1
+    assert 0 < report.machine.load_percent <= 100
 
     # The checker believes nobody: the same footage against a report with another gap.
     wrong = json.loads(file.read_bytes())

@@ -45,16 +45,18 @@ class Story:
     def __init__(self) -> None:
         self.moments = Moments(started_ms=_now_ms())
         self.entry: Failover | None = None
-        psutil.cpu_percent(None)
+        self._times = psutil.cpu_times()
 
     def machine(self) -> Machine:
         """Its load is that since the story began."""
+        times = psutil.cpu_times()
+        passed_s = sum(times) - sum(self._times)
         return Machine(
             system=platform.platform(),
             python=platform.python_version(),
             processors=psutil.cpu_count() or 0,
             memory_mb=psutil.virtual_memory().total >> 20,
-            load_percent=psutil.cpu_percent(None),
+            load_percent=round(100 * (1 - (times.idle - self._times.idle) / passed_s), 1) if passed_s else 0.0,
         )
 
 
