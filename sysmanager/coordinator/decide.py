@@ -22,7 +22,7 @@ from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Broken, Recorder, Role
 from sysmanager.protocol.clients import HoldCause
-from sysmanager.protocol.recorders import Beat, Footage, Mode, Record, Refusal, ReportFootage, StandDown
+from sysmanager.protocol.recorders import Beat, Footage, Mode, Order, Record, Refusal, RefusalReason, ReportFootage, StandDown
 
 __all__ = ["TABLE", "Decision", "absorb", "decide", "due_failover_ms", "due_recorder_ms", "follow_ups", "neighbours", "remember"]
 
@@ -53,6 +53,9 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
                 # A refusal is an answer too: what lies on its disks stays unknown, and nobody asks without end.
                 seen.footage[recorder, order.epoch] = answer if isinstance(answer, Footage) else Footage(epoch=order.epoch)
             return True
+        case i.DocumentsFetched(recorder=recorder):
+            seen.doubted.discard(recorder)
+            return True
         case i.OrderUndelivered(order=Record(key=key) | StandDown(key=key)):
             if key.failover in view.open:
                 seen.undelivered_ms.setdefault(key.failover, now.mono_ms)
@@ -68,12 +71,22 @@ def _forget_settled_refusal(view: View, seen: Seen, recorder: RecorderId) -> Non
         del seen.refused_orders[recorder]
 
 
+def _doubt_cache(view: View, seen: Seen, order: Order) -> None:
+    """The documents of an order could not be had from the cache: whoever records by them is asked for them again (SPEC 3)."""
+    documents = order.documents if isinstance(order, Record) else None
+    if documents is not None:
+        holders = (row for row in view.recorders.values() if row.records and row.documents is not None)
+        seen.doubted.update(row.id for row in holders if row.documents is not None and row.documents.same_content(documents))
+
+
 def _absorb_answer(view: View, seen: Seen, answered: i.OrderAnswered, now: Instant) -> None:
     if isinstance(answered.order, ReportFootage):
         return
     key = answered.order.key
     seen.undelivered_ms.pop(key.failover, None)
     if isinstance(answered.answer, Refusal):
+        if answered.answer.reason is RefusalReason.DOCUMENTS_MISSING:
+            _doubt_cache(view, seen, answered.order)
         if key.failover not in view.open:
             # Said once; the same order is repeated when the recorder reports something new, or after a while.
             known = seen.refused_orders.get(answered.recorder)

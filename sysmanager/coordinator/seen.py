@@ -169,7 +169,10 @@ class RefusedOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Seen:
-    """All that is known only from hearing. Owned by the engine; `observe` and its neighbours change it, decisions read it."""
+    """All that is known only from hearing. Owned by the engine; `observe` and its neighbours change it, decisions read it.
+
+    doubted: servers whose documents are no longer in the cache, as somebody found out who asked for them there.
+    """
 
     def __init__(self, now: Instant) -> None:
         self.started = now
@@ -183,6 +186,7 @@ class Seen:
         self.footage: dict[tuple[RecorderId, Epoch], Footage] = {}
         self.refused_orders: dict[RecorderId, RefusedOrder] = {}
         self.obeyed: dict[RecorderId, tuple[Order, int]] = {}
+        self.doubted: set[RecorderId] = set()
 
     def of(self, recorder: RecorderId) -> Heard:
         """What was heard of the recorder; for one not heard yet, silence counts from the coordinator's start."""
@@ -231,6 +235,7 @@ class Seen:
         self.recorders.pop(recorder, None)
         self.refused_orders.pop(recorder, None)
         self.obeyed.pop(recorder, None)
+        self.doubted.discard(recorder)
 
     def expect(self, recorder: RecorderId, now: Instant) -> None:
         """The recorder entered system data: its silence counts from now, not from the coordinator's start."""

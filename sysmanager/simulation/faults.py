@@ -39,6 +39,7 @@ class Wrong(StrEnum):
     SLOW_SERVER = "slow to apply"
     STATE_LOST = "state file lost"
     DOCUMENTS = "documents changed"
+    DOCUMENTS_GONE = "documents lost"
     CAMERAS = "cameras dark"
     CLONE = "a second server of the same id"
     SERVER_CLOCK = "server's clock steps"
@@ -160,6 +161,8 @@ def _server(world: World, deed: Deed) -> Mend | None:
             recorder.lose_state()
         case Wrong.DOCUMENTS:
             _change_documents(recorder)
+        case Wrong.DOCUMENTS_GONE:
+            recorder.store.clear()
         case Wrong.CAMERAS:
             return _darken(world, recorder)
         case Wrong.CACHE_LOST:
@@ -370,6 +373,9 @@ _SHARES: dict[Wrong, int] = {
     Wrong.CACHE_LOST: 4,
     Wrong.BLACKOUT: 1,
 }
+DRAWN = tuple(_SHARES)
+"""Kinds that a seed may draw. What destroys the only copy of something is for scenarios alone."""
+
 _ON_SPARES = {Wrong.CRASH_APPLYING, Wrong.REFUSE, Wrong.VANISH, Wrong.SAVE_FAILS, Wrong.SLOW_SERVER}
 _AMOUNTS: dict[Wrong, tuple[int, int]] = {
     Wrong.LOSSY: (5, 60),

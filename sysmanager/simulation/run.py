@@ -18,6 +18,7 @@ from sysmanager.simulation.people import People
 from sysmanager.simulation.rest import what_hangs
 from sysmanager.simulation.site import drawn_site
 from sysmanager.simulation.story import Story
+from sysmanager.simulation.surroundings import Pace
 from sysmanager.simulation.world import World
 
 START_MS = 12_000
@@ -78,7 +79,7 @@ def run_seed(seed: int, *, short: bool = False, story: bool = False) -> Outcome:
     """Simulate one seed. The same seed gives the same journal, on every machine."""
     chance = random.Random(f"plan {seed}")
     lines = Story() if story else None
-    world = World(drawn_site(chance, short=short), seed, story=lines)
+    world = World(drawn_site(chance, short=short), seed, story=lines, pace=_pace(chance))
     people = People(world, random.Random(f"people {seed}"), every_ms=chance.choice((8_000, 20_000, 60_000)))
     deeds: tuple[faults.Deed, ...] = ()
     failure = None
@@ -107,6 +108,13 @@ def run_seed(seed: int, *, short: bool = False, story: bool = False) -> Outcome:
         failure=failure,
         story=tuple(lines.lines) if lines is not None else (),
     )
+
+
+def _pace(chance: random.Random) -> Pace:
+    """Servers of one site are as fast as in a test, or take the seconds that real ones may take."""
+    if chance.random() < 0.5:
+        return Pace(watchdog_every=2)
+    return Pace(watchdog_every=2, fetch_ms=(50, 600), save_ms=(100, 1_500), first_frame_ms=(500, 3_000))
 
 
 def heal(world: World, people: People) -> None:
@@ -179,7 +187,7 @@ def _never(counts: dict[str, Counter[str]]) -> dict[str, tuple[str, ...]]:
     known = {
         "row": [f"{number:03d}" for number in COORDINATOR_ROWS],
         "machine row": [f"{number:02d}" for number in MACHINE_ROWS],
-        "fault": [wrong.value for wrong in faults.Wrong],
+        "fault": [wrong.value for wrong in faults.DRAWN],
         "checker": [*NAMES, "comes to rest"],
     }
     return {kind: tuple(name for name in names if not counts.get(kind, Counter())[name]) for kind, names in known.items()}

@@ -216,6 +216,16 @@ SCENARIOS: tuple[Scenario, ...] = (
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(
+        name="documents lost from the cache are fetched again from who acts by them, and the next failback works",
+        deeds=(
+            _off("A1", lasts_ms=20_000),
+            Deed(at_ms=26_000, what=Wrong.DOCUMENTS_GONE, target="A1"),
+            Deed(at_ms=26_000, what=Wrong.CACHE_LOST, target="A1"),
+        ),
+        wishes=(_back(FIRST, 30_000), _back(FIRST, 40_000)),
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+    Scenario(
         name="a failed append before the commit",
         deeds=(_off("A1"), Deed(at_ms=5_000, what=Wrong.DISK_FAILS, amount=2)),
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
