@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
-from PySide6.QtCore import QMessageLogContext, QSettings, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import QMessageLogContext, QSettings, QSocketNotifier, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
@@ -51,7 +54,7 @@ def make_application() -> QApplication:
 
 
 def run_scene(scene: Scene) -> int:
-    """Run a scene to its end on a loop that also runs Qt."""
+    """Run a scene to its end on a loop that also runs Qt. A signal to end cancels it, so that it closes in order: that is status 0."""
     import qasync
 
     application = make_application()
@@ -59,10 +62,39 @@ def run_scene(scene: Scene) -> int:
     asyncio.set_event_loop(loop)
     try:
         with loop:
-            status: int = loop.run_until_complete(scene(application))
+            playing: asyncio.Future[int] = asyncio.ensure_future(scene(application), loop=loop)
+            with _signals_heard(lambda: loop.call_soon_threadsafe(playing.cancel)):
+                status: int = loop.run_until_complete(playing)
             return status
+    except asyncio.CancelledError:
+        return 0
     finally:
         asyncio.set_event_loop(None)
+
+
+@contextmanager
+def _signals_heard(ask: Callable[[], object]) -> Iterator[None]:
+    """Inside, SIGINT and SIGTERM (Windows: SIGBREAK) ask the scene to end.
+
+    Python runs its handlers only when Python runs, and an idle window does not: the signal's number on a socket wakes it.
+    """
+    reading, writing = socket.socketpair()
+    for end in (reading, writing):
+        end.setblocking(False)
+    notifier = QSocketNotifier(reading.fileno(), QSocketNotifier.Type.Read)
+    notifier.activated.connect(lambda: reading.recv(64))
+    names = ("SIGINT", "SIGBREAK") if sys.platform == "win32" else ("SIGINT", "SIGTERM")
+    before = {name: signal.signal(getattr(signal, name), lambda *_: ask()) for name in names}
+    woken = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(woken)
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+        notifier.setEnabled(False)
+        reading.close()
+        writing.close()
 
 
 def run_headless(scene: Scene) -> int:

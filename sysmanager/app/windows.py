@@ -37,8 +37,11 @@ async def until_closed(window: MainWindow) -> None:
     window.closed.connect(closed.set)
     window.show()
     window.start()
-    await closed.wait()
-    await window.end()
+    try:
+        await closed.wait()
+    finally:
+        # Also when the program is told to end by a signal.
+        await window.end()
 
 
 async def show_connected(credentials: Path, role: RoleName, *, embedded: bool) -> int:

@@ -101,6 +101,11 @@ class LocalClient:
     def actor(self) -> Actor:
         return self._actor
 
+    @property
+    def engine(self) -> Engine:
+        """Whose session this is."""
+        return self._engine
+
     async def snapshot(self) -> Snapshot:
         with _as_client_error():
             return await self._engine.snapshot()

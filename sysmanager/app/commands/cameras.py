@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sysmanager.app import paths
+from sysmanager.app.arguments import whole
 from sysmanager.app.errors import CommandError
 
 if TYPE_CHECKING:
@@ -27,11 +28,15 @@ def add(chosen: Any) -> None:
         "takes: stall, drop, refuse, blackhole, ok with a camera's id or all; and stat.",
         epilog="example: sysmanager cameras --count 8 --port 8554",
     )
-    parser.add_argument("--count", type=int, default=8, metavar="N", help="how many cameras (default 8)")
-    parser.add_argument("--port", type=int, default=8554, metavar="P", help="RTSP port, control port is the next; 0 takes free ones")
+    parser.add_argument("--count", type=whole(1, 1000), default=8, metavar="N", help="how many cameras (default 8)")
+    parser.add_argument(
+        "--port", type=whole(0, 65534), default=8554, metavar="P", help="RTSP port, control port is the next; 0 takes free ones"
+    )
     parser.add_argument("--size", type=_size, default=(640, 360), metavar="WxH", help="picture size (default 640x360)")
-    parser.add_argument("--fps", type=int, default=15, metavar="F", help="frames per second (default 15)")
-    parser.add_argument("--sessions", type=int, default=4, metavar="S", help="streams that each camera gives at once (default 4)")
+    parser.add_argument("--fps", type=whole(1, 60), default=15, metavar="F", help="frames per second (default 15)")
+    parser.add_argument(
+        "--sessions", type=whole(1, 1000), default=4, metavar="S", help="streams that each camera gives at once (default 4)"
+    )
     parser.add_argument("--authentication", choices=SCHEMES, default="none", help="what a client must prove (default none)")
     parser.add_argument("--user", default="", metavar="NAME", help="user name, with --authentication")
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="file whose first line is the password")

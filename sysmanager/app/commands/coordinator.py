@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sysmanager.app import paths
+from sysmanager.app.arguments import whole
 
 
 def add(chosen: Any) -> None:
@@ -23,12 +24,16 @@ def add(chosen: Any) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="journal, documents and bus of the site")
     parser.add_argument("--site", default="Site", metavar="NAME", help="the name that people see")
     parser.add_argument("--listen", default="127.0.0.1", metavar="ADDRESS", help="where the bus listens (loopback only in this version)")
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="port of the bus; by default the one it had, or a free one")
+    parser.add_argument(
+        "--port", type=whole(0, 65535), default=0, metavar="N", help="port of the bus; by default the one it had, or a free one"
+    )
     parser.add_argument("--site-key", type=Path, metavar="FILE", help="where the site key lies, apart from the data")
     parser.add_argument("--practice", action="store_true", help="mark the site as one for practice")
     parser.add_argument("--log", type=Path, metavar="FILE", help="log file; by default in the platform's log folder")
-    parser.add_argument("--parent", type=int, default=0, metavar="PID", help="end when this process ends")
-    parser.add_argument("--sync-delay", type=int, default=0, metavar="MS", help="make every journal sync so much slower, to measure")
+    parser.add_argument("--parent", type=whole(0, 1 << 32), default=0, metavar="PID", help="end when this process ends")
+    parser.add_argument(
+        "--sync-delay", type=whole(0, 10_000), default=0, metavar="MS", help="make every journal sync so much slower, to measure"
+    )
     parser.set_defaults(run=run)
 
 

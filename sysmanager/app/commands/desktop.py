@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from sysmanager.app import paths
 
 START_S = 20.0
 END_S = 10.0
+
+RESTART_PAUSES_S = (0.5, 2.0, 5.0, 15.0)
+"""Pauses before a coordinator that ended by itself is started again; the last one is repeated."""
+
+log = structlog.get_logger(__name__)
 
 
 def add_own(top: argparse.ArgumentParser) -> None:
@@ -65,6 +74,7 @@ async def _with_own_coordinator(data: Path, site: str) -> int:
 
     command = ["coordinator", "--data", str(data), "--site", site, "--parent", str(os.getpid())]
     child: Child = await start_child(command)
+    keeping: asyncio.Task[None] | None = None
     try:
         first = await child.first_line(START_S)
         try:
@@ -72,7 +82,21 @@ async def _with_own_coordinator(data: Path, site: str) -> int:
         except (ValueError, KeyError, TypeError):
             why = await child.complaint()
             raise CommandError(why or f"The coordinator did not start; see its log in {paths.log_folder()}.") from None
+
+        async def keep() -> None:
+            """A coordinator that ended by itself is started again, at the same address: the window finds it there."""
+            nonlocal child
+            for pause_s in chain(RESTART_PAUSES_S, repeat(RESTART_PAUSES_S[-1])):
+                status = await child.process.wait()
+                log.error("the coordinator ended and is started again", status=status, said=await child.complaint())
+                await asyncio.sleep(pause_s)
+                child = await start_child(command)
+
+        keeping = asyncio.create_task(keep())
         return await show_connected(credentials, RoleName.ADMINISTRATOR, embedded=True)
     finally:
+        if keeping is not None:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
         if not ended(child):
             await child.end(END_S)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from sysmanager import api
+from sysmanager.app.arguments import seconds, whole
 from sysmanager.app.errors import CommandError
 from sysmanager.app.target import add_target, credentials_file
 from sysmanager.domain.failover import Failover
@@ -28,7 +29,7 @@ FOLLOW_S = 120.0
 def add(chosen: Any) -> None:
     _command(chosen, "servers", "list the servers and their state", _servers, "sysmanager servers --json")
     log = _command(chosen, "log", "list the failover log, newest first", _log, "sysmanager log --limit 5 --json")
-    log.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many entries")
+    log.add_argument("--limit", type=whole(0, 1_000_000), default=50, metavar="N", help="at most so many entries")
     failover = _command(chosen, "failover", "start a failover by hand", _failover, "sysmanager failover TA-REC-03 --wait")
     failover.add_argument("server", help="id or name of the recorder")
     failover.add_argument("--preview", action="store_true", help="only say what would happen")
@@ -44,7 +45,7 @@ def add(chosen: Any) -> None:
     for parser in (hold, release):
         parser.add_argument("server", help="id or name of the server")
     watch = _command(chosen, "watch", "print every change as it happens", _watch, "sysmanager watch --json")
-    watch.add_argument("--seconds", type=float, default=0, metavar="S", help="end after so many seconds; by default never")
+    watch.add_argument("--seconds", type=seconds(10_000_000), default=0, metavar="S", help="end after so many seconds; by default never")
 
 
 def _command(chosen: Any, name: str, text: str, work: Work, example: str) -> argparse.ArgumentParser:
@@ -92,7 +93,7 @@ async def _servers(client: api.Client, args: argparse.Namespace) -> int:
 
 
 async def _log(client: api.Client, args: argparse.Namespace) -> int:
-    entries = sorted((await client.snapshot()).failovers, key=lambda entry: -entry.number)[: max(0, args.limit)]
+    entries = sorted((await client.snapshot()).failovers, key=lambda entry: -entry.number)[: args.limit]
     if args.json:
         _json(entries)
         return 0

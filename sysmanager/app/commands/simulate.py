@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from sysmanager.app.arguments import whole
+
 
 def add(chosen: Any) -> None:
     parser = chosen.add_parser(
@@ -15,9 +17,9 @@ def add(chosen: Any) -> None:
     )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--seeds", type=_range, metavar="A..B", help="run these seeds, both included")
-    which.add_argument("--seed", type=int, metavar="N", help="replay one seed exactly")
+    which.add_argument("--seed", type=whole(0, 1 << 62), metavar="N", help="replay one seed exactly")
     parser.add_argument("--story", action="store_true", help="tell what happened, with virtual times")
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes that share the seeds (default 2)")
+    parser.add_argument("--workers", type=whole(1, 256), default=2, metavar="N", help="processes that share the seeds (default 2)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run)
 
@@ -38,4 +40,4 @@ def run(args: argparse.Namespace) -> int:
     from sysmanager.simulation.command import simulate_command
 
     set_up_logging(None)
-    return simulate_command(args.seeds or range(args.seed, args.seed + 1), args.seed, args.story, args.json, max(1, args.workers))
+    return simulate_command(args.seeds or range(args.seed, args.seed + 1), args.seed, args.story, args.json, args.workers)
