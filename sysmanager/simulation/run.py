@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import random
 from collections import Counter
 from collections.abc import Iterable
@@ -157,7 +158,7 @@ def simulate(seeds: Iterable[int], *, short: bool = False, workers: int = 1) -> 
     if workers <= 1 or len(wanted) < 2 * workers:
         outcomes = [run_seed(seed, short=short) for seed in wanted]
     else:
-        with ProcessPoolExecutor(max_workers=workers) as pool:
+        with ProcessPoolExecutor(max_workers=workers, mp_context=multiprocessing.get_context("spawn")) as pool:
             outcomes = list(pool.map(_short_seed if short else run_seed, wanted, chunksize=4))
     counts: dict[str, Counter[str]] = {}
     for outcome in outcomes:
