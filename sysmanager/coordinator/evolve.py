@@ -128,6 +128,10 @@ def _remove_recorder(state: State, recorder: RecorderId) -> None:
 
 def _put_failover(state: State, row: Failover) -> None:
     old = state.failovers.get(row.id)
+    if old is not None and _place(old) == _place(row):
+        # Most facts move an entry on where it stands: its indexes stay as they are.
+        state.failovers[row.id] = row
+        return
     for server in _named(old) if old is not None else ():
         state.open_with[server].pop(row.id, None)
     state.failovers[row.id] = row
@@ -142,6 +146,11 @@ def _put_failover(state: State, row: Failover) -> None:
         if not row.phase.ended:
             entries[row.id] = None
     state.next_number = max(state.next_number, row.number + 1)
+
+
+def _place(row: Failover) -> tuple[object, ...]:
+    """What the indexes of the entries rest on."""
+    return (row.phase.ended, row.recorder, row.home, row.server, row.group, row.number)
 
 
 def _named(row: Failover) -> frozenset[RecorderId]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import gc
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -90,7 +92,8 @@ class Engine:
     async def start(self) -> None:
         """Recover from the journal and begin to watch. Raises JournalError, WireError, also when the start itself cannot be saved."""
         opened = await self._journal.open()
-        self._core = Core(await self._read_all(), self._clock.now())
+        with _collector_paused():
+            self._core = Core(await self._read_all(), self._clock.now())
         self._last = opened.last
         if opened.damage is not None:
             log.error("journal damaged", damage=opened.damage)
@@ -354,6 +357,22 @@ class Engine:
     def protected(self) -> int:
         """How many servers lose their protection if this coordinator ends."""
         return sum(1 for row in self._core.state.recorders.values() if row.records and row.failover_enabled and row.group is not None)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Nothing that is read from the journal is garbage, and looking through it again and again takes as long as reading it.
+
+    Afterwards the collector leaves the tables alone for good: going through them would hold up the loop (DESIGN).
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
 
 
 def _settle(token: object, reply: Reply) -> None:

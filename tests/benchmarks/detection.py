@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 import sys
@@ -104,7 +105,7 @@ async def measure(
     data, log = folder / "data", folder / "log.txt"
     engine = await spawn(
         "sysmanager", "coordinator", "--data", str(data), "--log", str(log), "--site-key", str(folder / "site.key"),
-        "--sync-delay", str(sync_delay_ms),
+        "--sync-delay", str(sync_delay_ms), "--parent", str(os.getpid()),
     )  # fmt: skip
     ready = await answer(engine)
     senders: list[asyncio.subprocess.Process] = []
