@@ -157,7 +157,7 @@ class Tour:
         return await pictures.wait_until(self._window, true, timeout_s=60)
 
     async def _wait_for_forecast(self) -> None:
-        await self._until(lambda now: now.forecast is not None and now.forecast.recorder == now.selected and now.forecast.preview is not None)
+        await self._until(lambda now: (told := now.forecast) is not None and told.recorder == now.selected and told.preview is not None)
 
     async def _picture(self, title: str, shows: str) -> None:
         """The situation in both themes, as near in time as painting allows."""
