@@ -191,15 +191,19 @@ def _recorder_silent(case: Case) -> bool:
 
 
 def expected_cameras(case: Case) -> tuple[CameraId, ...]:
-    """Cameras that give frames to the failover server now; all that move if nobody hears it. Only these must light up on the recorder."""
+    """Cameras that must light up on the recorder: those that moved, without those that the failover server says it gets no frames of.
+
+    One that it is only just opening counts, and all of them count while nobody hears it, or it began anew: in doubt no camera is left dark.
+    """
     entry = case.failover
     server = case.view.recorders.get(entry.server) if entry.server is not None else None
     if server is None:
         return ()
-    moving = {camera.id for camera in server.settings.cameras if camera.moves}
+    left = {camera.camera for camera in entry.not_moved}
+    moving = {camera.id for camera in server.settings.cameras if camera.moves and camera.id not in left}
     acting = case.seen.of(server.id)
-    if acting.beat is not None and case.seen.connected(server.id):
-        moving &= {camera.camera for camera in acting.beat.cameras if camera.state is CameraState.RECORDING}
+    if acting.beat is not None and case.seen.connected(server.id) and acting.service_heard():
+        moving -= {camera.camera for camera in acting.beat.cameras if camera.state not in (CameraState.RECORDING, CameraState.CONNECTING)}
     return tuple(sorted(moving))
 
 

@@ -290,7 +290,7 @@ class Seen:
 
     def _conditions(self, heard: Heard, now: Instant) -> bool:
         """Keep the moments since when disks are lost and all is well; True if one began or ended."""
-        lost, well = heard.reports_all_disks_lost(), heard.reports_frames()
+        lost, well = heard.service_heard() and heard.reports_all_disks_lost(), heard.reports_frames()
         changed = (heard.disks_lost is not None) != lost or (heard.well_ms is not None) != well
         if not lost:
             heard.disks_lost = None

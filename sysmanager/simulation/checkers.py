@@ -34,8 +34,8 @@ from sysmanager.simulation.recorder import SimulatedRecorder
 if TYPE_CHECKING:
     from sysmanager.simulation.world import World
 
-REPORT_STALE_MS = 4_000
-"""A report of a broken service counts until the recorder is silent for three beats, and one more second for its way."""
+REPORT_STALE_MS = 3_500
+"""A report of lost disks or a broken service counts until the recorder is silent for three beats, and half a second for its way."""
 
 
 TAKE_UP_MS = 10_000
@@ -112,7 +112,7 @@ def never_early(step: Step) -> str | None:
             if silent_ms < needed_ms:
                 return f"{recorder.id} was silent for {silent_ms} ms, and its timeout is {needed_ms} ms."
         case Trigger.DISKS:
-            if now_ms - since.get("disks", now_ms) < 5_000:
+            if now_ms - since.get("disks", now_ms) < 5_000 or now_ms - since["disks mended"] > REPORT_STALE_MS:
                 return f"The disks of {recorder.id} were not lost for 5 s."
         case Trigger.SERVICE:
             if now_ms - since.get("service mended", now_ms) > REPORT_STALE_MS:
@@ -235,13 +235,15 @@ Rule = Callable[[Step], str | None]
 BEFORE: dict[str, Rule] = {
     "steps by the table": allowed_transition,
     "epochs are fresh": fresh_epochs,
-    "never early": never_early,
     "automatic only where allowed": automatic_only_where_allowed,
     "queue in order": queue_in_order,
     "committed to who saved": committed_to_who_saved,
     "first frames before a failback": frames_before_failback,
     "two lost at most": two_lost_at_most,
 }
+DECIDED: dict[str, Rule] = {"never early": never_early}
+"""Looked at when the fact is decided; it may be durable only later, when the world has changed."""
+
 AFTER: dict[str, Rule] = {
     "system data sound": system_data_sound,
     "one at a time in a group": one_at_a_time,
@@ -257,7 +259,7 @@ OTHERS = (
     "footage stays",
     "one recorder per epoch",
 )
-NAMES = (*BEFORE, *AFTER, *OTHERS)
+NAMES = (*DECIDED, *BEFORE, *AFTER, *OTHERS)
 
 
 class Checkers:
@@ -276,6 +278,12 @@ class Checkers:
             raise Broken(name, sentence)
 
     # ------------------------------------------------------------ facts
+
+    def decided(self, record: f.FactRecord) -> None:
+        """A fact was decided, and is not durable yet."""
+        step = Step(self._world, record, record.fact, None, self._world.shadow)
+        for name, rule in DECIDED.items():
+            self._check(name, rule(step))
 
     def fact(self, record: f.FactRecord, body: bytes) -> None:
         """One fact became durable; applies it to the shadow tables."""
@@ -348,6 +356,10 @@ class Checkers:
         sentence = f"{recorder.id} obeyed epoch {answer.epoch} after epoch {highest}." if answer.epoch < highest else None
         self._check("no older epoch obeyed", sentence)
         self._obeyed[recorder.id] = answer.epoch
+
+    def state_lost(self, recorder: RecorderId) -> None:
+        """From now on it knows only the epochs that its footage shows."""
+        self._obeyed.pop(recorder, None)
 
     def effect(self, recorder: SimulatedRecorder, effect: m.Effect) -> None:
         match effect:

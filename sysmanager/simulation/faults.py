@@ -158,6 +158,7 @@ def _server(world: World, deed: Deed) -> Mend | None:
             return lambda: setattr(recorder, "pace", usual)
         case Wrong.STATE_LOST:
             world.state_lost.add(recorder.id)
+            world.checkers.state_lost(recorder.id)
             recorder.lose_state()
         case Wrong.DOCUMENTS:
             _change_documents(recorder)
@@ -180,14 +181,15 @@ def _plain(world: World, recorder: SimulatedRecorder, fault: Fault) -> Mend:
     since = world.broken_since.setdefault(recorder.id, {})
     recorder.set_fault(fault, True)
     if fault is Fault.ALL_DISKS:
-        since.setdefault("disks", world.agenda.now_ms)
+        since["disks"] = world.agenda.now_ms
+        since["disks mended"] = 1 << 60
     if fault is Fault.SERVICE:
         since["service mended"] = 1 << 60
 
     def mend() -> None:
         recorder.set_fault(fault, False)
         if fault is Fault.ALL_DISKS:
-            since.pop("disks", None)
+            since["disks mended"] = world.agenda.now_ms
         if fault is Fault.SERVICE:
             since["service mended"] = world.agenda.now_ms
         if fault is Fault.VANISH:

@@ -226,6 +226,16 @@ SCENARIOS: tuple[Scenario, ...] = (
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
     Scenario(
+        name="disks reported lost for a moment, then a power cut: an old report starts nothing",
+        deeds=(Deed(at_ms=0, what=Wrong.ALL_DISKS, target="A1", lasts_ms=1_300), _off("A1", at_ms=1_200, lasts_ms=3_000)),
+    ),
+    Scenario(
+        name="failback before the failover server has a frame: it waits for the recorder's frames all the same",
+        wishes=(_start("A1"), _back(FIRST, 150)),
+        until_ms=30_000,
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+    Scenario(
         name="a failed append before the commit",
         deeds=(_off("A1"), Deed(at_ms=5_000, what=Wrong.DISK_FAILS, amount=2)),
         ends=(End(recorder="A1", phase=READY, server="FA1"),),

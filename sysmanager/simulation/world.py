@@ -223,6 +223,8 @@ class World:
         self.hearing.heard_ms[recorder] = self.agenda.now_ms
 
     def decided(self, batch: Batch) -> None:
+        for record in batch.records:
+            self.checkers.decided(record)
         for row in rows_of(batch):
             self.counts["row", f"{row:03d}"] += 1
 

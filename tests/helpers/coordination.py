@@ -110,8 +110,10 @@ class Server:
         for camera in self.settings.cameras if self.mode is r.Mode.RECORDING else ():
             if camera.id in self.without or (self.home != self.id and not camera.moves):
                 continue
-            if camera.id in self.dark or now.mono_ms < lit_ms:
+            if now.mono_ms < lit_ms:
                 states.append(r.CameraBeat(camera.id, r.CameraState.CONNECTING))
+            elif camera.id in self.dark:
+                states.append(r.CameraBeat(camera.id, r.CameraState.UNREACHABLE))
             else:
                 states.append(r.CameraBeat(camera.id, r.CameraState.RECORDING, WALL_MS + lit_ms, now.wall_ms))
         return r.Beat(
