@@ -16,29 +16,11 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from sysmanager.app import paths
-from sysmanager.app.errors import CommandError
 
 log = structlog.get_logger(__name__)
 
 Scene = Callable[[QApplication], Awaitable[int]]
 """What is done with the application; its result is the exit status."""
-
-
-def has_display() -> bool:
-    """Whether a window could be shown on this machine."""
-    if os.environ.get("QT_QPA_PLATFORM", "") in ("offscreen", "minimal", "vnc"):
-        return True
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def need_display() -> None:
-    """Raises CommandError where no window can be shown."""
-    if not has_display():
-        raise CommandError(
-            "There is no display to open a window on; use a machine that has one, or `sysmanager demo --tour DIR` to get pictures instead."
-        )
 
 
 def make_application() -> QApplication:

@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
         from sysmanager.app.tour import run_tour
 
         return run_tour(args.tour, servers=args.servers, seed=args.seed)
-    from sysmanager.app.desktop import need_display, run_scene
+    from sysmanager.app.desktop import run_scene
+    from sysmanager.app.display import need_display
 
     need_display()
     from sysmanager.app.practice import demo_scene

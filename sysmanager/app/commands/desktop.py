@@ -43,7 +43,8 @@ def add(chosen: Any) -> None:
 
 
 def run_connect(args: argparse.Namespace) -> int:
-    from sysmanager.app.desktop import need_display, run_scene
+    from sysmanager.app.desktop import run_scene
+    from sysmanager.app.display import need_display
     from sysmanager.app.logs import set_up_logging
     from sysmanager.app.target import credentials_file
     from sysmanager.app.windows import show_connected
@@ -57,7 +58,8 @@ def run_connect(args: argparse.Namespace) -> int:
 
 def run_own(args: argparse.Namespace) -> int:
     """The coordinator runs as a child process, the same code as the service, so that a stuck window cannot make it deaf (DESIGN)."""
-    from sysmanager.app.desktop import need_display, run_scene
+    from sysmanager.app.desktop import run_scene
+    from sysmanager.app.display import need_display
     from sysmanager.app.logs import set_up_logging
 
     set_up_logging(paths.log_folder() / "desktop.log")
