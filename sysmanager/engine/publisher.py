@@ -23,6 +23,10 @@ ROUND_MS = 30_000
 NUMBERS_PER_START = 1 << 32
 """Changes of two starts of a coordinator never have the same or neighbouring numbers."""
 
+PIECE_WEIGHT = 500
+"""So many cameras and other parts of rows one message takes, each of some 200 bytes: when a whole network segment falls silent, all of its
+rows change four times a second, and a message that does not fit the bus would cost every client a snapshot of everything."""
+
 Receive = Callable[[Changes], None]
 
 
@@ -119,17 +123,22 @@ class Publisher:
         self._system = system
         if not (recorders or removed or groups or removed_groups or failovers or system_changed):
             return
+        pieces = _pieces(recorders, failovers)
+        first_rows, first_entries = pieces[0]
         self._sequence += 1
-        changes = Changes(
+        first = Changes(
             sequence=self._sequence,
             system=system if system_changed else None,
             groups=groups,
             removed_groups=removed_groups,
-            recorders=recorders,
+            recorders=first_rows,
             removed_recorders=removed,
-            failovers=failovers,
+            failovers=first_entries,
         )
-        self._tell(changes)
+        self._tell(first)
+        for rows, entries in pieces[1:]:
+            self._sequence += 1
+            self._tell(Changes(sequence=self._sequence, recorders=rows, failovers=entries))
 
     def _changed_recorders(self, core: Core, now: Instant) -> tuple[tuple[RecorderRow, ...], tuple[RecorderId, ...]]:
         changed: list[RecorderRow] = []
@@ -177,3 +186,25 @@ class Publisher:
                 changed.append(entry)
         core.touched_failovers.clear()
         return tuple(changed)
+
+
+def _pieces(rows: tuple[RecorderRow, ...], entries: tuple[Failover, ...]) -> list[tuple[tuple[RecorderRow, ...], tuple[Failover, ...]]]:
+    """Rows and entries in portions that fit a message, in their order; one portion at least."""
+    pieces: list[tuple[list[RecorderRow], list[Failover]]] = [([], [])]
+    weight = 0
+
+    def begin_if_full(more: int) -> None:
+        nonlocal weight
+        if weight and weight + more > PIECE_WEIGHT:
+            pieces.append(([], []))
+            weight = 0
+        weight += more
+
+    for row in rows:
+        begin_if_full(5 + len(row.cameras) + len(row.disks))
+        pieces[-1][0].append(row)
+    for entry in entries:
+        parts = len(entry.gaps) + len(entry.moved) + len(entry.not_moved) + len(entry.verdicts) + len(entry.to_do) + len(entry.attempts)
+        begin_if_full(15 + parts)
+        pieces[-1][1].append(entry)
+    return [(tuple(rows), tuple(entries)) for rows, entries in pieces]
