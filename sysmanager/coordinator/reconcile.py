@@ -147,7 +147,8 @@ class _Settlement:
     def _orphans(self) -> None:
         """Cameras that nobody would have any more belong to their own recorder again, so that its failure is noticed (SPEC 2)."""
         for row in self.view.recorders.values():
-            if row.role is Role.STANDARD and isinstance(self.after[row.id], Broken) and self.holder(row.id) is None:
+            # Broken, or reserved to take them back from a server that does not have them any more.
+            if row.role is Role.STANDARD and isinstance(self.after[row.id], Broken | Reserved) and self.holder(row.id) is None:
                 self._put(row.id, Recording(epoch=self._spare()))
 
     def _close_entries(self) -> None:

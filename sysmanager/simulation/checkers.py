@@ -102,6 +102,7 @@ def never_early(step: Step) -> str | None:
     world, now_ms = step.world, step.world.agenda.now_ms
     recorder = world.recorders[opening.recorder]
     since = world.broken_since.get(opening.recorder, {})
+    stale_ms = REPORT_STALE_MS + world.links[opening.recorder].slowest_ms
     match opening.trigger:
         case Trigger.CONNECTION:
             row = step.state.recorders[opening.recorder]
@@ -112,10 +113,10 @@ def never_early(step: Step) -> str | None:
             if silent_ms < needed_ms:
                 return f"{recorder.id} was silent for {silent_ms} ms, and its timeout is {needed_ms} ms."
         case Trigger.DISKS:
-            if now_ms - since.get("disks", now_ms) < 5_000 or now_ms - since["disks mended"] > REPORT_STALE_MS:
+            if now_ms - since.get("disks", now_ms) < 5_000 or now_ms - since["disks mended"] > stale_ms:
                 return f"The disks of {recorder.id} were not lost for 5 s."
         case Trigger.SERVICE:
-            if now_ms - since.get("service mended", now_ms) > REPORT_STALE_MS:
+            if now_ms - since.get("service mended", now_ms) > stale_ms:
                 return f"The service of {recorder.id} is not broken."
         case Trigger.MANUAL:
             pass
@@ -177,7 +178,7 @@ def frames_before_failback(step: Step) -> str | None:
     if not isinstance(fact, f.FailbackCommitted) or entry is None or entry.server is None or entry.failback is None:
         return None
     server, home = step.world.recorders[entry.server], step.world.recorders[entry.home]
-    if entry.home in step.world.state_lost or home.persisted.epoch != entry.failback.epoch:
+    if entry.home in step.world.state_lost or home.persisted.epoch != entry.failback.epoch or server.persisted.home != entry.home:
         return None
     has = {camera for camera, epoch in home.material.totals() if epoch == entry.failback.epoch}
     lost = server.capture.recorded_for(REPORT_STALE_MS) - has - set(fact.dark)

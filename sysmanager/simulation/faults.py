@@ -140,6 +140,7 @@ def _server(world: World, deed: Deed) -> Mend | None:
                 link.loss = deed.amount / 100
             elif deed.what is Wrong.SLOW_LINK:
                 link.slow_ms, link.double = deed.amount, 0.5
+                link.slowest_ms = max(link.slowest_ms, deed.amount)
             elif deed.what is Wrong.DOUBLING:
                 link.double = deed.amount / 100
             return link.heal

@@ -16,12 +16,15 @@ class Link:
     """The way between the coordinator and one recorder.
 
     up_cut, down_cut: nothing arrives from, or at, the recorder. loss, double: share of messages lost, or delivered twice.
-    slow_ms: messages take up to so much longer, each for itself, so that they overtake one another.
+    slow_ms: messages take up to so much longer; orders, questions and answers each for themselves, so that they overtake one another.
+    last_ms: when the last heartbeat arrives that was sent. slowest_ms: how slow it ever was.
     """
 
-    __slots__ = ("double", "down_cut", "loss", "slow_ms", "up_cut")
+    __slots__ = ("double", "down_cut", "last_ms", "loss", "slow_ms", "slowest_ms", "up_cut")
 
     def __init__(self) -> None:
+        self.last_ms = 0
+        self.slowest_ms = 0
         self.heal()
 
     def heal(self) -> None:
@@ -51,6 +54,14 @@ class Network:
         """From the recorder to the coordinator."""
         if not (self.cut or link.up_cut):
             self._send(link, deliver, args)
+
+    def up_in_order(self, link: Link, deliver: Callable[..., object], *args: Any) -> None:
+        """As `up`, for what a recorder publishes: late or lost, but in the order of its sender and once, as every bus promises."""
+        if self.cut or link.up_cut or (link.loss and self._chance.random() < link.loss):
+            return
+        arrives_ms = self._agenda.now_ms + BUS_MS + (self._chance.randint(0, link.slow_ms) if link.slow_ms else 0)
+        link.last_ms = max(link.last_ms, arrives_ms)
+        self._agenda.after(link.last_ms - self._agenda.now_ms, deliver, *args)
 
     def down(self, link: Link, deliver: Callable[..., object], *args: Any) -> None:
         """From the coordinator to the recorder."""

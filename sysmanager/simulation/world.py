@@ -146,7 +146,7 @@ class World:
         return self.chance.randint(*span_ms)
 
     def say(self, recorder: RecorderId, message: FromRecorder) -> None:
-        self.network.up(self.links[recorder], self.coordinator.heard, message)
+        self.network.up_in_order(self.links[recorder], self.coordinator.heard, message)
 
     def ask(self, recorder: RecorderId, ask: Ask, answered: Callable[[Standing | None], None]) -> None:
         link = self.links[recorder]
