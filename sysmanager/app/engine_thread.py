@@ -67,6 +67,7 @@ class PracticeSite:
         try:
             self._loop.run_until_complete(self._live())
         finally:
+            self._loop.run_until_complete(_end_others())
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
@@ -80,10 +81,20 @@ class PracticeSite:
             await engine.start()
             self._engine = engine
             await self.site.start(bus)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, `start` raises it in the thread that waits
+            if self._engine is not None:
+                await self._engine.stop()
             self._ready.set_exception(error)
-            raise
+            return
         self._ready.set_result(None)
         await self._end.wait()
         await self.site.stop()
         await engine.stop()
+
+
+async def _end_others() -> None:
+    """Cancel what sessions of other threads still have under way here, so that nobody waits for a loop that is gone."""
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -18,6 +18,7 @@ def set_up_logging(file: Path | None, *, to_stderr: bool = False) -> str | None:
 
     Returns one sentence if the file cannot be written; the program goes on without it.
     """
+    logging.raiseExceptions = False  # a disk that fills later costs log lines, and must not print tracebacks
     handlers: list[logging.Handler] = []
     trouble = None
     if file is not None:

@@ -1,0 +1,96 @@
+"""The log file: it rotates, and what is wrong with it is one sentence, never a traceback."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from sysmanager.app import logs
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Whatever the tests set up is taken back."""
+    root = logging.getLogger()
+    handlers, level, raising = tuple(root.handlers), root.level, logging.raiseExceptions
+    yield
+    for handler in tuple(root.handlers):
+        if handler not in handlers:
+            root.removeHandler(handler)
+            handler.close()
+    for handler in handlers:
+        if handler not in root.handlers:
+            root.addHandler(handler)
+    root.setLevel(level)
+    logging.raiseExceptions = raising
+    structlog.reset_defaults()
+
+
+def test_it_rotates_and_keeps_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "MAX_BYTES", 2_000)
+    monkeypatch.setattr(logs, "KEPT_FILES", 2)
+    file = tmp_path / "logs" / "coordinator.log"
+    assert logs.set_up_logging(file) is None
+    log = structlog.get_logger("tests")
+    for number in range(100):
+        log.info("a line of the log", number=number, umlaut="ä→")
+    files = sorted(path.name for path in file.parent.iterdir())
+    assert files == ["coordinator.log", "coordinator.log.1", "coordinator.log.2"]
+    assert all(path.stat().st_size <= 2_000 for path in file.parent.iterdir())
+    assert "number=99 umlaut='ä→'" in file.read_text(encoding="utf-8")
+
+
+def test_lines_of_libraries_go_to_the_same_file(tmp_path: Path) -> None:
+    file = tmp_path / "x.log"
+    assert logs.set_up_logging(file) is None
+    logging.getLogger("a.library").warning("it says %s", "something")
+    text = file.read_text(encoding="utf-8")
+    assert "it says something" in text
+    assert "level='warning'" in text
+
+
+def test_an_error_is_logged_with_its_traceback_in_one_record(tmp_path: Path) -> None:
+    file = tmp_path / "x.log"
+    assert logs.set_up_logging(file) is None
+    try:
+        raise ValueError("broken")
+    except ValueError as error:
+        structlog.get_logger("tests").error("engine stopped", exc_info=error)
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 1
+    assert "ValueError: broken" in lines[0]
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    trouble = logs.set_up_logging(tmp_path / "file" / "x.log")
+    assert trouble is not None
+    assert str(tmp_path / "file" / "x.log") in trouble
+    assert trouble.endswith("goes on without it.")
+    structlog.get_logger("tests").info("goes nowhere")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_disk_that_fills_later_is_no_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "x.log"
+    assert logs.set_up_logging(file) is None
+    rotating = next(handler for handler in logging.getLogger().handlers if isinstance(handler, logging.FileHandler))
+    rotating.setStream(Path("/dev/full").open("w", encoding="utf-8", buffering=1))  # noqa: SIM115  # the handler closes it
+    structlog.get_logger("tests").info("lost")
+    assert "Traceback" not in capsys.readouterr().err
+    stream = rotating.stream
+    rotating.stream = None  # type: ignore[assignment]  # what a handler without an open file has
+    with pytest.raises(OSError):
+        stream.close()
+
+
+def test_to_stderr_and_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert logs.set_up_logging(None, to_stderr=True) is None
+    structlog.get_logger("tests").info("hello")
+    sys.stderr.flush()
+    assert "event='hello'" in capsys.readouterr().err

@@ -1,0 +1,55 @@
+"""The coordinator of the demo in its thread: sessions of other loops end with it, and a start that fails says so."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from sysmanager import api
+from sysmanager.app.engine_thread import PracticeSite
+from sysmanager.bus.local import LocalBus
+from sysmanager.domain.rights import RoleName
+from sysmanager.simulation.demo_site import demo_plan
+from sysmanager.simulation.live import SimulatedSite
+
+
+def practice() -> PracticeSite:
+    return PracticeSite(SimulatedSite(demo_plan(standard=1, seed=1), seed=1), name="Practice")
+
+
+async def test_sessions_of_another_loop_end_with_it() -> None:
+    site = practice()
+    await asyncio.to_thread(site.start)
+    client = site.client(RoleName.ADMINISTRATOR)
+    following = client.changes()
+    first = await anext(following)
+    assert isinstance(first, api.Snapshot)
+    assert first.system.site == "Practice"
+
+    async def follow() -> None:
+        async for _ in following:
+            pass
+
+    task = asyncio.create_task(follow())
+    await asyncio.to_thread(site.end)
+    async with asyncio.timeout(5):
+        with pytest.raises(api.ClientError):
+            await task
+    with pytest.raises(api.ClientError):
+        await client.snapshot()
+    await client.close()
+    await asyncio.to_thread(site.end)
+    assert not [thread for thread in threading.enumerate() if thread.name == "engine"]
+
+
+async def test_a_start_that_fails_is_raised_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_: SimulatedSite, __: LocalBus) -> None:
+        raise RuntimeError("no site today")
+
+    monkeypatch.setattr(SimulatedSite, "start", fail)
+    site = practice()
+    with pytest.raises(RuntimeError, match="no site today"):
+        await asyncio.to_thread(site.start)
+    await asyncio.to_thread(site.end)
