@@ -98,8 +98,9 @@ class BusClient:
                 if changes is not None and changes.sequence == last + 1:
                     last = changes.sequence
                     yield changes
-                elif changes is None or changes.sequence != last:
-                    # A hole, a restart of the coordinator, a lost connection, or quiet: what is true now?
+                elif changes is None or not last - WAITING_LIMIT <= changes.sequence <= last:
+                    # A hole, a restart of the coordinator, a lost connection, or quiet: what is true now? (What arrived before the
+                    # last snapshot, and is in it, is passed over.)
                     try:
                         snapshot = await self.snapshot()
                     except ClientError:

@@ -1,7 +1,8 @@
 """How late a silent recorder is noticed, and what watching costs: a real coordinator process, beats over real NATS from other processes.
 
-Lateness counts from the sender's last beat and the timeout, on the clocks of the same machine; *decided* is the moment that the log entry
-states, *seen* is when a client knows. Requirement (SPEC 4): never early, at most 100 ms late at 1,000 recorders; 10,000 are reported.
+Lateness counts from the sender's last beat and the timeout, on the clocks of the same machine; *late* is the moment that the log entry
+states, *after heard* the same from when the coordinator heard that beat (a sender short of CPU sends late), *seen* is when a client knows.
+Requirement (SPEC 4): never early, at most 100 ms late at 1,000 recorders; 10,000 are reported.
 
     python -m tests.benchmarks.detection                              1,000 recorders, without and with a slow disk
     python -m tests.benchmarks.detection --recorders 10000            and so on
@@ -144,12 +145,13 @@ async def measure(
             while not all(name in watcher.entries for name in chosen):  # noqa: ASYNC110  # as above
                 await asyncio.sleep(0.2)
         after, seconds = process.cpu_times(), time.monotonic() - cpu_begun
-        decided, seen = [], []
+        decided, seen, after_heard = [], [], []
         for name in chosen:
             mono_ns, wall_ns = last[name]
             at_ns, entry = watcher.entries[name]
             # The entry keeps whole milliseconds: its end of that millisecond is the fair moment.
             decided.append(entry.timeline.detected_ms + 1 - wall_ns / 1e6 - TIMEOUT_S * 1000)
+            after_heard.append(entry.timeline.detected_ms - entry.timeline.last_heard_ms - TIMEOUT_S * 1000.0)
             seen.append((at_ns - mono_ns) / 1e6 - TIMEOUT_S * 1000)
         false = [name for name in watcher.entries if name not in chosen]
         watcher.task.cancel()
@@ -164,6 +166,8 @@ async def measure(
             "late p50": quantile(decided, 0.5),
             "late p99": quantile(decided, 0.99),
             "late max": max(decided),
+            "after heard p50": quantile(after_heard, 0.5),
+            "after heard max": max(after_heard),
             "seen p50": quantile(seen, 0.5),
             "seen max": max(seen),
             "lag max": watcher.worst_lag_ms,

@@ -296,7 +296,7 @@ async def test_a_slow_client_gets_a_new_snapshot_instead_of_an_endless_queue(wor
     await _many(other, 60)
     follower.pause.set()
     await follower.until(lambda: len(follower.groups) == 60)
-    assert follower.snapshots >= 2
+    assert 2 <= follower.snapshots <= 3, "what a snapshot holds already costs no other one"
     assert follower.changes < 40
     assert follower.holes == 0
     await follower.end()
