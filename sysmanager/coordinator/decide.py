@@ -187,7 +187,8 @@ def _review(view: View, seen: Seen, recorder: RecorderId, now: Instant) -> Decis
         return Decision(facts=(f.HoldLifted(recorder=recorder, sentence="The recorder is well again."),))
     if _restorable(row, heard.beat) and seen.connected(recorder):
         return Decision(facts=(f.ServerRestored(recorder=recorder, epoch=row.assignment.epoch),))
-    if judged.trigger is not None and why_not_automatic(view, row) is None:
+    # What is heard while the canary is overdue may be a backlog, and say what was true long ago: the canary comes after it.
+    if judged.trigger is not None and not seen.listening.deaf(now) and why_not_automatic(view, row) is None:
         return Decision(facts=open_entry(view, seen, row, judged.trigger, now))
     return Decision()
 

@@ -107,6 +107,7 @@ class Core:
 
     def take(self, taken: i.Input, now: Instant, token: Hashable = None) -> None:
         """Hear an input now; what it leads to is decided by the next `decide`."""
+        was_deaf = self.seen.listening.deaf(now)
         news = absorb(self.state, self.seen, taken, now)
         match taken:
             case i.Heard(message=message):
@@ -122,7 +123,7 @@ class Core:
                     self._push(i.ReviewFailover(failover=failover), now)
                 return
             case i.CanaryReturned():
-                for recorder in sorted(self._proving):
+                for recorder in self.state.recorders if was_deaf else sorted(self._proving):
                     self._push(i.Review(recorder=recorder), now)
                 self._proving.clear()
                 return

@@ -182,7 +182,8 @@ def _plain(world: World, recorder: SimulatedRecorder, fault: Fault) -> Mend:
     since = world.broken_since.setdefault(recorder.id, {})
     recorder.set_fault(fault, True)
     if fault is Fault.ALL_DISKS:
-        since["disks"] = world.agenda.now_ms
+        if since.get("disks mended", 0) < 1 << 60:
+            since["disks"] = world.agenda.now_ms
         since["disks mended"] = 1 << 60
     if fault is Fault.SERVICE:
         since["service mended"] = 1 << 60

@@ -186,6 +186,13 @@ SCENARIOS: tuple[Scenario, ...] = (
         ),
         until_ms=120_000,
     ),
+    Scenario(
+        name="a backlog after a pause, of what is over by now, starts nothing",
+        deeds=(
+            Deed(at_ms=0, what=Wrong.PAUSED, lasts_ms=20_000),
+            Deed(at_ms=1_000, what=Wrong.SERVICE, target="A1", lasts_ms=14_000),
+        ),
+    ),
     Scenario(name="a coordinator without its bus blames nobody", deeds=(Deed(at_ms=0, what=Wrong.BUS, lasts_ms=60_000),), until_ms=90_000),
     Scenario(
         name="a wall clock that jumps changes nothing",
