@@ -296,6 +296,8 @@ async def test_a_slow_client_gets_a_new_snapshot_instead_of_an_endless_queue(wor
     await _many(other, 60)
     follower.pause.set()
     await follower.until(lambda: len(follower.groups) == 60)
+    assert isinstance(await other.request(group(60)), Done)
+    await follower.until(lambda: len(follower.groups) == 61)
     assert 2 <= follower.snapshots <= 3, "what a snapshot holds already costs no other one"
     assert follower.changes < 40
     assert follower.holes == 0
