@@ -92,7 +92,7 @@ class NatsBus:
         self._keeper: asyncio.Task[None] | None = None
         self._first_connection = asyncio.Event()
         self._outage_logged = False
-        self._closing = False
+        self._closing = asyncio.Event()
 
     @property
     def connected(self) -> bool:
@@ -104,7 +104,7 @@ class NatsBus:
     async def open(self, wait_ms: int = 0) -> bool:
         """Connect, and go on trying for ever. Waits at most `wait_ms` for the first connection; whether it is there."""
         if self._keeper is None:
-            self._closing = False
+            self._closing.clear()
             self._keeper = asyncio.get_running_loop().create_task(self._keep_connected())
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_ms / 1000):
@@ -144,7 +144,7 @@ class NatsBus:
         return await self._add(subject, Inbox(subject, serve_one, at_once=ANSWERS_AT_ONCE))
 
     async def close(self) -> None:
-        self._closing = True
+        self._closing.set()
         for interest in list(self._interests):
             interest.inbox.close()
         self._interests.clear()
@@ -184,25 +184,35 @@ class NatsBus:
                 await client.publish(subject, body)
 
     async def _keep_connected(self) -> None:
-        while True:
+        # The library swallows a cancellation that meets it at the wrong moment: what counts is that we are closing.
+        while not self._closing.is_set():
             client = Client()
             closed = asyncio.Event()
             try:
                 await self._connect(client, closed)
+                if self._closing.is_set():
+                    return
                 for interest in list(self._interests):
                     await self._make(client, interest)
                 await client.flush(timeout=FLUSH_TIMEOUT_S)
                 self._changed(client)
-                await _wait_closed(client, closed)
+                await self._wait_closed(client, closed)
             except _CONNECTION_ERRORS as error:
                 self._log_outage(error)
             finally:
                 was_connected, self._client = self._client is not None, None
                 await _close(client)
-                if was_connected and not self._closing:
+                if was_connected and not self._closing.is_set():
                     log.warning("the connection to the bus is lost", url=self._url)
                     self._tell(False)
-            await asyncio.sleep(RECONNECT_WAIT_S)
+            if not self._closing.is_set():
+                await asyncio.sleep(RECONNECT_WAIT_S)
+
+    async def _wait_closed(self, client: Client, closed: asyncio.Event) -> None:
+        while not (self._closing.is_set() or closed.is_set()) and client.is_connected:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_INTERVAL_S):
+                    await closed.wait()
 
     async def _connect(self, client: Client, closed: asyncio.Event) -> None:
         async def on_closed() -> None:
@@ -246,13 +256,6 @@ class NatsBus:
         if not self._outage_logged:
             self._outage_logged = True
             log.warning("no connection to the bus; trying on", url=self._url, error=str(error) or type(error).__name__)
-
-
-async def _wait_closed(client: Client, closed: asyncio.Event) -> None:
-    while not closed.is_set() and client.is_connected:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(WATCH_INTERVAL_S):
-                await closed.wait()
 
 
 async def _close(client: Client) -> None:
