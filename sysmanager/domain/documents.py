@@ -6,6 +6,7 @@ A document is JSON. Secrets in it are sealed; its hash is taken with every secre
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
@@ -35,6 +36,8 @@ class DocumentSet(msgspec.Struct, frozen=True, kw_only=True):
                 return self.masks
             case DocumentKind.SCHEDULES:
                 return self.schedules
+            case _:
+                assert_never(kind)
 
     def same_content(self, other: DocumentSet) -> bool:
         """Whether both name the same three documents, whatever the revision."""

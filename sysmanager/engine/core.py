@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Hashable, Iterable
+from typing import assert_never
 
 import msgspec
 
@@ -391,3 +392,5 @@ def _flight(command: Command) -> tuple[str, str] | None:
             return ("cache", failover)
         case Continue():
             return None
+        case _:
+            assert_never(command)

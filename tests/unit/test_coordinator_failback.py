@@ -365,3 +365,16 @@ def test_a_coordinator_that_dies_in_a_failback_goes_on_with_it(kept: int) -> Non
     site.run(12_000)
     assert site.entry.phase is Phase.RETURNED
     assert contents(site.state) == contents(site.replayed())
+
+
+def test_a_recorder_that_says_it_obeyed_and_reports_its_old_epoch_gives_no_frames() -> None:
+    site = ready_site()
+    server = site.server("A")
+    server.obey = lambda order, settings, now: r.Obeyed(epoch=order.epoch, documents=document_set("A"))
+    site.fail_back()
+    assert site.entry.phase is Phase.FAILBACK_SAVED
+    site.run(11_000)
+    failback = site.entry.failback
+    assert site.entry.phase is Phase.READY
+    assert failback is not None
+    assert failback.reason is Reason.WRONG_STATE_OF_SERVER

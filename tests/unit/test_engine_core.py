@@ -11,7 +11,7 @@ from sysmanager.domain.failover import Phase
 from sysmanager.engine.core import BATCH_LIMIT, PROOF_INTERVAL_MS, Core
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
-from tests.helpers.coordination import ADMIN, Site, contents, rid, small_site
+from tests.helpers.coordination import ADMIN, Site, contents, document_set, rid, small_site
 
 
 def take(site: Site, request: c.Request, token: str = "t") -> None:
@@ -122,6 +122,39 @@ def test_a_deadline_asks_for_proof_before_it_blames_and_not_more_often_than_its_
     site.core.take(i.CanaryReturned(sent_mono_ms=proofs[-1]), site.now)
     site.settle()
     assert site.entry.recorder == "A"
+
+
+def test_one_canary_proves_the_silence_of_all_who_are_due_together() -> None:
+    site = small_site()
+    site.server("A").up = site.server("B").up = False
+    site.run(10_200)
+    assert {entry.recorder for entry in site.state.failovers.values()} == {"A", "B"}
+
+
+def test_recorders_that_are_due_one_after_the_other_do_not_ask_for_a_canary_each() -> None:
+    site = small_site()
+    site.mono_ms += 10
+    site.hear("B")
+    site.server("A").up = site.server("B").up = False
+    site.run(9_970)
+    site.canary = False
+    asked = 0
+    for _ in range(4):
+        site.mono_ms += 10
+        asked += site.core.tick(site.now)
+    assert asked == 2
+
+
+def test_documents_are_not_fetched_twice_at_once() -> None:
+    site = small_site()
+    site._carry_out = lambda command: None  # the fetch stays under way
+    known = len(site.commands)
+    for revision in (2, 2, 3):
+        site.server("A").documents = document_set("A", revision)
+        site.server("A").vca_channels += 1
+        site.hear("A")
+        site.settle()
+    assert len(site.commands) - known == 2
 
 
 def test_a_newer_order_does_not_wait_for_the_answer_to_an_older_one() -> None:
