@@ -24,24 +24,34 @@ class CoordinatorStarted(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class RecorderAdded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="recorder-added"):
+    """A server was taken into system data."""
+
     recorder: Recorder
 
 
 class RecorderEdited(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="recorder-edited"):
+    """General settings were changed. assignment: as it is afterwards; a change of the role changes it."""
+
     recorder: RecorderId
     fields: RecorderEdit
     assignment: Assignment
 
 
 class RecorderRemoved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="recorder-removed"):
+    """A server was taken out of system data."""
+
     recorder: RecorderId
 
 
 class GroupSaved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="group-saved"):
+    """A failover group was added or changed."""
+
     group: Group
 
 
 class GroupRemoved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="group-removed"):
+    """An empty failover group was taken out of system data."""
+
     group: GroupId
 
 
@@ -182,11 +192,15 @@ class FailoverFailed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class HoldPlaced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="hold-placed"):
+    """Automatic failover of a recorder is held by a person."""
+
     recorder: RecorderId
     cause: HoldCause
 
 
 class HoldLifted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="hold-lifted"):
+    """A hold ended, whoever had placed it."""
+
     recorder: RecorderId
     sentence: str
 

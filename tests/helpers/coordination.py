@@ -43,9 +43,7 @@ def rid(text: str) -> RecorderId:
 def cameras_of(server: str, count: int, **changes: object) -> tuple[Camera, ...]:
     """`count` cameras of a server, alike but for their ids; two sessions each unless changed."""
     base = Camera(id=CameraId(""), name="", sessions=2)
-    return tuple(
-        msgspec.structs.replace(base, id=CameraId(f"{server}-c{n}"), name=f"{server} camera {n}", **changes) for n in range(count)
-    )
+    return tuple(msgspec.structs.replace(base, id=CameraId(f"{server}-c{n}"), name=f"{server} camera {n}", **changes) for n in range(count))
 
 
 def analogue(server: str, number: int = 90) -> Camera:

@@ -320,7 +320,7 @@ def test_the_queue_is_worked_off_in_order_and_each_group_by_itself() -> None:
     for failover in site.state.open:
         entry = site.state.failovers[failover]
         if entry.phase is Phase.RESERVED:
-                    site.core.take(DocumentsInCache(failover=failover, documents=entry.documents), site.now)
+            site.core.take(DocumentsInCache(failover=failover, documents=entry.documents), site.now)
     site.run(3_000)
     assert {entry.phase for entry in site.state.failovers.values()} == {Phase.READY}
     reserved = [fact.failover for fact in site.of(f.ServerReserved)]
