@@ -9,7 +9,7 @@ from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.detection import assess, why_not_automatic
 from sysmanager.coordinator.failback import ANSWER_MS as FAILBACK_ANSWER_MS
 from sysmanager.coordinator.failback import DOCUMENTS_MS, FAILBACK_TABLE, FRAMES_MS
-from sysmanager.coordinator.failover import ANSWER_MS, DELIVERY_MS, FAILOVER_TABLE, GAP_WAIT_MS, RETRY_MS, open_entry
+from sysmanager.coordinator.failover import ANSWER_MS, CACHE_MS, DELIVERY_MS, FAILOVER_TABLE, GAP_WAIT_MS, RETRY_MS, open_entry
 from sysmanager.coordinator.gaps import unmeasured
 from sysmanager.coordinator.reconcile import agrees
 from sysmanager.coordinator.requests import Decision, decide_request
@@ -245,6 +245,8 @@ def due_failover_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> in
     """When to review the entry without news, by the monotonic clock."""
     began_ms = seen.step_began_ms.get(entry.id, now.mono_ms)
     match entry.phase:
+        case Phase.RESERVED:
+            return began_ms + CACHE_MS
         case Phase.FETCHED:
             undelivered_ms = seen.undelivered_ms.get(entry.id)
             dues = [began_ms + ANSWER_MS, began_ms + DELIVERY_MS] + ([] if undelivered_ms is None else [undelivered_ms + DELIVERY_MS])

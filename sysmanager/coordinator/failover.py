@@ -20,6 +20,9 @@ from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Recorder
 from sysmanager.protocol.recorders import Obeyed, Record, Refusal
 
+CACHE_MS = 20_000
+"""All of step 3, with documents that have to be fetched once more: a cache that does not answer must not hold up its group for ever."""
+
 ANSWER_MS = 5_000
 """All of step 4: settings fetched, saved, confirmed (SPEC 6)."""
 
@@ -151,6 +154,10 @@ def _all_cached(case: Case) -> bool:
 def _some_missing(case: Case) -> bool:
     found = case.input
     return isinstance(found, DocumentsInCache) and found.documents == case.failover.documents and bool(found.missing)
+
+
+def _cache_late(case: Case) -> bool:
+    return case.waited_ms >= CACHE_MS
 
 
 def _current_answer(case: Case) -> OrderAnswered | None:
@@ -387,6 +394,15 @@ FAILOVER_TABLE: tuple[Row, ...] = (
         then=_fail(Reason.NO_SETTINGS, "A document of the recorder is missing from the cache or damaged."),
         to=(Phase.FAILED,),
         sentence="a document is missing or damaged and cannot be fetched: failed",
+    ),
+    Row(
+        number=22,
+        phases=(Phase.RESERVED,),
+        on=On.REVIEW,
+        when=_cache_late,
+        then=_fail(Reason.NO_SETTINGS, "The cache did not say in time whether it has the recorder's documents."),
+        to=(Phase.FAILED,),
+        sentence="the cache does not answer: failed, so that others of the group do not wait for ever",
     ),
     Row(
         number=30,

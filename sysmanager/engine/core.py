@@ -278,6 +278,8 @@ class Core:
         self.groups_changed |= isinstance(fact, f.GroupSaved | f.GroupRemoved | f.RecorderAdded | f.RecorderRemoved | f.RecorderEdited)
         entry = self.state.failovers.get(failover) if failover is not None else None
         if entry is not None:
+            if entry.phase.ended:
+                self._in_flight.pop(("cache", entry.id), None)
             self._touch_failover(entry.id)
             for row in (entry.recorder, entry.home, entry.server, before.server if before is not None else None):
                 if row is not None:

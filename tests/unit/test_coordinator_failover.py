@@ -153,6 +153,19 @@ def test_two_lost_candidates_stop_the_failover_and_hold_the_recorder() -> None:
     assert site.state.holds == {}
 
 
+def test_a_cache_that_does_not_answer_does_not_hold_up_the_group_for_ever() -> None:
+    site = small_site()
+    site.cache_answers = False
+    site.ask(c.StartFailover(recorder=rid("A")))
+    site.ask(c.StartFailover(recorder=rid("B")))
+    site.run(19_000)
+    assert [entry.phase for entry in site.state.failovers.values()] == [Phase.RESERVED, Phase.QUEUED]
+    site.cache_answers = True
+    site.run(2_000)
+    assert [entry.phase for entry in site.state.failovers.values()] == [Phase.FAILED, Phase.READY]
+    assert site.state.failovers["F00001"].reason is Reason.NO_SETTINGS
+
+
 def test_a_failed_entry_gives_its_servers_back() -> None:
     site = small_site()
     site.missing = (DocumentKind.SETTINGS,)

@@ -133,6 +133,12 @@ def row_21() -> Site:
     return site
 
 
+def row_22() -> Site:
+    site = stopped_after(Phase.RESERVED)
+    site.run(20_100)
+    return site
+
+
 def row_31() -> Site:
     site = small_site()
     site.server("F").obeys_otherwise = True
@@ -246,6 +252,7 @@ SCENARIOS: dict[int, Callable[[], Site]] = {
     15: row_15,
     20: row_20,
     21: row_21,
+    22: row_22,
     30: row_20,
     31: row_31,
     32: row_32,
