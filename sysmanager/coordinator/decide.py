@@ -215,7 +215,9 @@ def follow_ups(view: View, fact: f.AnyFact) -> tuple[i.Input, ...]:
     if entry is not None:
         waiting = [other for other in view.open_in.get(entry.group, ()) if other != entry.id]
         again = [i.ReviewFailover(failover=other) for other in (entry.id, *waiting) if other in view.open]
-        return (*again, i.Review(recorder=entry.recorder))
+        last = entry.attempts[-1].server if entry.attempts else None
+        concerned = dict.fromkeys(row for row in (entry.recorder, entry.home, entry.server, last) if row is not None)
+        return (*again, *(i.Review(recorder=row) for row in concerned))
     recorder = getattr(fact, "recorder", None)
     recorder = getattr(recorder, "id", recorder)
     if isinstance(recorder, str) and recorder in view.recorders:

@@ -208,9 +208,7 @@ def _change_documents(recorder: SimulatedRecorder) -> None:
     settings = recorder.own_settings()
     content = msgspec.structs.replace(settings, retention_days=settings.retention_days + 1)
     name, body = hashed(content)
-    recorder.change_documents(
-        DocumentSet(revision=own.revision + 1, settings=name, masks=own.masks, schedules=own.schedules), {name: body}
-    )
+    recorder.change_documents(DocumentSet(revision=own.revision + 1, settings=name, masks=own.masks, schedules=own.schedules), {name: body})
 
 
 def _clone(world: World, recorder: SimulatedRecorder) -> Mend:

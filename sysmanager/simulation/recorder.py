@@ -404,5 +404,3 @@ class SimulatedRecorder:
             DiskBeat(label, label not in lost, free_mb, self._disk_mb, "cannot be written" if label in lost else "")
             for label in self._disks
         )
-
-

@@ -285,4 +285,3 @@ class _First:
         act, self._act = self._act, None
         if act is not None:
             act(value)
-

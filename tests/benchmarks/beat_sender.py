@@ -1,7 +1,7 @@
 """A process that beats for many recorders, spread over the second, and falls silent for some when told so.
 
 Commands are JSON lines on standard input, answers JSON lines on standard output:
-    {"silence": [ids]}  ->  {"silenced": {id: [monotonic_ns, wall_ns] of the last beat}}
+    {"silence": [ids]}  ->  {"silenced": {id: monotonic nanoseconds of the last beat}}
     {"end": true}
 """
 
@@ -38,7 +38,7 @@ class Sender:
         self._names = names
         self._watchdogs = watchdogs
         self._silent: set[str] = set()
-        self._last: dict[str, tuple[int, int]] = {}
+        self._last: dict[str, int] = {}
         self._contents: dict[DocumentHash, bytes] = {}
         self._beats: dict[str, r.Beat] = {}
         self._subject = {name: subjects.beat(name) for name in names}
@@ -92,13 +92,13 @@ class Sender:
         beat = self._beats[name]
         cameras = tuple(r.CameraBeat(c.camera, c.state, c.first_frame_ms, wall_ms) for c in beat.cameras)
         body = wire.encode(msgspec.structs.replace(beat, sequence=number, wall_ms=wall_ms, cameras=cameras))
-        self._last[name] = (time.monotonic_ns(), time.time_ns())
+        self._last[name] = time.monotonic_ns()
         await self._bus.publish(self._subject[name], body)
         if self._watchdogs:
             beat_of = r.WatchdogBeat(recorder=beat.recorder, instance=beat.instance, wall_ms=wall_ms, service=r.ServiceState.RUNNING)
             await self._bus.publish(subjects.watchdog(name), wire.encode(beat_of))
 
-    def silence(self, names: list[str]) -> dict[str, tuple[int, int]]:
+    def silence(self, names: list[str]) -> dict[str, int]:
         self._silent.update(names)
         return {name: self._last[name] for name in names}
 

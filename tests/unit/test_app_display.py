@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="onl
 
 
 def test_no_display_names_the_tour() -> None:
-    with pytest.raises(CommandError, match="no display.*--tour"):
+    with pytest.raises(CommandError, match=r"no display.*--tour"):
         need_display({})
 
 
@@ -29,7 +29,7 @@ def test_wayland_is_a_display() -> None:
 
 def test_missing_libraries_are_named_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(display, "_loads", lambda library: library != "libxcb-cursor.so.0")
-    with pytest.raises(CommandError, match="apt install libxcb-cursor0"):
+    with pytest.raises(CommandError, match=r"apt install libxcb-cursor0"):
         need_display({"DISPLAY": ":0"})
 
 

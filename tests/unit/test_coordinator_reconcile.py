@@ -380,3 +380,25 @@ def test_a_watchdog_alone_is_no_report_to_reconcile_by() -> None:
     confirm(site)
     assert site.state.reconcile is not None
     assert site.state.reconcile.waiting == {"B"}
+
+
+def test_a_server_whose_release_settles_what_differed_is_reconciled_without_saying_anything_new() -> None:
+    site = small_site()
+    site.cache_answers = False
+    site.server("A").up = False
+    site.run(11_000)
+    assert site.entry.server == "F"
+    site.server("F").up = False
+    site.server("F").epoch = site.entry.epoch + 1
+    site.restart(damage=DAMAGE)
+    site.run(2_000)
+    confirm(site)
+    site.server("F").up = True
+    site.run(2_000)
+    assert site.state.reconcile is not None
+    assert site.state.reconcile.waiting == {"A", "F"}
+    site.server("A").up = True
+    site.run(2_000)
+    assert site.entry.phase is Phase.CANCELLED
+    assert site.state.reconcile is None
+    settled(site)

@@ -47,9 +47,7 @@ class RtpStream:
         for index, part in enumerate(parts):
             kind = PAYLOAD_TYPE | (0x80 if index == last else 0)
             out.append(
-                struct.pack(
-                    ">cBHBBHII", b"$", self.channel, len(part) + 12, 0x80, kind, self._sequence, timestamp & 0xFFFFFFFF, self.ssrc
-                )
+                struct.pack(">cBHBBHII", b"$", self.channel, len(part) + 12, 0x80, kind, self._sequence, timestamp & 0xFFFFFFFF, self.ssrc)
             )
             out.append(part)
             self._sequence = (self._sequence + 1) & 0xFFFF
