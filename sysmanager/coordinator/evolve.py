@@ -113,7 +113,7 @@ def _remove_recorder(state: State, recorder: RecorderId) -> None:
 
 def _put_failover(state: State, row: Failover) -> None:
     old = state.failovers.get(row.id)
-    if old is not None and _place(old) == _place(row):
+    if old is not None and _stays(old, row):
         # Most facts move an entry on where it stands: its indexes stay as they are.
         state.failovers[row.id] = row
         return
@@ -133,9 +133,16 @@ def _put_failover(state: State, row: Failover) -> None:
     state.next_number = max(state.next_number, row.number + 1)
 
 
-def _place(row: Failover) -> tuple[object, ...]:
-    """What the indexes of the entries rest on."""
-    return (row.phase.ended, row.recorder, row.home, row.server, row.group, row.number)
+def _stays(old: Failover, row: Failover) -> bool:
+    """Whether all that the indexes of the entries rest on is as it was."""
+    return (
+        old.server == row.server
+        and old.phase.ended is row.phase.ended
+        and old.recorder == row.recorder
+        and old.home == row.home
+        and old.group == row.group
+        and old.number == row.number
+    )
 
 
 def _named(row: Failover) -> frozenset[RecorderId]:

@@ -118,7 +118,7 @@ class Phase(StrEnum):
     @property
     def ended(self) -> bool:
         """No way out of these."""
-        return self in (Phase.RETURNED, Phase.CANCELLED, Phase.FAILED, Phase.SUPERSEDED)
+        return self in _ENDED
 
     @property
     def before_commit(self) -> bool:
@@ -139,6 +139,9 @@ class Phase(StrEnum):
             Phase.FAILBACK_PERFORMED,
         )
 
+
+_ENDED = (Phase.RETURNED, Phase.CANCELLED, Phase.FAILED, Phase.SUPERSEDED)
+"""Written down once: a replay asks for every fact."""
 
 FAILOVER_STEPS: tuple[str, ...] = (
     "Check that a failover server is available",

@@ -1,7 +1,7 @@
 """How long a restart reads the journal, and what making facts durable costs.
 
 Replay: open (which verifies the chain), read, decode and evolve 100,000 facts of a site that failed over and back all the time.
-Requirement: under 2 s. Appends: one after the other, and many at once, which share a sync.
+Requirement: under 2 s, judged by the median of 7. Appends: one after the other, and many at once, which share a sync.
 
     python -m tests.benchmarks.journal
 """
@@ -33,6 +33,7 @@ LIMIT_S = 2.0
 CAMERAS = 32
 RECORDERS = 40
 APPENDS = 500
+REPLAYS = 7
 
 
 def story(count: int) -> Iterator[bytes]:
@@ -149,9 +150,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal.sqlite"
         mean_bytes = asyncio.run(write(path, args.facts))
-        times, state = asyncio.run(replay(path))
-        rows = [{"facts": args.facts, "bytes each": mean_bytes, "file MB": path.stat().st_size / 2**20, **times}]
-        good = times["all s"] < LIMIT_S
+        runs = []
+        for _ in range(REPLAYS):
+            times, state = asyncio.run(replay(path))
+            runs.append(times)
+        runs.sort(key=lambda times: times["all s"])
+        size = {"facts": args.facts, "bytes each": mean_bytes, "file MB": path.stat().st_size / 2**20}
+        rows = [{"run": "best", **size, **runs[0]}, {"run": "median", **size, **runs[REPLAYS // 2]}, {"run": "worst", **size, **runs[-1]}]
+        good = runs[REPLAYS // 2]["all s"] < LIMIT_S
         assert len(state.failovers) > args.facts / 20, "the facts were those of failovers"
         tell("Replay of the journal", rows, args.json, good=good)
         costs = [asyncio.run(appends(path, at_once, delay)) for delay in (0, 50) for at_once in (1, 64)]
