@@ -148,4 +148,4 @@ class ServerTreeModel(QAbstractItemModel):
 
 def _own(node: TreeNode) -> tuple[object, ...]:
     """What the line itself shows, without its children."""
-    return node.text, node.symbol, node.tone, node.note, node.note_tone, node.strong
+    return node.text, node.symbol, node.tone, node.note, node.shorter, node.note_tone, node.strong

@@ -33,11 +33,12 @@ class Symbol(StrEnum):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """symbol, tone: the picture. note, note_tone: the words at the right of the name."""
+    """symbol, tone: the picture. note, note_tone: the words at the right of the name. shorter: the same in fewer words, ever fewer."""
 
     symbol: Symbol
     tone: Tone
     note: str
+    shorter: tuple[str, ...] = ()
     note_tone: Tone
 
 
@@ -59,7 +60,8 @@ def server_look(row: RecorderRow) -> Look:
         tone = Tone.ACCENT
     elif symbol is Symbol.BROKEN:
         tone = Tone.BAD
-    return Look(symbol=symbol, tone=tone, note=_note(row), note_tone=_note_tone(row, symbol, tone))
+    note = _note(row)
+    return Look(symbol=symbol, tone=tone, note=note, shorter=_shorter(row, note), note_tone=_note_tone(row, symbol, tone))
 
 
 def _symbol(row: RecorderRow) -> Symbol:
@@ -97,6 +99,30 @@ def _note(row: RecorderRow) -> str:
     if isinstance(row.assignment, Broken) and row.stable_ms and "stable" not in row.condition:
         parts.append(f"stable {elapsed_text(row.stable_ms)}")
     return " · ".join(parts)
+
+
+def _shorter(row: RecorderRow, note: str) -> tuple[str, ...]:
+    """What the note becomes where there is no room for it: the countdown stays longest, then what a person can act on."""
+    condition = row.condition.replace("recording service", "service").replace("Watchdog heard, service not yet", "service not heard")
+    forms: tuple[str, ...] = (condition,)
+    if row.countdown_ms is not None:
+        countdown = countdown_text(row.countdown_ms)
+        forms = (f"fails over in {countdown}", f"in {countdown}", countdown)
+    elif row.hold is not None:
+        forms = ("failover held", "held")
+    elif isinstance(row.assignment, Broken) and row.stable_ms:
+        forms = (f"stable {elapsed_text(row.stable_ms)}", elapsed_text(row.stable_ms))
+    elif isinstance(row.assignment, Broken):
+        forms = ("not connected",) if row.connection is not Connection.CONNECTED else ("connected",)
+    elif isinstance(row.assignment, Acting) and condition.startswith("acting"):
+        forms = ("acting",)
+    elif isinstance(row.assignment, Reserved) and condition.startswith("reserved"):
+        forms = ("reserved",)
+    elif condition == "no failover server free":
+        forms = ("no standby free", "no standby")
+    elif condition.endswith("cameras dark"):
+        forms = (condition.replace("cameras ", ""),)
+    return tuple(form for form in forms if form and len(form) < len(note))
 
 
 def _note_tone(row: RecorderRow, symbol: Symbol, tone: Tone) -> Tone:

@@ -16,13 +16,17 @@ from sysmanager.ui.state.texts import natural_key
 
 
 class TreeNode(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the tree. key: the same as long as it stands for the same thing. recorder: set on servers."""
+    """One line of the tree. key: the same as long as it stands for the same thing. recorder: set on servers.
+
+    shorter: what the note becomes where there is no room for it, ever fewer words.
+    """
 
     key: str
     text: str
     symbol: Symbol
     tone: Tone = Tone.MUTED
     note: str = ""
+    shorter: tuple[str, ...] = ()
     note_tone: Tone = Tone.MUTED
     strong: bool = False
     recorder: RecorderId | None = None
@@ -50,6 +54,7 @@ class TreeBuilder:
                 text=f"Group  {group.name}",
                 symbol=Symbol.GROUP,
                 note=note,
+                shorter=_SHORTER.get(note, (note.removesuffix(" left"),)),
                 note_tone=tone,
                 children=tuple(by_branch.get(f"group:{group.id}", ())),
             )
@@ -67,6 +72,7 @@ class TreeBuilder:
                 symbol=Symbol.SITE,
                 tone=Tone.ACCENT,
                 note=note,
+                shorter=(note.split(" need")[0],),
                 note_tone=tone,
                 strong=True,
                 children=tuple(children),
@@ -84,12 +90,14 @@ class TreeBuilder:
             symbol=look.symbol,
             tone=look.tone,
             note=look.note,
+            shorter=look.shorter,
             note_tone=look.note_tone,
             recorder=row.id,
         )
         return row, node
 
 
+_SHORTER = {"no failover server": ("no standby",), "no standby left": ("no standby",)}
 _BRANCHES = (
     ("ungrouped", "VMS servers without a group", Symbol.UNGROUPED),
     ("failover", "Failover VMS servers", Symbol.FAILOVER_BRANCH),

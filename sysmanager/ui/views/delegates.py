@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QIcon, QPainter, QPalette
@@ -18,6 +19,10 @@ from sysmanager.ui.theme import Theme, scaled, tabular
 Index = QModelIndex | QPersistentModelIndex
 
 _PADDING = 8
+_APART = 10
+"""Between a name in the tree and its note."""
+_SPARE = 3
+_NAME_AT_LEAST = 48
 CLOCK = re.compile(r"\d:\d")
 """A time of day or a countdown in a text."""
 _DOT = 9
@@ -77,7 +82,10 @@ class CellDelegate(QStyledItemDelegate):
 
 
 class TreeDelegate(QStyledItemDelegate):
-    """A line of the tree: picture, name, and at the right what is to be known of it. The name gives way last."""
+    """A line of the tree: picture, name, and at the right what is to be known of it, in as many words as there is room for.
+
+    The name gives way last, but for the shortest form of the note: a countdown is never cut.
+    """
 
     def __init__(self, theme: Theme, icons: Icons, parent: QObject) -> None:
         super().__init__(parent)
@@ -99,21 +107,34 @@ class TreeDelegate(QStyledItemDelegate):
         if node.strong:
             name_font.setWeight(QFont.Weight.DemiBold)
         note_font = _font(scaled(option.font, 0.92), node.note)
-        name_width = min(QFontMetrics(name_font).horizontalAdvance(node.text), box.width())
-        note_box = box.adjusted(name_width + 12, 0, 0, 0)
+        name_metrics, note_metrics = QFontMetrics(name_font), QFontMetrics(note_font)
+        name_width, note = note_that_fits(box.width(), node, name_metrics.horizontalAdvance, note_metrics.horizontalAdvance)
         painter.setFont(name_font)
         painter.setPen(self._theme.colour(Tone.INK))
-        _draw(painter, box, node.text, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
-        if node.note and note_box.width() > 24:
+        # Fonts measure in fractions of a pixel; without a little room to spare a name that fits would be cut.
+        name_box = QRect(box.left(), box.top(), name_width + _SPARE, box.height())
+        _draw(painter, name_box, node.text, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
+        if note:
             painter.setFont(note_font)
             painter.setPen(self._theme.colour(node.note_tone))
-            # A countdown stands at the end of its note and is what matters most.
-            elide = Qt.TextElideMode.ElideLeft if CLOCK.search(node.note) else Qt.TextElideMode.ElideRight
-            _draw(painter, note_box, node.note, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, elide)
+            note_box = box.adjusted(name_width + _APART - _SPARE, 0, 0, 0)
+            _draw(painter, note_box, note, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight)
         painter.restore()
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(0, max(25, option.fontMetrics.height() + 9))
+
+
+def note_that_fits(room: int, node: TreeNode, name_width: Callable[[str], int], note_width: Callable[[str], int]) -> tuple[int, str]:
+    """Width for the name, and the longest form of the note that fits beside it, in pixels; the shortest form gets its room first."""
+    name = name_width(node.text)
+    if not node.note:
+        return min(name, room), ""
+    shortest = note_width((node.note, *node.shorter)[-1])
+    name = min(name, max(_NAME_AT_LEAST, room - _APART - shortest))
+    left = room - name - _APART
+    fitting = (form for form in (node.note, *node.shorter) if note_width(form) <= left)
+    return name, next(fitting, (node.note, *node.shorter)[-1])
 
 
 def _wraps(option: QStyleOptionViewItem) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QSplitter, QTableView, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QHeaderView, QLabel, QSplitter, QTableView, QTabWidget, QVBoxLayout, QWidget
 
 from sysmanager.domain.failover import FAILBACK_STEPS, FAILOVER_STEPS, Failover
 from sysmanager.domain.ids import FailoverId
@@ -188,15 +188,21 @@ def gap_parts(failover: Failover) -> str:
     if worst is None and not parts:
         return ""
     head = f"<b>Worst gap {gap_text(worst)}</b>" if worst is not None else "<b>Gap not known yet</b>"
-    open_gaps = sum(1 for gap in failover.gaps if gap.gap_ms is None)
-    tail = f" &nbsp;({counted(open_gaps, 'camera')} still without a frame)" if open_gaps and worst is not None else ""
+    dark = sum(1 for gap in failover.gaps if not gap.first_after_ms)
+    unknown = sum(1 for gap in failover.gaps if gap.first_after_ms and gap.gap_ms is None)
+    unclear = [f"{counted(dark, 'camera')} still without a frame"] if dark else []
+    if unknown:
+        unclear.append(f"{counted(unknown, 'camera')} whose last frame before is unknown")
+    tail = f" &nbsp;({', '.join(unclear)})" if unclear else ""
     return f"{head}&nbsp;&nbsp; {' · '.join(parts)}{tail}"
 
 
 def _steps_view(context: Context, model: LineTableModel, name: str) -> QTableView:  # type: ignore[type-arg]  # of either flow
     view = table(context, model, name, stretch=1)
-    for place, width in ((0, 34), (2, 84), (_ATTEMPT_COLUMN, 66), (4, 70), (5, 104)):
+    for place, width in ((0, 34), (2, 98), (_ATTEMPT_COLUMN, 72), (4, 76), (5, 108)):
         view.setColumnWidth(place, width)
+    # A step's note can be longer than "done".
+    view.horizontalHeader().setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
     return view
 
 

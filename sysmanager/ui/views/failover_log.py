@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QItemSelection, Qt, Signal
+from PySide6.QtCore import QByteArray, QItemSelection, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from sysmanager.domain.ids import FailoverId
 from sysmanager.ui.icons import Glyph
@@ -19,10 +19,13 @@ from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.parts import ActionButton, IconFollower, muted, sortable, table
 
-NARROW_PX = 1180
-"""Below this width who started it and the reason give their room to the state; both are in the details."""
+STATE_ROOM_PX = 420
+"""The state of a failover in progress, with its step, reads well in this much."""
+STATE_LEAST_PX = 260
+"""With less the table scrolls sideways instead."""
 
-_EXTRA_COLUMNS = (7, 8)
+GIVING_WAY = (8, 7, 6)
+"""Reason, started by and cameras give their room to the state, in this order; all of them are in the details."""
 _WIDTHS = (140, 96, 118, 132, 0, 100, 86, 98, 160)
 
 
@@ -45,6 +48,9 @@ class FailoverLog(QWidget):
             if width:
                 self.view.setColumnWidth(column, width)
         sortable(self.view)
+        header = self.view.horizontalHeader()
+        header.setSectionResizeMode(LOG_STATE_COLUMN, QHeaderView.ResizeMode.Fixed)
+        header.sectionResized.connect(self._column_resized)
         self.view.activated.connect(lambda _: self.opened.emit())
         self.view.selectionModel().selectionChanged.connect(self._selected)
         self.filter = QLineEdit()
@@ -91,8 +97,41 @@ class FailoverLog(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        for place in _EXTRA_COLUMNS:
-            self.view.setColumnHidden(place, event.size().width() < NARROW_PX)
+        self.fit_columns()
+
+    def keep_columns(self) -> QByteArray:
+        """The widths and the sorting that a person chose."""
+        return self.view.horizontalHeader().saveState()
+
+    def restore_columns(self, kept: QByteArray) -> None:
+        """Columns as they were kept, for the width that the table has now."""
+        header = self.view.horizontalHeader()
+        header.restoreState(kept)
+        header.setSectionResizeMode(LOG_STATE_COLUMN, QHeaderView.ResizeMode.Fixed)
+        self.fit_columns()
+
+    def fit_columns(self) -> None:
+        """Hide what gives way until the state has room, and give it what is left."""
+        for place in GIVING_WAY:
+            self.view.setColumnHidden(place, False)
+        for place in GIVING_WAY:
+            if self._left_for_state() >= STATE_ROOM_PX:
+                break
+            self.view.setColumnHidden(place, True)
+        self._stretch_state()
+
+    def _left_for_state(self) -> int:
+        header = self.view.horizontalHeader()
+        others = sum(header.sectionSize(place) for place in range(header.count()) if place != LOG_STATE_COLUMN)
+        bar = self.view.verticalScrollBar().sizeHint().width()
+        return self.width() - bar - others
+
+    def _stretch_state(self) -> None:
+        self.view.setColumnWidth(LOG_STATE_COLUMN, max(STATE_LEAST_PX, self._left_for_state()))
+
+    def _column_resized(self, place: int, old: int, new: int) -> None:
+        if place != LOG_STATE_COLUMN and old and new:
+            self._stretch_state()
 
     def _follow_selection(self, wanted: FailoverId | None) -> None:
         current = self.view.currentIndex()

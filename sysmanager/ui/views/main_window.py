@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QIcon, QKeySequence, QShortcut
@@ -138,6 +139,10 @@ class MainWindow(QMainWindow):
         self.alarm_dock = self._dock("Alarms", "alarms", self.alarms, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.tabifyDockWidget(self.log_dock, self.alarm_dock)
         self.alarm_dock.hide()
+        for dock in (self.log_dock, self.alarm_dock):
+            dock.visibilityChanged.connect(self._name_docks_once)
+            dock.topLevelChanged.connect(self._name_docks_once)
+            dock.dockLocationChanged.connect(self._name_docks_once)
         self.practice_dock: QDockWidget | None = None
         if self.practice is not None:
             self.practice_dock = self._dock("Demo: break and mend", "practice", self.practice, Qt.DockWidgetArea.RightDockWidgetArea)
@@ -152,6 +157,17 @@ class MainWindow(QMainWindow):
         self.addDockWidget(area, dock)
         return dock
 
+    def _name_docks_once(self) -> None:
+        """A dock that shares its place with another is named by its tab; its own title would say it twice."""
+        for dock in (self.log_dock, self.alarm_dock):
+            shared = not dock.isFloating() and any(not other.isHidden() for other in self.tabifiedDockWidgets(dock))
+            bare = cast(QWidget | None, dock.titleBarWidget())
+            if shared and bare is None:
+                dock.setTitleBarWidget(QWidget())
+            elif not shared and bare is not None:
+                dock.setTitleBarWidget(None)  # type: ignore[arg-type]  # None brings Qt's own back
+                bare.deleteLater()
+
     def _make_tool_bar(self) -> None:
         bar = QToolBar("Tools")
         bar.setObjectName("tools")
@@ -161,7 +177,7 @@ class MainWindow(QMainWindow):
         self.addToolBar(bar)
         bar.addActions([self.actions_[Action.ADD_SERVER], self.actions_[Action.EDIT_GROUPS]])
         self._alarms_action = QAction("Alarms", self)
-        self._alarms_action.setToolTip("Shows the list of alarms.")
+        self._alarms_action.setToolTip("Shows the list of alarms, or closes it.")
         self._alarms_action.triggered.connect(self._show_alarms)
         IconFollower(self.context, self._alarms_action, self._alarms_icon)
         bar.addAction(self._alarms_action)
@@ -309,6 +325,9 @@ class MainWindow(QMainWindow):
         self.context.tasks.start(self.session.switch(RoleName(self.role_choice.currentText())))
 
     def _show_alarms(self) -> None:
+        if self.alarms.isVisible():
+            self.alarm_dock.hide()
+            return
         self.alarm_dock.show()
         self.alarm_dock.raise_()
         self.alarms.view.setFocus()
@@ -338,7 +357,7 @@ class MainWindow(QMainWindow):
             self.arrange()
         columns = self._settings.value("log-columns")
         if isinstance(columns, QByteArray):
-            self.log.view.horizontalHeader().restoreState(columns)
+            self.log.restore_columns(columns)
 
     def arrange(self) -> None:
         """Docks in their first sizes, for the size that the window has now."""
@@ -351,7 +370,7 @@ class MainWindow(QMainWindow):
     def save_layout(self) -> None:
         self._settings.setValue("geometry", self.saveGeometry())
         self._settings.setValue("layout", self.saveState(LAYOUT_VERSION))
-        self._settings.setValue("log-columns", self.log.view.horizontalHeader().saveState())
+        self._settings.setValue("log-columns", self.log.keep_columns())
         self._settings.sync()
 
     def closeEvent(self, event: QCloseEvent) -> None:

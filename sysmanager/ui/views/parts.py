@@ -52,7 +52,9 @@ class ActionButton(QPushButton):
         self.setAccessibleName(action.text().replace("&", ""))
         self.setAccessibleDescription(action.toolTip())
         self.setEnabled(action.isEnabled())
-        self.setVisible(action.isVisible())
+        # Shown without a parent yet, it would be a window of its own.
+        if not action.isVisible() or self.parentWidget() is not None:
+            self.setVisible(action.isVisible())
 
 
 class IconFollower(QObject):
@@ -143,14 +145,22 @@ class Chip(QLabel):
         painter.drawRoundedRect(box, box.height() / 2, box.height() / 2)
         painter.setPen(QColor("#ffffff"))
         inner = self.contentsRect()
-        # A countdown stands at the end and is what matters most.
-        elide = Qt.TextElideMode.ElideLeft if CLOCK.search(self.text()) else Qt.TextElideMode.ElideRight
-        text = painter.fontMetrics().elidedText(self.text(), elide, inner.width())
+        text = painter.fontMetrics().elidedText(self._what_fits(inner.width()), Qt.TextElideMode.ElideRight, inner.width())
         painter.drawText(inner, Qt.AlignmentFlag.AlignCenter, text)
         painter.end()
 
+    def _what_fits(self, width: int) -> str:
+        """A countdown stands at the end and is what matters most: the parts before it give way to it."""
+        text = self.text()
+        while CLOCK.search(text) and " · " in text and self.fontMetrics().horizontalAdvance(text) > width:
+            text = text.split(" · ", 1)[1]
+        return text
+
     def minimumSizeHint(self) -> QSize:
-        return QSize(60, super().minimumSizeHint().height())
+        margins = self.contentsMargins()
+        last = self.text().rsplit(" · ", 1)[-1]
+        needed = self.fontMetrics().horizontalAdvance(last) + margins.left() + margins.right() + 4 if CLOCK.search(last) else 60
+        return QSize(needed, super().minimumSizeHint().height())
 
 
 def work_with(context: Context, dialog: QDialog, work: Coroutine[Any, Any, None]) -> None:
