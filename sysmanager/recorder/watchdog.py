@@ -152,15 +152,17 @@ class Watchdog:
         process = self._process
         if process is None or not self._look().alive:
             return
-        self._pulse.ask_to_stop()
-        if not await self._gone(END_LIMIT_S):
+        if not await self._gone(END_LIMIT_S, ask=True):
             log.warning("recording service did not end and is killed", recorder=self._id)
             _kill(process)
             await self._gone(KILLED_LIMIT_S)
 
-    async def _gone(self, within_s: float) -> bool:
+    async def _gone(self, within_s: float, *, ask: bool = False) -> bool:
+        """Wait until it ended. ask: to end in order, again and again, as a service that only just begins withdraws what it finds asked."""
         until_s = time.monotonic() + within_s
         while self._look().alive:
+            if ask:
+                self._pulse.ask_to_stop()
             if time.monotonic() >= until_s:
                 return False
             await asyncio.sleep(0.05)

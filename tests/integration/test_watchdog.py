@@ -123,6 +123,18 @@ async def test_a_killed_service_is_started_again_and_ends_with_its_watchdog(conf
     pulse.close()
 
 
+async def test_a_service_that_only_just_begins_ends_in_order_with_its_watchdog(config: Path) -> None:
+    configuration = load_configuration(config)
+    async with watching(configuration, service_command(config)) as (watchdog, coordinator):
+        await coordinator.watchdog("spare", says(ServiceState.STARTING))
+        assert watchdog.service_pid is not None
+        service = psutil.Process(watchdog.service_pid)
+    assert not is_alive(service)
+    pulse = Pulse(configuration.data_folder)
+    assert pulse.phase is Phase.ENDING, "it was killed instead"
+    pulse.close()
+
+
 async def test_a_service_that_cannot_start_is_failed_and_orders_are_refused_for_it(config: Path) -> None:
     configuration = load_configuration(config)
     (configuration.data_folder).mkdir()

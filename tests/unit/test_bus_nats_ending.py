@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from nats.aio.msg import Msg
 
 from sysmanager.bus import nats
 from sysmanager.bus.credentials import BusUser, generate_credentials
@@ -36,3 +37,41 @@ async def test_a_swallowed_cancellation_does_not_keep_it_open(monkeypatch: pytes
         await inside.wait()
         await bus.close()
     assert not bus.connected
+
+
+class _Answering:
+    """A connection whose answer comes together with the cancellation of who waits for it, as on a busy machine."""
+
+    is_connected = True
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+
+    async def request(self, subject: str, body: bytes, timeout: float) -> Msg:
+        self.asked.set()
+        try:
+            return await asyncio.shield(self.answer)
+        except asyncio.CancelledError:
+            return self.answer.result()  # what `asyncio.wait_for` does on Python 3.11
+
+
+async def test_a_cancellation_that_comes_with_the_answer_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = NatsBus(generate_credentials("127.0.0.1", 1), BusUser.CLIENT, "test")
+    client = _Answering()
+    monkeypatch.setattr(bus, "_client", client)
+    asking = asyncio.create_task(bus.request("a.b", b"", 1000))
+    await client.asked.wait()
+    client.answer.set_result(Msg(client, data=b"late"))  # type: ignore[arg-type]
+    asking.cancel()
+    await asyncio.wait({asking})
+    assert asking.cancelled()
+
+
+async def test_a_timeout_around_a_request_stays_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    bus = NatsBus(generate_credentials("127.0.0.1", 1), BusUser.CLIENT, "test")
+    client = _Answering()
+    client.answer.set_result(Msg(client, data=b"in time"))  # type: ignore[arg-type]
+    monkeypatch.setattr(bus, "_client", client)
+    async with asyncio.timeout(60):
+        assert await bus.request("a.b", b"", 1000) == b"in time"
