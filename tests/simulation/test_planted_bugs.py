@@ -32,8 +32,8 @@ def change_row(patch: Patch, number: int, **changes: Any) -> None:
         return tuple(dataclasses.replace(row, **changes) if row.number == number else row for row in rows)
 
     patch.setattr(decide, "TABLE", changed(decide.TABLE))
-    patch.setattr(requests, "FAILBACK_TABLE", changed(requests.FAILBACK_TABLE))
-    patch.setattr(requests, "FAILOVER_TABLE", changed(requests.FAILOVER_TABLE))
+    patch.setattr(requests.failover, "FAILBACK_TABLE", changed(requests.failover.FAILBACK_TABLE))
+    patch.setattr(requests.failover, "FAILOVER_TABLE", changed(requests.failover.FAILOVER_TABLE))
 
 
 def never(_: object) -> bool:
@@ -92,7 +92,8 @@ def waiting_is_for_ever(patch: Patch) -> None:
 
 
 def epochs_are_given_out_twice(patch: Patch) -> None:
-    patch.setattr(evolve, "_epoch_used", lambda state, epoch: None)
+    for subject in (evolve.tables, evolve.system, evolve.failover, evolve.failback, evolve.reconcile):
+        patch.setattr(subject, "epoch_used", lambda state, epoch: None)
 
 
 def tables_change_without_a_fact(patch: Patch) -> None:
@@ -136,7 +137,7 @@ def reconcile_forgets_the_highest_epoch(patch: Patch) -> None:
     def confirmed(*args: Any) -> Any:
         return msgspec.structs.replace(right(*args), adjustments=())
 
-    patch.setattr(requests, "confirmed", confirmed)
+    patch.setattr(requests.reconcile, "confirmed", confirmed)
 
 
 def recorder_obeys_old_epochs(patch: Patch) -> None:

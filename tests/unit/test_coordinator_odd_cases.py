@@ -152,7 +152,7 @@ def test_a_recorder_is_not_ready_before_its_cameras_are_open(mode: r.Mode, camer
 
 def test_a_failover_that_cannot_even_be_opened_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     site = small_site()
-    monkeypatch.setattr("sysmanager.coordinator.requests.open_entry", lambda *given: ())
+    monkeypatch.setattr("sysmanager.coordinator.requests.failover.open_entry", lambda *given: ())
     refused = c.Refused(sentence="A cannot be failed over.", reason="server in the wrong state")
     assert site.ask(c.StartFailover(recorder=rid("A"))) == refused
     assert isinstance(site.row("F").assignment, Standby)

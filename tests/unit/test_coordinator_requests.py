@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sysmanager.coordinator.evolve import initial_assignment
 from sysmanager.coordinator.inputs import Asked
-from sysmanager.coordinator.requests import decide_request
+from sysmanager.coordinator.requests import HANDLERS, decide_request
 from sysmanager.domain.failover import Phase, Reason
 from sysmanager.domain.group import Group
 from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, RecorderEdit, Recording, Role, Standby
@@ -56,7 +56,7 @@ def refused(site: Site, request: c.Request) -> str:
 
 
 def test_every_request_has_a_right_and_a_sample() -> None:
-    assert set(c.RIGHT_FOR) == set(SAMPLES) == set(get_args(c.Request))
+    assert set(c.RIGHT_FOR) == set(HANDLERS) == set(SAMPLES) == set(get_args(c.Request))
 
 
 def named(value: object) -> str:

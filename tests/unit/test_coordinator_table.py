@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from sysmanager.coordinator import decide as decide_module
-from sysmanager.coordinator import requests as requests_module
 from sysmanager.coordinator.decide import TABLE, remember
 from sysmanager.coordinator.facts import AnyFact
 from sysmanager.coordinator.ignored import IGNORED
+from sysmanager.coordinator.requests import failover as requests_module
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View
 from sysmanager.coordinator.table import Case, On, Row, find

@@ -1,0 +1,70 @@
+"""Applies the facts of system data."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from sysmanager.coordinator import facts as f
+from sysmanager.coordinator.evolve.reconcile import settle
+from sysmanager.coordinator.evolve.tables import assign, epoch_used, put_recorder
+from sysmanager.coordinator.state import Hold, State
+from sysmanager.domain.ids import RecorderId
+from sysmanager.domain.recorder import Standby
+
+
+def apply(state: State, record: f.FactRecord, fact: f.SystemFact) -> None:
+    match fact:
+        case f.CoordinatorStarted():
+            state.term = fact.term
+        case f.RecorderAdded():
+            put_recorder(state, fact.recorder)
+            epoch_used(state, fact.recorder.assignment.epoch)
+        case f.RecorderEdited():
+            _edit_recorder(state, fact)
+        case f.RecorderRemoved():
+            _remove_recorder(state, fact.recorder)
+        case f.GroupSaved():
+            state.groups[fact.group.id] = fact.group
+        case f.GroupRemoved():
+            del state.groups[fact.group]
+        case f.DocumentsCached():
+            row = state.recorders[fact.recorder]
+            put_recorder(state, replace(row, documents=fact.documents, settings=fact.settings, version=fact.version))
+        case f.HoldPlaced():
+            state.holds[fact.recorder] = Hold(cause=fact.cause, actor=record.actor, since_wall_ms=record.wall_ms)
+        case f.HoldLifted():
+            state.holds.pop(fact.recorder, None)
+        case f.ServerRestored():
+            assign(state, fact.recorder, Standby(epoch=fact.epoch))
+        case _:
+            assert_never(fact)
+
+
+def _edit_recorder(state: State, fact: f.RecorderEdited) -> None:
+    row = state.recorders[fact.recorder]
+    fields = fact.fields
+    put_recorder(
+        state,
+        replace(
+            row,
+            name=fields.name,
+            address=fields.address,
+            role=fields.role,
+            group=fields.group,
+            failover_enabled=fields.failover_enabled,
+            detection_timeout_s=fields.detection_timeout_s,
+            revision=row.revision + 1,
+        ),
+    )
+    assign(state, fact.recorder, fact.assignment)
+
+
+def _remove_recorder(state: State, recorder: RecorderId) -> None:
+    row = state.recorders.pop(recorder)
+    if row.group is not None:
+        state.members[row.group].discard(recorder)
+    state.holds.pop(recorder, None)
+    if state.reconcile is not None:
+        settle(state, frozenset({recorder}))

@@ -1,0 +1,73 @@
+"""Facts of a failback (SPEC 8)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sysmanager.domain.documents import DocumentSet
+from sysmanager.domain.failover import Reason
+from sysmanager.domain.ids import CameraId, Epoch, FailoverId
+
+
+class FailbackStarted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-started"):
+    """Steps 1 to 6 of a failback. epoch: under which the recorder will record again."""
+
+    failover: FailoverId
+    epoch: Epoch
+    duration_ms: int
+
+
+class FailbackDocumentsTaken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-documents-taken"):
+    """Step 7: the failover server's documents are fixed."""
+
+    failover: FailoverId
+    documents: DocumentSet
+    duration_ms: int
+
+
+class FailbackSaved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-saved"):
+    """Step 8: the recorder confirmed the settings and begins to record.
+
+    expected: cameras that give frames to the failover server at this moment; one that gives it none does not count (SPEC 8).
+    """
+
+    failover: FailoverId
+    duration_ms: int
+    expected: tuple[CameraId, ...] = ()
+
+
+class FailbackCommitted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-committed"):
+    """Step 9. release_epoch: for the failover server. dark: cameras that gave the recorder no frame yet."""
+
+    failover: FailoverId
+    release_epoch: Epoch
+    duration_ms: int
+    dark: tuple[CameraId, ...] = ()
+
+
+class FailbackPerformed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-performed"):
+    """Step 10."""
+
+    failover: FailoverId
+    duration_ms: int
+
+
+class FailbackNotified(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-notified"):
+    """Step 11."""
+
+    failover: FailoverId
+    duration_ms: int
+
+
+class FailbackUndone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-undone"):
+    """Ended before its commit point: the failover server goes on. recorder_epoch: under which the recorder stands down again."""
+
+    failover: FailoverId
+    reason: Reason
+    note: str
+    recorder_epoch: Epoch
+
+
+FailbackFact = (
+    FailbackStarted | FailbackDocumentsTaken | FailbackSaved | FailbackCommitted | FailbackPerformed | FailbackNotified | FailbackUndone
+)

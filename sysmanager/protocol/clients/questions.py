@@ -1,0 +1,91 @@
+"""What a client may ask to know: previews and look-ups, which change nothing, and their answers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from sysmanager.domain.failover import CameraGap, NotMoved, Verdict
+from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
+from sysmanager.domain.rights import Actor
+from sysmanager.protocol.clients.requests import Done, Refused, Request
+
+
+class PreviewFailover(msgspec.Struct, frozen=True, kw_only=True, tag="preview-failover", forbid_unknown_fields=True):
+    """What would happen if the failover of this recorder were started by hand now (SPEC 14.2)? Changes nothing."""
+
+    recorder: RecorderId
+
+
+class PreviewFailback(msgspec.Struct, frozen=True, kw_only=True, tag="preview-failback", forbid_unknown_fields=True):
+    failover: FailoverId
+
+
+class WhoRecords(msgspec.Struct, frozen=True, kw_only=True, tag="who-records", forbid_unknown_fields=True):
+    """Which recorder holds the footage of a camera at a moment (SPEC 17)? `at_wall_ms`: milliseconds since 1970."""
+
+    camera: CameraId
+    at_wall_ms: int
+
+
+Question = PreviewFailover | PreviewFailback | WhoRecords
+
+
+class Level(StrEnum):
+    """How a check of a preview came out. `stop`: it would be refused; `warning`: it goes on, and you should know."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    STOP = "stop"
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    level: Level
+    sentence: str
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True, tag="preview"):
+    """The same decision that would be taken, computed without taking it.
+
+    allowed: whether the request would be accepted. target: who would record afterwards. moves: cameras that change hands.
+    expected_gap_ms: cameras that allow one session only, with the gap to expect while they are handed over (failback).
+    """
+
+    allowed: bool
+    checks: tuple[Check, ...]
+    target: RecorderId | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    moves: tuple[CameraId, ...] = ()
+    stays: tuple[NotMoved, ...] = ()
+    to_do: tuple[str, ...] = ()
+    expected_gaps: tuple[CameraGap, ...] = ()
+    handed_over_singly: tuple[CameraId, ...] = ()
+
+
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
+    """A recorder that held a camera in a span of time; `until_wall_ms` 0 while it still does."""
+
+    recorder: RecorderId
+    from_wall_ms: int
+    until_wall_ms: int = 0
+
+
+class Holders(msgspec.Struct, frozen=True, kw_only=True, tag="holders"):
+    """Answer to `WhoRecords`; more than one where two recorded at once, none where nobody did."""
+
+    holders: tuple[Holder, ...] = ()
+
+
+Answer = Preview | Holders | Refused
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request or question on its way to a coordinator elsewhere. actor: the session; what it may do the coordinator decides."""
+
+    actor: Actor
+    body: Request | Question
+
+
+Returned = Done | Refused | Preview | Holders
+"""What comes back for a `Call`."""

@@ -1,0 +1,128 @@
+"""What a client may ask to be done, the right that each request needs, and the replies (SPEC 12)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sysmanager.domain.failover import Reason
+from sysmanager.domain.group import Group
+from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
+from sysmanager.domain.recorder import RecorderEdit
+from sysmanager.domain.rights import Right
+from sysmanager.protocol.clients.rows import Finding
+
+
+class StartFailover(msgspec.Struct, frozen=True, kw_only=True, tag="start-failover", forbid_unknown_fields=True):
+    """Start a failover of the recorder by hand (SPEC 4.5)."""
+
+    recorder: RecorderId
+
+
+class AbortFailover(msgspec.Struct, frozen=True, kw_only=True, tag="abort-failover", forbid_unknown_fields=True):
+    """End a failover before its commit point; automatic failover of the recorder is then held (SPEC 6)."""
+
+    failover: FailoverId
+
+
+class HoldFailover(msgspec.Struct, frozen=True, kw_only=True, tag="hold-failover", forbid_unknown_fields=True):
+    """Stop the countdown of the recorder until it is released (SPEC 4)."""
+
+    recorder: RecorderId
+
+
+class ReleaseHold(msgspec.Struct, frozen=True, kw_only=True, tag="release-hold", forbid_unknown_fields=True):
+    """End a hold, whether a person set it or an abort or a failure did."""
+
+    recorder: RecorderId
+
+
+class StartFailback(msgspec.Struct, frozen=True, kw_only=True, tag="start-failback", forbid_unknown_fields=True):
+    """Give the tasks back to the recorder that was replaced (SPEC 8)."""
+
+    failover: FailoverId
+
+
+class AddRecorder(msgspec.Struct, frozen=True, kw_only=True, tag="add-recorder", forbid_unknown_fields=True):
+    """Take a server into system data. `id` is the one under which it announces itself."""
+
+    id: RecorderId
+    fields: RecorderEdit
+
+
+class EditRecorder(msgspec.Struct, frozen=True, kw_only=True, tag="edit-recorder", forbid_unknown_fields=True):
+    """Change general settings. Refused when `revision` is not the row's present one, so that no edit overwrites another unseen."""
+
+    recorder: RecorderId
+    revision: int
+    fields: RecorderEdit
+
+
+class RemoveRecorder(msgspec.Struct, frozen=True, kw_only=True, tag="remove-recorder", forbid_unknown_fields=True):
+    recorder: RecorderId
+
+
+class SaveGroup(msgspec.Struct, frozen=True, kw_only=True, tag="save-group", forbid_unknown_fields=True):
+    """Add a group, or change the one with this id."""
+
+    group: Group
+
+
+class RemoveGroup(msgspec.Struct, frozen=True, kw_only=True, tag="remove-group", forbid_unknown_fields=True):
+    group: GroupId
+
+
+class ConfirmReconcile(msgspec.Struct, frozen=True, kw_only=True, tag="confirm-reconcile", forbid_unknown_fields=True):
+    """Accept the findings that were shown and end the reconcile (SPEC 7). Refused when other findings have come since.
+
+    findings: the `Finding`s that the person saw.
+    """
+
+    findings: tuple[Finding, ...]
+
+
+Request = (
+    StartFailover
+    | AbortFailover
+    | HoldFailover
+    | ReleaseHold
+    | StartFailback
+    | AddRecorder
+    | EditRecorder
+    | RemoveRecorder
+    | SaveGroup
+    | RemoveGroup
+    | ConfirmReconcile
+)
+
+
+RIGHT_FOR: dict[type, Right] = {
+    StartFailover: Right.FAILOVER,
+    AbortFailover: Right.FAILOVER,
+    HoldFailover: Right.FAILOVER,
+    ReleaseHold: Right.FAILOVER,
+    StartFailback: Right.FAILOVER,
+    AddRecorder: Right.SETTINGS,
+    EditRecorder: Right.SETTINGS,
+    RemoveRecorder: Right.SETTINGS,
+    SaveGroup: Right.SETTINGS,
+    RemoveGroup: Right.SETTINGS,
+    ConfirmReconcile: Right.SETTINGS,
+}
+"""The right that each request needs (SPEC 12)."""
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+    """The request is durable. `failover`: the entry that it started or changed; `sentence`: what happened."""
+
+    sentence: str
+    failover: FailoverId | None = None
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+    """The request changed nothing. `sentence` says why and what to do; `reason` where the log has one for it."""
+
+    sentence: str
+    reason: Reason | None = None
+
+
+Reply = Done | Refused

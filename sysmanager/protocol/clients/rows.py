@@ -1,0 +1,195 @@
+"""What a client sees: a row for each server, the system in one row, and how changes of rows are told."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from sysmanager.domain.documents import DocumentSet
+from sysmanager.domain.failover import Failover
+from sysmanager.domain.group import Group
+from sysmanager.domain.ids import CameraId, FailoverId, GroupId, RecorderId
+from sysmanager.domain.recorder import Assignment, RecorderEdit, Role
+from sysmanager.domain.rights import Actor
+from sysmanager.protocol.recorders import CameraState, ServiceState
+
+
+class Connection(StrEnum):
+    """What the coordinator hears of a server. `not seen`: not since the coordinator's start, and within its grace."""
+
+    NOT_SEEN = "not seen yet"
+    CONNECTED = "connected"
+    SILENT = "silent"
+    LOST = "lost"
+
+
+class Health(StrEnum):
+    """How a row is coloured: green, amber, red; grey for what is not known."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+class HoldCause(StrEnum):
+    PERSON = "held by a person"
+    ABORT = "held after an abort"
+    FAILURE = "held after a failed failover"
+
+
+class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Automatic failover of the server is held: why, by whom and since when."""
+
+    cause: HoldCause
+    actor: Actor
+    since_wall_ms: int
+
+
+class CameraRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A camera as its holder reports it. `state` is None while nobody reports it."""
+
+    id: CameraId
+    name: str
+    kind: str
+    priority: str
+    sessions: int
+    vca: bool
+    bitrate_kbps: int
+    mode: str
+    state: CameraState | None = None
+
+
+class DiskRow(msgspec.Struct, frozen=True, kw_only=True):
+    path: str
+    writable: bool
+    free_mb: int
+    total_mb: int
+    problem: str = ""
+
+
+class RecorderRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A server as people see it: system data, and what it reports.
+
+    silence_ms: since it was last heard, in time that the coordinator demonstrably listened.
+    countdown_ms: until failover starts; None when none is counting. countdown_cause: what counts.
+    condition: the state in a few plain words, for the tree ("ready", "1 disk lost", "acting for TA-REC-05").
+    failover: the open entry in which it takes part. stable_ms: how long a broken server has been heard and well again.
+    """
+
+    id: RecorderId
+    name: str
+    address: str
+    role: Role
+    group: GroupId | None
+    revision: int
+    failover_enabled: bool
+    detection_timeout_s: int
+    assignment: Assignment
+    connection: Connection
+    health: Health
+    condition: str
+    silence_ms: int = 0
+    countdown_ms: int | None = None
+    countdown_cause: str = ""
+    hold: HoldRow | None = None
+    stable_ms: int = 0
+    service: ServiceState | None = None
+    version: str = ""
+    documents: DocumentSet | None = None
+    retention_days: int = 0
+    plugins: tuple[str, ...] = ()
+    vca_channels: int = 0
+    camera_limit: int = 0
+    bitrate_limit_kbps: int = 0
+    clock_offset_ms: int | None = None
+    cameras: tuple[CameraRow, ...] = ()
+    cameras_recording: int = 0
+    disks: tuple[DiskRow, ...] = ()
+    failover: FailoverId | None = None
+    reconciled: bool = True
+    practice: bool = False
+
+    @property
+    def edit(self) -> RecorderEdit:
+        return RecorderEdit(
+            name=self.name,
+            address=self.address,
+            role=self.role,
+            group=self.group,
+            failover_enabled=self.failover_enabled,
+            detection_timeout_s=self.detection_timeout_s,
+        )
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Reconcile: what a recorder says of itself that system data does not (SPEC 7). `sentence` says what confirming will do."""
+
+    recorder: RecorderId
+    sentence: str
+
+
+class UnknownServer(msgspec.Struct, frozen=True, kw_only=True):
+    """A server that announces itself and is not in system data."""
+
+    id: RecorderId
+    version: str
+    cameras: int
+    standby: bool
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a person should know now. `key` stays the same as long as it is the same alarm."""
+
+    key: str
+    sentence: str
+    since_wall_ms: int
+    health: Health = Health.WARNING
+
+
+class CoordinatorState(StrEnum):
+    STARTING = "starting"
+    WATCHING = "watching"
+    DEAF = "cannot hear"
+    RECONCILE = "reconcile"
+    STOPPED = "stopped"
+
+
+class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The coordinator and the site in one row. `sentence`: the state in plain words, for the status bar."""
+
+    site: str
+    state: CoordinatorState
+    sentence: str
+    health: Health
+    practice: bool = False
+    watched: int = 0
+    ready: int = 0
+    lag_ms: int = 0
+    findings: tuple[Finding, ...] = ()
+    waiting_for: tuple[RecorderId, ...] = ()
+    unknown: tuple[UnknownServer, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a client may see, as of change number `sequence`."""
+
+    sequence: int
+    system: SystemRow
+    groups: tuple[Group, ...]
+    recorders: tuple[RecorderRow, ...]
+    failovers: tuple[Failover, ...]
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that are new or different since `sequence` - 1. A client that misses a number asks for a snapshot again."""
+
+    sequence: int
+    system: SystemRow | None = None
+    groups: tuple[Group, ...] = ()
+    removed_groups: tuple[GroupId, ...] = ()
+    recorders: tuple[RecorderRow, ...] = ()
+    removed_recorders: tuple[RecorderId, ...] = ()
+    failovers: tuple[Failover, ...] = ()
