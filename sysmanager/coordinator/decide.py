@@ -176,7 +176,7 @@ def _review(view: View, seen: Seen, recorder: RecorderId, now: Instant) -> Decis
     if view.reconcile is not None and recorder in view.reconcile.waiting:
         if heard.beat is not None and seen.connected(recorder):
             agreed = (f.RecorderReconciled(recorder=recorder, epoch=heard.beat.epoch),)
-            return Decision(facts=agreed if agrees(row, heard.beat) else ())
+            return Decision(facts=agreed if agrees(view, row, heard.beat) else ())
         if not view.reconcile.confirmed:
             return Decision()
         # Confirmed, and still not heard: its cameras are protected like any others.

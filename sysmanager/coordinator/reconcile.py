@@ -29,9 +29,15 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     claims: RecorderId | None
 
 
-def agrees(row: Recorder, beat: Beat) -> bool:
+def agrees(view: View, row: Recorder, beat: Beat) -> bool:
     """Whether system data is at least as new as the report: then an order, not a person, settles what differs."""
-    return beat.epoch <= row.assignment.epoch
+    return beat.epoch <= _newest_epoch(view, row)
+
+
+def _newest_epoch(view: View, row: Recorder) -> Epoch:
+    """The newest epoch that system data has for a recorder: of its assignment, or of a failback that lets it record before its commit."""
+    returning = (view.failovers[failover].failback for failover in view.open_with.get(row.id, ()) if view.failovers[failover].home == row.id)
+    return max([row.assignment.epoch, *(failback.epoch for failback in returning if failback is not None)])
 
 
 def differences(view: View, seen: Seen) -> tuple[Difference, ...]:
@@ -39,7 +45,7 @@ def differences(view: View, seen: Seen) -> tuple[Difference, ...]:
     found = []
     for row in view.recorders.values():
         heard = seen.recorders.get(row.id)
-        if heard is None or heard.beat is None or agrees(row, heard.beat) or not seen.connected(row.id):
+        if heard is None or heard.beat is None or agrees(view, row, heard.beat) or not seen.connected(row.id):
             continue
         found.append(Difference(recorder=row.id, epoch=heard.beat.epoch, claims=_claim(view, row, heard.beat)))
     return tuple(sorted(found, key=lambda difference: difference.recorder))

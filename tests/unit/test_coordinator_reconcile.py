@@ -402,3 +402,31 @@ def test_a_server_whose_release_settles_what_differed_is_reconciled_without_sayi
     assert site.entry.phase is Phase.CANCELLED
     assert site.state.reconcile is None
     settled(site)
+
+
+def test_the_epoch_of_a_failback_under_way_is_not_news_that_a_person_must_confirm() -> None:
+    site = small_site()
+    site.fail_over("A")
+    site.run(3_000)
+    site.server("A").first_frame_ms = 4_000
+    site.fail_back()
+    site.run(2_000)
+    assert site.entry.phase is Phase.FAILBACK_SAVED
+    assert site.server("A").epoch > site.row("A").assignment.epoch
+    assert findings(site.state, site.core.seen) == ()
+    site.restart(damage=DAMAGE)
+    site.run(6_000)
+    assert (site.state.reconcile, site.entry.phase) == (None, Phase.RETURNED)
+    settled(site)
+
+
+def test_after_a_failback_was_undone_nothing_is_to_be_confirmed_either() -> None:
+    site = small_site()
+    site.fail_over("A")
+    site.run(3_000)
+    site.server("A").first_frame_ms = 60_000
+    site.fail_back()
+    seen: list[str] = []
+    site.run(15_000, until=lambda: bool(seen.extend(sentences(site).values())))
+    assert site.entry.phase is Phase.READY
+    assert seen == []
