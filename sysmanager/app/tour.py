@@ -87,7 +87,7 @@ class Tour:
 
     async def tell(self) -> None:
         """Healthy site, countdown, failover, log details, failback, roles."""
-        state = await self._until(lambda now: bool(now.recorders) and all(row.health == "good" for row in now.recorders.values()))
+        state = await self._until(_all_well)
         recorder = self._hero(state)
         await pictures.select_server(self._window, recorder)
         await self._wait_for_forecast()
@@ -138,7 +138,8 @@ class Tour:
             "Failback in progress", "The recorder takes its settings back and opens its cameras while the failover server still records."
         )
         await self._until(lambda now: _phase(now, recorder) is Phase.RETURNED)
-        await self._until(lambda now: all(row.health == "good" for row in now.recorders.values()))
+        await self._until(_all_well)
+        await self._wait_for_forecast()
         await self._picture("Failback ready", "The recorder records its own cameras again; the failover server is on standby.")
 
     # ------------------------------------------------------------ looking
@@ -182,6 +183,12 @@ class Tour:
             "failover_log": [{**msgspec.to_builtins(entry), "state": entry.log_state.value} for entry in log],
         }
         (self._folder / "tour.json").write_text(json.dumps(index, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _all_well(state: UiState) -> bool:
+    """In every row, and in the sum of them, which follows a moment later."""
+    rows, system = state.recorders.values(), state.system
+    return bool(rows) and all(row.health == "good" for row in rows) and system is not None and system.ready == system.watched
 
 
 def _entry(state: UiState, recorder: RecorderId) -> Failover | None:

@@ -92,7 +92,7 @@ def _absorb_answer(view: View, seen: Seen, answered: i.OrderAnswered, now: Insta
             known = seen.refused_orders.get(answered.recorder)
             since_ms = known.since_wall_ms if known is not None and known.order == answered.order else now.wall_ms
             seen.refused_orders[answered.recorder] = RefusedOrder(
-                order=answered.order, sentence=answered.answer.sentence, since_wall_ms=since_ms
+                order=answered.order, reason=answered.answer.reason, sentence=answered.answer.sentence, since_wall_ms=since_ms
             )
     else:
         seen.refused_orders.pop(answered.recorder, None)

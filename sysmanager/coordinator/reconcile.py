@@ -36,8 +36,9 @@ def agrees(view: View, row: Recorder, beat: Beat) -> bool:
 
 def _newest_epoch(view: View, row: Recorder) -> Epoch:
     """The newest epoch that system data has for a recorder: of its assignment, or of a failback that lets it record before its commit."""
-    returning = (view.failovers[failover].failback for failover in view.open_with.get(row.id, ()) if view.failovers[failover].home == row.id)
-    return max([row.assignment.epoch, *(failback.epoch for failback in returning if failback is not None)])
+    entries = (view.failovers[failover] for failover in view.open_with.get(row.id, ()))
+    returning = [entry.failback.epoch for entry in entries if entry.home == row.id and entry.failback is not None]
+    return max([row.assignment.epoch, *returning])
 
 
 def differences(view: View, seen: Seen) -> tuple[Difference, ...]:

@@ -18,6 +18,7 @@ from sysmanager.protocol.recorders import (
     FromRecorder,
     Mode,
     Order,
+    RefusalReason,
     ServiceState,
     WatchdogBeat,
 )
@@ -163,6 +164,7 @@ class RefusedOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order that a recorder refused. again: it may be sent once more, because the recorder reports something new or time has passed."""
 
     order: Order
+    reason: RefusalReason
     sentence: str
     since_wall_ms: int
     again: bool = False

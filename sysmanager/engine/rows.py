@@ -10,7 +10,9 @@ from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Role, Standby
 from sysmanager.protocol import clients as c
-from sysmanager.protocol.recorders import CameraBeat, CameraState, Mode, ServiceState
+from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, Mode, RefusalReason, ServiceState
+
+CONNECTED_AGAIN = "connected again"
 
 
 def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant) -> c.RecorderRow:
@@ -60,8 +62,8 @@ def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant) -> c.Recor
 
 
 def _stable_ms(seen: Seen, row: Recorder, heard: Heard, now: Instant) -> int:
-    """How long a broken server has been connected again with writable disks; 0 while it is not."""
-    if not isinstance(row.assignment, Broken) or not seen.connected(row.id) or heard.reports_all_disks_lost():
+    """How long a broken server has been connected again with its recording service and writable disks; 0 while it is not."""
+    if not isinstance(row.assignment, Broken) or not seen.connected(row.id) or _broken_condition(heard) != CONNECTED_AGAIN:
         return 0
     return max(0, now.mono_ms - heard.connected_since_ms)
 
@@ -107,8 +109,7 @@ def _condition(view: View, seen: Seen, row: Recorder, heard: Heard, judged: Asse
     if judged.connection is c.Connection.NOT_SEEN:
         return c.Health.UNKNOWN, "not seen yet"
     if isinstance(row.assignment, Broken):
-        connected = judged.connection is c.Connection.CONNECTED
-        return c.Health.BAD, "connected again" if connected else "broken, not connected"
+        return c.Health.BAD, _broken_condition(heard) if judged.connection is c.Connection.CONNECTED else "broken, not connected"
     if judged.connection is c.Connection.LOST:
         return c.Health.BAD, "not connected"
     if judged.connection is c.Connection.SILENT:
@@ -120,6 +121,15 @@ def _condition(view: View, seen: Seen, row: Recorder, heard: Heard, judged: Asse
     if heard.reports_all_disks_lost():
         return c.Health.BAD, "all disks lost"
     return _connected_condition(view, seen, row, heard)
+
+
+def _broken_condition(heard: Heard) -> str:
+    """What keeps a replaced recorder that is heard from its cameras; if nothing does, it is connected again (SPEC 10)."""
+    if heard.reports_service_failed():
+        return "recording service cannot start"
+    if not heard.service_heard():
+        return "connected, recording service not heard"
+    return "all disks lost" if heard.reports_all_disks_lost() else CONNECTED_AGAIN
 
 
 def _connected_condition(view: View, seen: Seen, row: Recorder, heard: Heard) -> tuple[c.Health, str]:
@@ -142,10 +152,9 @@ def _connected_condition(view: View, seen: Seen, row: Recorder, heard: Heard) ->
         return c.Health.WARNING, "starting to record"
     if not beat.cameras and any(camera.moves for camera in row.settings.cameras):
         return c.Health.WARNING, "opening its cameras"
-    dark = sum(1 for camera in beat.cameras if camera.state is not CameraState.RECORDING)
-    if dark:
-        health = c.Health.BAD if dark == len(beat.cameras) else c.Health.WARNING
-        return health, f"{dark} of {len(beat.cameras)} cameras dark"
+    idle = _idle_cameras(beat)
+    if idle is not None:
+        return idle
     if isinstance(row.assignment, Acting):
         return c.Health.GOOD, f"acting for {name_of(view, row.assignment.for_recorder)}"
     objection = why_not_automatic(view, row)
@@ -156,6 +165,19 @@ def _connected_condition(view: View, seen: Seen, row: Recorder, heard: Heard) ->
     if isinstance(row.assignment, Recording) and not _standby_in(view, seen, row):
         return c.Health.WARNING, "no failover server free"
     return c.Health.GOOD, "ready"
+
+
+def _idle_cameras(beat: Beat) -> tuple[c.Health, str] | None:
+    """Cameras that are not recorded: what is only being opened, or has its one session elsewhere, is not dark yet (SPEC 13.2)."""
+    states = [camera.state for camera in beat.cameras]
+    opening, busy = states.count(CameraState.CONNECTING), states.count(CameraState.BUSY)
+    idle = len(states) - states.count(CameraState.RECORDING)
+    dark = idle - opening - busy
+    if dark:
+        return c.Health.BAD if idle == len(states) else c.Health.WARNING, f"{idle} of {len(states)} cameras dark"
+    if busy:
+        return c.Health.WARNING, f"{busy} of {len(states)} cameras busy"
+    return (c.Health.WARNING, f"opening {opening} of {len(states)} cameras") if opening else None
 
 
 def _standby_in(view: View, seen: Seen, row: Recorder) -> bool:
@@ -219,7 +241,8 @@ def _alarms(view: View, seen: Seen, now: Instant) -> tuple[c.Alarm, ...]:
             sentence = f"Two servers announce themselves as {row.id}; the newer one is refused: give it an id of its own."
             alarms.append(c.Alarm(key=f"rival {row.id}", sentence=sentence, since_wall_ms=heard.rival_since_wall_ms, health=c.Health.BAD))
         refused = seen.refused_orders.get(row.id)
-        if refused is not None:
+        # A service that is not running is said by the Watchdog; that it takes no orders is no news.
+        if refused is not None and refused.reason is not RefusalReason.SERVICE_DOWN:
             sentence = f"{row.name} refuses what system data wants of it: {refused.sentence}"
             alarms.append(c.Alarm(key=f"refused {row.id}", sentence=sentence, since_wall_ms=refused.since_wall_ms))
         if heard.clock_off_wall_ms and seen.connected(row.id):

@@ -69,7 +69,7 @@ class Server:
     """A recorder that does at once what it is told, unless one of its switches says otherwise.
 
     up: heard and reachable. answers: takes orders. refusal: what it says to orders that let it record. dark: cameras without frames.
-    service: what its Watchdog says, None without one. first_frame_ms: from the order to the first frame.
+    dark_state: what it says of them. service: what its Watchdog says, None without one. first_frame_ms: from the order to the first frame.
     """
 
     id: RecorderId
@@ -88,6 +88,7 @@ class Server:
     free_mb: int = 900_000
     service: r.ServiceState | None = None
     dark: set[CameraId] = field(default_factory=set)
+    dark_state: r.CameraState = r.CameraState.UNREACHABLE
     first_frame_ms: int = 300
     camera_limit: int = 64
     bitrate_limit_kbps: int = 400_000
@@ -111,7 +112,7 @@ class Server:
             if now.mono_ms < lit_ms:
                 states.append(r.CameraBeat(camera.id, r.CameraState.CONNECTING))
             elif camera.id in self.dark:
-                states.append(r.CameraBeat(camera.id, r.CameraState.UNREACHABLE))
+                states.append(r.CameraBeat(camera.id, self.dark_state))
             else:
                 states.append(r.CameraBeat(camera.id, r.CameraState.RECORDING, WALL_MS + lit_ms, now.wall_ms))
         return r.Beat(

@@ -60,7 +60,7 @@ def test_gaps_sizes_and_counts() -> None:
     assert texts.camera_gap_text(CameraGap(camera=camera, first_after_ms=5)) == "last frame unknown"
     assert texts.camera_gap_text(CameraGap(camera=camera, last_before_ms=1000, first_after_ms=2250)) == "1.25 s"
     assert [texts.size_text(size) for size in (820, 12_400, 3_600_000)] == ["820 MB", "12.4 GB", "3.6 TB"]
-    assert [texts.rate_text(rate) for rate in (800, 2000)] == ["800 kbit/s", "2.0 Mbit/s"]
+    assert [texts.rate_text(rate) for rate in (800, 2000, 400_000)] == ["800 kbit/s", "2.0 Mbit/s", "400 Mbit/s"]
     assert [texts.counted(number, "entry", "entries") for number in (1, 2)] == ["1 entry", "2 entries"]
     assert sorted(["REC-10", "rec-2", "REC-1"], key=texts.natural_key) == ["REC-1", "rec-2", "REC-10"]
 
@@ -247,7 +247,7 @@ def test_the_situation_of_a_server() -> None:
     assert shown(state(recording(), standby(), selected="F")) == "On standby [good] for 1 server of the group Terminal A."
     assert "no failover group" in shown(state(site.server("F", None, role=Role.FAILOVER), selected="F"))
     assert shown(state(recording(), reserved(), selected="F")) == "Reserved [accent] It is taking over from R."
-    assert shown(state(broken(), acting(), log=(entry(Phase.READY),))) == "Broken [accent] F records 24 cameras of it since Today 14:02:11."
+    assert shown(state(broken(), acting(), log=(entry(Phase.READY),))) == "Broken [accent] F records 24 cameras of it since today 14:02:11."
     assert "not in the failover log" in shown(state(recording(assignment=Broken(epoch=Epoch(1), failover=FailoverId("x")))))
 
 

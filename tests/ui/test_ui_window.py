@@ -12,7 +12,17 @@ from PySide6.QtGui import QAccessible, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QMenu, QMessageBox, QTableView, QTreeView
 
-from sysmanager.api import EditRecorder, Fault, HoldFailover, PreviewFailback, PreviewFailover, Refused, StartFailback, StartFailover
+from sysmanager.api import (
+    CoordinatorState,
+    EditRecorder,
+    Fault,
+    HoldFailover,
+    PreviewFailback,
+    PreviewFailover,
+    Refused,
+    StartFailback,
+    StartFailover,
+)
 from sysmanager.domain.ids import FailoverId
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.ui.state.conditions import Action
@@ -372,6 +382,52 @@ async def test_the_demo_panel_breaks_and_mends(open_site: OpenSite) -> None:
     panel.refresh()
     panel._all.click()
     assert not any(server.faults for server in controls.servers())
+
+
+async def test_the_demo_panel_keeps_the_focus_when_its_buttons_go(open_site: OpenSite) -> None:
+    opened = await open_site(site.harbour(), demo=True)
+    panel = opened.window.practice
+    assert panel is not None
+    select(opened, "TA-REC-04")
+    panel._switches[Fault.POWER].click()
+    panel._switches[Fault.ONE_DISK].click()
+    assert [words for _, words in panel._broken] == ["TA-REC-04: switched off, one disk broken"]
+    for button in (panel._mend, panel._all):
+        button.setFocus()
+        button.click()
+        await turn()
+        assert not button.isEnabled()
+        assert opened.window.focusWidget() is panel._choice
+        panel._switches[Fault.POWER].click()
+
+
+async def test_the_failover_log_fills_its_width(open_site: OpenSite) -> None:
+    harbour = site.harbour()
+    for entries, scrolls in ((harbour.failovers[:2], False), (harbour.failovers, True)):
+        opened = await open_site(msgspec.structs.replace(harbour, failovers=entries))
+        view = opened.window.log.view
+        assert view.verticalScrollBar().isVisible() is scrolls
+        assert view.horizontalHeader().length() == view.viewport().width()
+
+
+async def test_the_cameras_of_a_replaced_server_are_where_its_log_entry_says(open_site: OpenSite) -> None:
+    opened = await open_site(site.harbour())
+    select(opened, "TA-REC-05")
+    assert opened.window.cameras_tab._note.text() == "TA-FO-01 has 24 of these 24 cameras until a failback; this server waits."
+
+
+async def test_findings_without_a_reconcile_hold_nothing(open_site: OpenSite) -> None:
+    snapshot = site.reconciling()
+    opened = await open_site(snapshot)
+    assert opened.window.banners._findings.label.text().startswith("Automatic failover is held until this is confirmed. What the servers")
+    quiet = msgspec.structs.replace(snapshot.system, state=CoordinatorState.WATCHING)
+    opened = await open_site(msgspec.structs.replace(snapshot, system=quiet))
+    text = opened.window.banners._findings.label.text()
+    assert text.startswith("What the servers say differs from system data.")
+    assert "held" not in text
+    waiting = msgspec.structs.replace(quiet, findings=(), waiting_for=(site.rid("TA-REC-05"),))
+    opened = await open_site(msgspec.structs.replace(snapshot, system=waiting))
+    assert opened.window.banners._findings.label.text() == "Not heard yet, and reconciled when they are: TA-REC-05."
 
 
 async def test_without_levers_there_is_no_demo_panel(open_site: OpenSite) -> None:

@@ -72,6 +72,27 @@ def replaced(connected: bool) -> Callable[[], Site]:
     return build
 
 
+def replaced_with(**changes: object) -> Callable[[], Site]:
+    def build() -> Site:
+        site = small_site()
+        site.fail_over("A")
+        site.run(3_000)
+        for name, value in changes.items():
+            setattr(site.server("A"), name, value)
+        site.run(6_000)
+        return site
+
+    return build
+
+
+def opening() -> Site:
+    site = small_site(cameras=2)
+    site.server("A").first_frame_ms = 60_000
+    site.server("A").since_ms = site.mono_ms
+    site.run(1_000)
+    return site
+
+
 def unreconciled() -> Site:
     site = small_site()
     site.server("A").epoch = 90
@@ -123,6 +144,9 @@ CONDITIONS = [
     (silent(12_000), "bad", "not connected"),
     (replaced(True), "bad", "connected again"),
     (replaced(False), "bad", "broken, not connected"),
+    (replaced_with(disks={"D:": False}), "bad", "all disks lost"),
+    (replaced_with(service=r.ServiceState.FAILED), "bad", "recording service cannot start"),
+    (replaced_with(service=r.ServiceState.STARTING, beats=False), "bad", "connected, recording service not heard"),
     (unreconciled, "warning", "not reconciled"),
     (changed(service=r.ServiceState.FAILED), "bad", "recording service cannot start"),
     (changed(disks={"D:": False}), "bad", "all disks lost"),
@@ -134,6 +158,8 @@ CONDITIONS = [
     (refusing, "warning", "refuses an order"),
     (changed(dark={min(DARK)}), "warning", "1 of 2 cameras dark"),
     (changed(dark=DARK), "bad", "2 of 2 cameras dark"),
+    (opening, "warning", "opening 2 of 2 cameras"),
+    (changed(dark={min(DARK)}, dark_state=r.CameraState.BUSY), "warning", "1 of 2 cameras busy"),
     (switched_off, "warning", "failover is off"),
     (no_documents, "warning", "settings not cached yet"),
     (no_standby, "warning", "no failover server free"),
@@ -221,6 +247,12 @@ def test_a_broken_server_shows_for_how_long_it_has_been_stable() -> None:
     site.server("A").disks = {"D:": False}
     site.run(1_000)
     assert row(site, "A").stable_ms == 0
+    site.server("A").disks = {"D:": True}
+    site.run(2_000)
+    assert row(site, "A").stable_ms > 0
+    site.server("A").service = r.ServiceState.FAILED
+    site.run(1_000)
+    assert row(site, "A").stable_ms == 0
 
 
 def test_a_server_that_was_never_heard_shows_system_data() -> None:
@@ -286,6 +318,15 @@ def test_alarms_say_what_to_do_and_since_when() -> None:
     assert alarms(site) == {}
     site.ask(c.HoldFailover(recorder=rid("A")))
     assert alarms(site)["hold A"] == "Automatic failover of A is held by a person; release it when that is over."
+
+
+def test_a_recording_service_that_is_not_running_is_not_said_to_refuse_orders() -> None:
+    site = small_site()
+    site.server("A").mode = r.Mode.STANDBY
+    site.server("A").refusal = r.Refusal(reason=r.RefusalReason.SERVICE_DOWN, sentence="The recording service is not running.")
+    site.run(1_000)
+    assert rid("A") in site.core.seen.refused_orders
+    assert alarms(site) == {}
 
 
 def test_two_servers_with_one_id_raise_an_alarm() -> None:

@@ -120,8 +120,10 @@ def _shorter(row: RecorderRow, note: str) -> tuple[str, ...]:
         forms = ("reserved",)
     elif condition == "no failover server free":
         forms = ("no standby free", "no standby")
-    elif condition.endswith("cameras dark"):
+    elif condition.endswith(("cameras dark", "cameras busy")):
         forms = (condition.replace("cameras ", ""),)
+    elif condition.startswith("opening "):
+        forms = ("opening cameras", "opening")
     return tuple(form for form in forms if form and len(form) < len(note))
 
 

@@ -11,7 +11,7 @@ from sysmanager.domain.failover import Failover
 from sysmanager.domain.recorder import Acting, Broken, Recording, Reserved, Standby
 from sysmanager.ui.state.log import capitalised, name_of, state_text
 from sysmanager.ui.state.model import Tone, UiState
-from sysmanager.ui.state.texts import counted, when_text
+from sysmanager.ui.state.texts import counted, when_inside
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +108,7 @@ def _broken(failover: Failover | None, state: UiState, now_wall_ms: int, zone: t
     heading = "Broken"
     if failover is None or failover.server is None:
         return Situation(heading=heading, tone=Tone.BAD, text="its entry is not in the failover log any more.")
-    since = when_text(failover.timeline.committed_ms or failover.started_ms, now_wall_ms, zone)
+    since = when_inside(failover.timeline.committed_ms or failover.started_ms, now_wall_ms, zone)
     text = f"{name_of(failover.server, state)} records {counted(len(failover.moved), 'camera')} of it since {since}."
     left = [f"{counted(len(failover.not_moved), 'camera')} did not move."] if failover.not_moved else []
     return Situation(heading=heading, tone=Tone.ACCENT, text=text, detail=" ".join((*left, *failover.to_do)))

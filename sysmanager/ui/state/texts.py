@@ -60,6 +60,12 @@ def when_text(wall_ms: int, now_wall_ms: int, zone: tzinfo | None = None) -> str
     return f"{day} {clock}" if moment.year == now.year else f"{day} {moment.year} {clock}"
 
 
+def when_inside(wall_ms: int, now_wall_ms: int, zone: tzinfo | None = None) -> str:
+    """The same in the middle of a sentence: ``today 14:02:11``."""
+    text = when_text(wall_ms, now_wall_ms, zone)
+    return text[:1].lower() + text[1:]
+
+
 def exact_text(wall_ms: int, zone: tzinfo | None = None) -> str:
     """``2026-11-22 14:02:11.384``, for comparing frames."""
     return f"{_moment(wall_ms, zone):%Y-%m-%d %H:%M:%S}.{wall_ms % 1000:03}" if wall_ms else NOTHING
@@ -99,7 +105,10 @@ def size_text(size_mb: int) -> str:
 
 
 def rate_text(rate_kbps: int) -> str:
-    return f"{rate_kbps / 1000:.1f} Mbit/s" if rate_kbps >= 1000 else f"{rate_kbps} kbit/s"
+    """``800 kbit/s``, ``2.5 Mbit/s``, ``400 Mbit/s``."""
+    if rate_kbps < 1000:
+        return f"{rate_kbps} kbit/s"
+    return f"{rate_kbps / 1000:.1f} Mbit/s" if rate_kbps < 100_000 else f"{rate_kbps / 1000:.0f} Mbit/s"
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QStackedLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from sysmanager.api import Alarm
 from sysmanager.ui.models.table import Column, LineTableModel
@@ -10,7 +10,7 @@ from sysmanager.ui.state.look import HEALTH_TONES
 from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.texts import when_text
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import column, muted, table
+from sysmanager.ui.views.parts import table
 
 
 class AlarmList(QWidget):
@@ -23,14 +23,13 @@ class AlarmList(QWidget):
             Column(title="Alarm", text=lambda alarm: alarm.sentence, tone=lambda alarm: HEALTH_TONES[alarm.health], dot=True),
         )
         self._model = LineTableModel(columns, key=lambda alarm: alarm.key, parent=self)
-        self.view = table(context, self._model, "Alarms", stretch=1)
+        none = "No alarms. What needs a person is listed here until it is over."
+        self.view = table(context, self._model, "Alarms", stretch=1, empty=none)
         self.view.setColumnWidth(0, 150)
-        self._none = column(muted("No alarms."), margins=(16, 12, 16, 12))
-        self._stack = QStackedLayout(self)
-        self._stack.addWidget(self.view)
-        self._stack.addWidget(self._none)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.view)
 
     def render_state(self, state: UiState) -> None:
         alarms = state.system.alarms if state.system is not None else ()
         self._model.show(tuple(sorted(alarms, key=lambda alarm: (-alarm.since_wall_ms, alarm.key))))
-        self._stack.setCurrentWidget(self.view if alarms else self._none)

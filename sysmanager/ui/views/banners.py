@@ -5,9 +5,11 @@ from __future__ import annotations
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from sysmanager.api import CoordinatorState
 from sysmanager.ui.icons import LEVEL_GLYPHS, Glyph
 from sysmanager.ui.state.conditions import Action
 from sysmanager.ui.state.events import NoticeDismissed
+from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import Link, Notice, Tone, UiState
 from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
@@ -37,6 +39,21 @@ class Bar(QWidget):
         painter.fillRect(self.rect(), ground)
         painter.fillRect(0, 0, 3, self.height(), edge)
         painter.end()
+
+
+def _finding_lines(state: UiState) -> list[str]:
+    """What differs from system data, what that holds up, and who was not heard yet (SPEC 7)."""
+    system = state.system
+    if system is None:
+        return []
+    differs = "What the servers say differs from system data. Look at each difference, then confirm." if system.findings else ""
+    held = "Automatic failover is held until this is confirmed." if system.state is CoordinatorState.RECONCILE else ""
+    lines = [" ".join(part for part in (held, differs) if part)] if held or differs else []
+    lines += [f"•  {finding.sentence}" for finding in system.findings]
+    if system.waiting_for:
+        names = ", ".join(name_of(recorder, state) for recorder in system.waiting_for)
+        lines.append(f"Not heard yet, and reconciled when they are: {names}.")
+    return lines
 
 
 class Banners(QWidget):
@@ -81,11 +98,7 @@ class Banners(QWidget):
         self._findings.setVisible(shown)
         if not shown:
             return
-        lines = ["Automatic failover is held: what the servers say differs from system data. Look at each difference, then confirm."]
-        lines += [f"•  {finding.sentence}" for finding in findings]
-        if waiting:
-            lines.append("Not heard yet: " + ", ".join(waiting) + ".")
-        self._findings.label.setText("\n".join(lines))
+        self._findings.label.setText("\n".join(_finding_lines(state)))
 
     def _bar(self, notice: Notice) -> Bar:
         bar = Bar(self._context, notice.tone, notice.sentence)

@@ -21,7 +21,7 @@ from sysmanager.ui.models.table import LineTableModel
 from sysmanager.ui.state.conditions import Action
 from sysmanager.ui.state.log import is_running, name_of, state_text, state_tone
 from sysmanager.ui.state.model import Tone, UiState
-from sysmanager.ui.state.texts import counted, duration_text, gap_text, trigger_text, when_text
+from sysmanager.ui.state.texts import counted, duration_text, gap_text, trigger_text, when_inside
 from sysmanager.ui.theme import scaled
 from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.banners import Bar
@@ -142,7 +142,7 @@ class DetailsDialog(QDialog):
             f"Entry {failover.number}",
             f"trigger: {trigger_text(failover.trigger).lower()}",
             f"started by {failover.actor.name}",
-            f"started {when_text(failover.started_ms, now, zone)}",
+            f"started {when_inside(failover.started_ms, now, zone)}",
         ]
         if failover.steps and not failover.phase.before_commit:
             facts.append(f"took {duration_text(failover.steps[-1].done_wall_ms - failover.started_ms)}")
@@ -153,7 +153,7 @@ class DetailsDialog(QDialog):
         if failover.documents is not None:
             facts.append(f"settings of revision {failover.documents.revision}")
         if failover.failback is not None:
-            facts.append(f"failback by {failover.failback.actor.name} {when_text(failover.failback.started_ms, now, zone)}")
+            facts.append(f"failback by {failover.failback.actor.name} {when_inside(failover.failback.started_ms, now, zone)}")
         return "  ·  ".join(facts)
 
     def _show_reason(self, failover: Failover) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from sysmanager.api import RecorderRow
+from sysmanager.domain.recorder import Broken
 from sysmanager.ui.models.columns import CAMERA_COLUMNS, DISK_COLUMNS, DiskLine
 from sysmanager.ui.models.table import LineTableModel
+from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.texts import counted, size_text
 from sysmanager.ui.views.context import Context
@@ -31,8 +34,18 @@ class CamerasTab(QWidget):
         if row is None:
             return
         self._model.show(row.cameras)
-        recording = f"{row.cameras_recording} of {counted(len(row.cameras), 'camera')} recording."
-        self._note.setText(recording if row.cameras else "This server has no cameras of its own now.")
+        self._note.setText(_recorded(row, state))
+
+
+def _recorded(row: RecorderRow, state: UiState) -> str:
+    """How many of the cameras are recorded, and by whom while another server has them."""
+    cameras = counted(len(row.cameras), "camera")
+    if not row.cameras:
+        return "This server has no cameras of its own now."
+    entry = state.failovers.get(row.assignment.failover) if isinstance(row.assignment, Broken) else None
+    if entry is None or entry.server is None:
+        return f"{row.cameras_recording} of {cameras} recording."
+    return f"{name_of(entry.server, state)} has {len(entry.moved)} of these {cameras} until a failback; this server waits."
 
 
 class StorageTab(QWidget):

@@ -51,6 +51,7 @@ class FailoverLog(QWidget):
         header = self.view.horizontalHeader()
         header.setSectionResizeMode(LOG_STATE_COLUMN, QHeaderView.ResizeMode.Fixed)
         header.sectionResized.connect(self._column_resized)
+        self.view.verticalScrollBar().rangeChanged.connect(self.fit_columns)
         self.view.activated.connect(lambda _: self.opened.emit())
         self.view.selectionModel().selectionChanged.connect(self._selected)
         self.filter = QLineEdit()
@@ -123,8 +124,7 @@ class FailoverLog(QWidget):
     def _left_for_state(self) -> int:
         header = self.view.horizontalHeader()
         others = sum(header.sectionSize(place) for place in range(header.count()) if place != LOG_STATE_COLUMN)
-        bar = self.view.verticalScrollBar().sizeHint().width()
-        return self.width() - bar - others
+        return self.view.viewport().width() - others
 
     def _stretch_state(self) -> None:
         self.view.setColumnWidth(LOG_STATE_COLUMN, max(STATE_LEAST_PX, self._left_for_state()))

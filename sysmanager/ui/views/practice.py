@@ -26,6 +26,21 @@ _LABELS: dict[Fault, str] = {
 }
 
 
+_STATES: dict[Fault, str] = {
+    Fault.CONNECTION: "network cable pulled",
+    Fault.POWER: "switched off",
+    Fault.ALL_DISKS: "all disks broken",
+    Fault.ONE_DISK: "one disk broken",
+    Fault.SERVICE: "recording service broken",
+    Fault.REFUSE: "refuses settings",
+    Fault.VANISH: "vanishes when asked",
+}
+
+
+def _state_words(faults: frozenset[Fault]) -> str:
+    return ", ".join(words for fault, words in _STATES.items() if fault in faults)
+
+
 class PracticePanel(QScrollArea):
     """One server with a switch for each fault, follows the tree; below it all that are broken now."""
 
@@ -131,7 +146,7 @@ class PracticePanel(QScrollArea):
         self._mend.setEnabled(bool(faults))
 
     def _show_broken(self) -> None:
-        broken = tuple((server.id, f"{server.name}: {', '.join(sorted(server.faults))}") for server in self._servers if server.faults)
+        broken = tuple((server.id, f"{server.name}: {_state_words(server.faults)}") for server in self._servers if server.faults)
         self._all.setEnabled(bool(broken))
         if broken == self._broken and self._list.count():
             return
@@ -165,10 +180,13 @@ class PracticePanel(QScrollArea):
 
     def _mend_server(self, recorder: RecorderId | None) -> None:
         if recorder is not None:
+            # The button that was pressed goes, or is disabled: without this the focus would leave the panel.
+            self._choice.setFocus()
             self._controls.mend(recorder)
             self.refresh()
 
     def _mend_all(self) -> None:
+        self._choice.setFocus()
         for server in self._servers:
             if server.faults:
                 self._controls.mend(server.id)
