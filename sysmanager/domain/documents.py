@@ -55,6 +55,7 @@ class CameraSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """One camera in the settings document; the fields of `Camera`, and how to reach it.
 
     url: stream address without credentials. user, password: empty where the camera asks for none.
+    retention_days: how long its footage is kept; as the recorder says if None.
     """
 
     id: CameraId
@@ -68,6 +69,7 @@ class CameraSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     vca: bool = False
     bitrate_kbps: int = 2000
     mode: RecordingMode = RecordingMode.CONTINUOUS
+    retention_days: int | None = None
 
     def camera(self) -> Camera:
         return Camera(

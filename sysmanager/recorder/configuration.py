@@ -33,6 +33,8 @@ class RecorderConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     bus: the file of bus credentials. site_key: the file of the key that secrets in documents are sealed with.
     settings: a settings document to begin with, which may hold plain passwords; taken in at the first start, not needed afterwards.
     segment_seconds: length of a piece of footage. practice: nothing real is recorded.
+    minimum_free_mb: what stays free on each material disk; the oldest footage goes for it. quota_mb: what footage may take of each; 0: all.
+    minimum_hours: no younger footage is ever deleted.
     """
 
     id: str
@@ -48,6 +50,9 @@ class RecorderConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     vca_channels: int = 0
     plugins: tuple[str, ...] = ()
     segment_seconds: int = 60
+    minimum_free_mb: int = 1024
+    quota_mb: int = 0
+    minimum_hours: int = 24
     practice: bool = False
 
     @property
@@ -95,6 +100,9 @@ _EXPECTED = {
     "vca_channels": "a whole number from 0 to 4096",
     "plugins": "a list of at most 100 names",
     "segment_seconds": "a whole number from 5 to 3600",
+    "minimum_free_mb": "a whole number from 64 to 1000000000",
+    "quota_mb": "0 for none, or a whole number from 1 to 1000000000",
+    "minimum_hours": "a whole number from 0 to 87600",
     "practice": "true or false",
 }
 _FIELD = re.compile(r"`\$\.?([A-Za-z_]+)?")
@@ -162,6 +170,12 @@ def _is_sound(field: str, value: Any) -> bool:
             return len(value) <= 100 and all(0 < len(name) <= 200 for name in value)
         case "segment_seconds":
             return bool(5 <= value <= 3600)
+        case "minimum_free_mb":
+            return bool(64 <= value <= 1_000_000_000)
+        case "quota_mb":
+            return bool(0 <= value <= 1_000_000_000)
+        case "minimum_hours":
+            return bool(0 <= value <= 87_600)
         case _:
             return True
 

@@ -73,6 +73,8 @@ def settings_problem(settings: SettingsDocument) -> str:
         seen.add(camera.id)
         if camera.sessions < 1:
             return f"{where}.sessions' must be at least 1"
+        if camera.retention_days is not None and camera.retention_days < 1:
+            return f"{where}.retention_days' must be at least 1, or left out"
         if camera.bitrate_kbps < 1:
             return f"{where}.bitrate_kbps' must be at least 1"
         try:

@@ -42,9 +42,11 @@ from sysmanager.recorder.configuration import RecorderConfiguration
 from sysmanager.recorder.disks import DiskSet, DiskState
 from sysmanager.recorder.documents import RecorderDocuments
 from sysmanager.recorder.footage import read_footage
+from sysmanager.recorder.janitor import Janitor
 from sysmanager.recorder.machine.state import held_documents
 from sysmanager.recorder.material import SegmentSettings
 from sysmanager.recorder.pulse import Phase, Pulse
+from sysmanager.recorder.retention import HOUR_MS, RetentionRules
 from sysmanager.recorder.state_file import StateFile
 
 log = structlog.get_logger(__name__)
@@ -88,6 +90,15 @@ class RecordingService:
             chance=random.Random(),
             segments=SegmentSettings(segment_ms=configuration.segment_seconds * 1000),
         )
+        self._janitor = Janitor(
+            tuple(configuration.disk_paths.values()),
+            configuration.data_folder,
+            RetentionRules(
+                minimum_ms=configuration.minimum_hours * HOUR_MS,
+                minimum_free_bytes=configuration.minimum_free_mb << 20,
+                quota_bytes=configuration.quota_mb << 20,
+            ),
+        )
         self._key: SiteKey | None = None
         self._closed: tuple[CameraId, ...] = ()
         self._state: m.MachineState | None = None
@@ -116,6 +127,7 @@ class RecordingService:
         self._disks.start()
         try:
             await asyncio.to_thread(self._disks.wait_tested, DISKS_TEST_S)
+            self._janitor.start()
             self._put(m.DisksChanged(disks=disk_beats(self._disks.states(), self._labels)))
             if self._given_bus is not None:
                 await self._attach(self._given_bus)
@@ -141,6 +153,7 @@ class RecordingService:
             self._put(m.ServiceStopped(sentence="It was told to end."))
         await asyncio.to_thread(self._capture.stop)
         await asyncio.to_thread(self._disks.stop)
+        await asyncio.to_thread(self._janitor.stop)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -224,6 +237,8 @@ class RecordingService:
             self._closed = ()
             self._capture.start((), plan.epoch)
             return
+        days: dict[str, int] = {camera.id: camera.retention_days or settings.retention_days for camera in settings.cameras}
+        self._spawn(asyncio.to_thread(self._janitor.keep_days, days))
         opened = open_plan(plan, settings, self._key)
         self._closed = opened.closed
         self._capture.start(opened.cameras, plan.epoch)
