@@ -36,11 +36,12 @@ class IndexLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredFrame(msgspec.Struct, frozen=True, gc=False):
-    """A frame read back from a segment. `at_us`: microseconds since the epoch; `data`: one access unit, Annex B."""
+    """A frame read back: shown at `at_us`, decoded at `dts_us`, microseconds since the epoch. `data`: one access unit, Annex B."""
 
     at_us: int
     key: bool
     data: bytes
+    dts_us: int
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +87,8 @@ def read_frames(path: Path) -> Iterator[StoredFrame]:
             for packet in container.demux(container.streams.video[0]):
                 if packet.size and packet.pts is not None:
                     at_us = name.start_ms * 1000 + packet.pts * 1_000_000 // CLOCK_HZ
-                    yield StoredFrame(at_us, packet.is_keyframe, bytes(packet))
+                    early_us = (packet.pts - packet.dts) * 1_000_000 // CLOCK_HZ if packet.dts is not None else 0
+                    yield StoredFrame(at_us, packet.is_keyframe, bytes(packet), at_us - early_us)
     except (av.FFmpegError, OSError):
         return  # cut in the middle, or gone: what came before counts
 

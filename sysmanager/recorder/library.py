@@ -1,0 +1,111 @@
+"""What footage lies on material disks, for people: stretches of time, and whether every piece is what its index says (SPEC 16)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from sysmanager.recorder.evidence import EvidenceLock
+from sysmanager.recorder.footage import cameras_on
+from sysmanager.recorder.index import Segment, index_name, read_index, read_segment, segments
+
+JOINED_MS: Final = 2_000
+"""Footage with a smaller hole is one stretch: a camera with a frame a second has no more."""
+
+
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """Footage of one camera by one recorder under one epoch without a hole; wall-clock milliseconds of its first and last frame.
+
+    frames: as its pieces count them, double where they overlap. locked: some of it is locked as evidence.
+    """
+
+    camera: str
+    recorder: str
+    epoch: int
+    first_frame_ms: int
+    last_frame_ms: int
+    segments: int
+    frames: int
+    bytes: int
+    locked: bool = False
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece as it was read. problem: one sentence, empty if it is sound. indexed: its index has a line for it."""
+
+    path: Path
+    camera: str
+    frames: int
+    indexed: bool
+    problem: str = ""
+
+
+def pieces(disks: Sequence[Path], cameras: Sequence[str], from_ms: int, until_ms: int) -> Iterator[Segment]:
+    """All pieces with a frame in the span, camera by camera in the order of time. No cameras: all that have footage there."""
+    for camera in cameras or cameras_on(tuple(disks)):
+        yield from (each for each in segments(disks, camera) if each.first_frame_ms <= until_ms and from_ms <= each.last_frame_ms)
+
+
+def stretches(found: Iterable[Segment], locks: Sequence[EvidenceLock] = ()) -> list[Stretch]:
+    """Pieces put together, by camera and time."""
+    made: list[Stretch] = []
+    open_ones: dict[tuple[str, str, int], int] = {}
+    for piece in found:
+        key = (piece.name.camera, piece.name.recorder, piece.name.epoch)
+        size = _size(piece.path)
+        locked = any(lock.covers(piece.name.camera, piece.first_frame_ms, piece.last_frame_ms) for lock in locks)
+        at = open_ones.get(key)
+        if at is not None and piece.first_frame_ms - made[at].last_frame_ms <= JOINED_MS:
+            earlier = made[at]
+            made[at] = msgspec.structs.replace(
+                earlier,
+                last_frame_ms=max(earlier.last_frame_ms, piece.last_frame_ms),
+                segments=earlier.segments + 1,
+                frames=earlier.frames + piece.frames,
+                bytes=earlier.bytes + size,
+                locked=earlier.locked or locked,
+            )
+            continue
+        open_ones[key] = len(made)
+        made.append(
+            Stretch(
+                camera=piece.name.camera,
+                recorder=piece.name.recorder,
+                epoch=piece.name.epoch,
+                first_frame_ms=piece.first_frame_ms,
+                last_frame_ms=piece.last_frame_ms,
+                segments=1,
+                frames=piece.frames,
+                bytes=size,
+                locked=locked,
+            )
+        )
+    return made
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def verify(piece: Segment) -> Verified:
+    """Read one piece from end to end and compare it with its line in the index. Blocks."""
+    line = read_index(piece.path.parent / index_name(piece.name.recorder)).get(piece.path.name)
+    read = read_segment(piece.path)
+    problem = ""
+    if read is None:
+        problem = "No frame of it can be read."
+    elif line is not None and _size(piece.path) != line.size_bytes:
+        problem = f"It has {_size(piece.path)} bytes, and its index says {line.size_bytes}."
+    elif line is not None and read.frames != line.frames:
+        problem = f"{read.frames} frames can be read, and its index says {line.frames}."
+    elif line is not None and (abs(read.first_frame_ms - line.first_frame_ms) > 1 or abs(read.last_frame_ms - line.last_frame_ms) > 1):
+        problem = "Its first or last frame has another time than its index says."
+    return Verified(
+        path=piece.path, camera=piece.name.camera, frames=read.frames if read is not None else 0, indexed=line is not None, problem=problem
+    )

@@ -1,0 +1,49 @@
+"""Pieces of footage with numbered frames, as a recorder leaves them on its disks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from sysmanager.recorder.index import IndexLine, index_name
+from sysmanager.recorder.segments import SegmentName, TsMuxer
+from sysmanager.simulation.cameras.clip import Clip
+from tests.helpers.footage import H264, marked_frames
+
+
+def put_piece(
+    disk: Path,
+    clip: Clip,
+    count: int,
+    *,
+    first: int = 0,
+    recorder: str = "REC-1",
+    epoch: int = 1,
+    camera: str = "cam-001",
+    shift_us: int = 0,
+    marked_as: str | None = None,
+    indexed: bool = True,
+) -> Path:
+    """A complete piece with the frames `first` to `first + count`. shift_us: how far off the recorder's clock is.
+
+    marked_as: the camera in the frames' marks, so that the bytes differ from those of another recording.
+    """
+    as_sent = marked_frames(clip, count, first=first, camera=marked_as or camera)
+    frames = [replace(frame, pts_us=frame.pts_us + shift_us, dts_us=frame.dts_us + shift_us) for frame in as_sent]
+    name = SegmentName(camera=camera, recorder=recorder, epoch=epoch, start_ms=frames[0].pts_us // 1000)
+    muxer = TsMuxer(H264, name.start_ms)
+    path = disk / name.relative
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join([*(muxer.add(frame) for frame in frames), muxer.close()]))
+    if indexed:
+        line = IndexLine(
+            file=path.name,
+            size_bytes=path.stat().st_size,
+            frames=count,
+            first_frame_ms=frames[0].pts_us // 1000,
+            last_frame_ms=frames[-1].pts_us // 1000,
+        )
+        with (path.parent / index_name(recorder)).open("ab") as file:
+            file.write(line.encode())
+    return path
