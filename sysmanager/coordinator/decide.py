@@ -245,6 +245,9 @@ def due_recorder_ms(view: View, seen: Seen, row: Recorder, now: Instant) -> int 
 
 def due_failover_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> int | None:
     """When to review the entry without news, by the monotonic clock."""
+    if view.reconcile is not None and not view.reconcile.confirmed:
+        # No entry moves before that; its confirmation looks at all of them.
+        return None
     began_ms = seen.step_began_ms.get(entry.id, now.mono_ms)
     match entry.phase:
         case Phase.RESERVED:

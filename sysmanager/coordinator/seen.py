@@ -82,7 +82,8 @@ class Listening:
 class Heard:
     """What was heard of one recorder since the coordinator's start.
 
-    ever: whether anything was. disks_lost: stamp and generation since when it reports no writable disk, or None.
+    ever: whether anything was. steady: the service speaks, and what follows from what it says is worked out.
+    disks_lost: stamp and generation since when it reports no writable disk, or None.
     well_ms: since when (monotonic) it reports frames. connected_since_ms: since when it has been heard without a pause.
     beat_wall_ms: the coordinator's wall clock when the last beat came. clock_off_wall_ms, rival_since_wall_ms: since when its clock is off
     by more than `CLOCK_OFF_MS`, or a second instance announces itself; 0 if not.
@@ -104,6 +105,7 @@ class Heard:
         "rival_ms",
         "rival_since_wall_ms",
         "stamp_ms",
+        "steady",
         "watchdog",
         "watchdog_ms",
         "well_ms",
@@ -113,6 +115,7 @@ class Heard:
         self.stamp_ms = stamp_ms
         self.generation = generation
         self.ever = False
+        self.steady = False
         self.heard_ms = 0
         self.heard_wall_ms = 0
         self.instance: InstanceId | None = None
@@ -260,6 +263,9 @@ class Seen:
         A beat of a second instance of the same id is not heard while the first is alive (SPEC 2).
         """
         heard = self.of(message.recorder)
+        if heard.steady and self._nothing_new(heard, message, now):
+            return False
+        heard.steady = False
         if heard.instance is not None and heard.instance != message.instance and now.mono_ms - heard.heard_ms < RIVAL_MS:
             if heard.rival is None or now.mono_ms - heard.rival_ms >= RIVAL_MS:
                 heard.rival_since_wall_ms = now.wall_ms
@@ -288,7 +294,32 @@ class Seen:
                 heard.clock_off_wall_ms = now.wall_ms
         if news:
             self.refusal_may_change(message.recorder)
-        return self._conditions(heard, now) or news or was_silent
+        changed = self._conditions(heard, now)
+        heard.steady = heard.service_heard() and (heard.watchdog is None or heard.watchdog.service is ServiceState.RUNNING)
+        return changed or news or was_silent
+
+    def _nothing_new(self, heard: Heard, message: FromRecorder, now: Instant) -> bool:
+        """The short way for what there is most of, ten thousand times a second: a beat or a Watchdog's word that repeats the last one."""
+        listening, mono_ms, wall_ms = self.listening, now.mono_ms, now.wall_ms
+        if (
+            message.instance != heard.instance
+            or mono_ms - heard.beat_ms >= FRESH_MS
+            or heard.generation != listening.generation
+            or listening.proven_ms - heard.stamp_ms >= 2 * BEAT_INTERVAL_MS
+        ):
+            return False
+        if isinstance(message, WatchdogBeat):
+            if message.service is not ServiceState.RUNNING or heard.watchdog is None:
+                return False
+            heard.watchdog, heard.watchdog_ms = message, mono_ms
+        else:
+            assert heard.beat is not None, "steady is only whose service speaks"
+            if heard.clock_off_wall_ms or abs(message.wall_ms - wall_ms) > CLOCK_OFF_MS or differs(heard.beat, message):
+                return False
+            heard.beat, heard.beat_ms, heard.beat_wall_ms = message, mono_ms, wall_ms
+        heard.heard_ms, heard.heard_wall_ms = mono_ms, wall_ms
+        heard.stamp_ms = listening.stamp_ms(now)
+        return True
 
     def _conditions(self, heard: Heard, now: Instant) -> bool:
         """Keep the moments since when disks are lost and all is well; True if one began or ended."""

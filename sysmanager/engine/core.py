@@ -108,21 +108,13 @@ class Core:
 
     def take(self, taken: i.Input, now: Instant, token: Hashable = None) -> None:
         """Hear an input now; what it leads to is decided by the next `decide`."""
+        if isinstance(taken, i.Heard):
+            if absorb(self.state, self.seen, taken, now):
+                self._news(taken, now)
+            return
         was_deaf = self.seen.listening.deaf(now)
-        news = absorb(self.state, self.seen, taken, now)
+        absorb(self.state, self.seen, taken, now)
         match taken:
-            case i.Heard(message=message):
-                if not news:
-                    return
-                recorder = message.recorder
-                if recorder not in self.state.recorders:
-                    self.groups_changed = True
-                    return
-                self._touch_recorder(recorder)
-                self._push(taken, now)
-                for failover in neighbours(self.state, recorder):
-                    self._push(i.ReviewFailover(failover=failover), now)
-                return
             case i.CanaryReturned():
                 for recorder in self.state.recorders if was_deaf else sorted(self._proving):
                     self._push(i.Review(recorder=recorder), now)
@@ -153,6 +145,17 @@ class Core:
             case _:
                 pass
         self._push(taken, now, token)
+
+    def _news(self, heard: i.Heard, now: Instant) -> None:
+        """A heartbeat says something that a decision could rest on."""
+        recorder = heard.message.recorder
+        if recorder not in self.state.recorders:
+            self.groups_changed = True
+            return
+        self._touch_recorder(recorder)
+        self._push(heard, now)
+        for failover in neighbours(self.state, recorder):
+            self._push(i.ReviewFailover(failover=failover), now)
 
     def give_up_waiting(self) -> tuple[Hashable, ...]:
         """Forget the inputs that wait; whom a reply was promised for them."""

@@ -13,15 +13,16 @@ from sysmanager.simulation.surroundings import Pace, Surroundings
 
 
 class Session:
-    """One camera: its state, and its frames under the present epoch in wall-clock milliseconds, 0 for none."""
+    """One camera: its state, its frames under the present epoch in wall-clock milliseconds, 0 for none, and its span of footage."""
 
-    __slots__ = ("camera", "first_ms", "last_ms", "state")
+    __slots__ = ("camera", "first_ms", "last_ms", "span", "state")
 
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
         self.state = CameraState.CONNECTING
         self.first_ms = 0
         self.last_ms = 0
+        self.span: list[int] = []
 
 
 class Capture:
@@ -90,11 +91,14 @@ class Capture:
     def beats(self, now_ms: int) -> tuple[CameraBeat, ...]:
         """The cameras as a heartbeat shows them now, by the recorder's wall clock."""
         recording = CameraState.RECORDING
+        found = []
         for session in self._sessions.values():
             if session.state is recording:
                 session.last_ms = now_ms
-                self._material.extend(session.camera.id, self.epoch, now_ms)
-        return tuple(CameraBeat(one.camera.id, one.state, one.first_ms, one.last_ms) for one in self._sessions.values())
+                if now_ms > session.span[1]:
+                    session.span[1] = now_ms
+            found.append(CameraBeat(session.camera.id, session.state, session.first_ms, session.last_ms))
+        return tuple(found)
 
     def recorded(self) -> frozenset[CameraId]:
         """Cameras that give frames which are written at this moment."""
@@ -125,7 +129,7 @@ class Capture:
         session.first_ms = session.last_ms = 0
         if session.state is CameraState.RECORDING:
             session.first_ms = session.last_ms = now_ms
-            self._material.begin(session.camera.id, self.epoch, now_ms)
+            session.span = self._material.begin(session.camera.id, self.epoch, now_ms)
 
     def _obstacle(self, camera: Camera) -> CameraState | None:
         if camera.id in self._around.cameras.dark:
@@ -143,7 +147,7 @@ class Capture:
 
     def _extend(self, session: Session, wall_ms: int) -> None:
         session.last_ms = max(session.last_ms, wall_ms)
-        self._material.extend(session.camera.id, self.epoch, wall_ms)
+        session.span[1] = max(session.span[1], wall_ms)
 
     def _drop(self, camera: CameraId) -> None:
         session = self._sessions.pop(camera)

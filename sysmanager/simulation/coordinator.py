@@ -169,10 +169,12 @@ class SimulatedCoordinator:
         if core is None:
             return
         if not self.paused:
-            core.take(i.Heard(message=message), self.now())
-            known = core.seen.recorders.get(message.recorder)
+            now = self.now()
+            core.take(i.Heard(message=message), now)
+            recorder = message.recorder
+            known = core.seen.recorders.get(recorder)
             if known is None or known.instance == message.instance:  # a second instance of one id is not heard (SPEC 2)
-                self.world.heard(message.recorder)
+                self.world.hearing.heard_ms[recorder] = now.mono_ms
             if not core.idle:
                 self._pump()
         elif not self.drop_inbox:

@@ -14,7 +14,7 @@ from sysmanager.protocol.practice import Fault
 from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Beat, DiskBeat, Mode
 from sysmanager.simulation.coordinator import APPEND_MS, KillPoint
 from sysmanager.simulation.recorder import SimulatedRecorder
-from sysmanager.simulation.site import hashed
+from sysmanager.simulation.site import SitePlan, hashed
 from sysmanager.simulation.world import World
 
 
@@ -395,9 +395,9 @@ _AMOUNTS: dict[Wrong, tuple[int, int]] = {
 }
 
 
-def drawn_deeds(chance: random.Random, world: World, *, count: int, end_ms: int) -> tuple[Deed, ...]:
+def drawn_deeds(chance: random.Random, plan: SitePlan, *, count: int, end_ms: int) -> tuple[Deed, ...]:
     """So many faults of the site within this time, as one seed draws them: many in bursts, and most in one group, which is hit hard."""
-    hit = chance.choice(world.plan.groups).id
+    hit = chance.choice(plan.groups).id
     deeds: list[Deed] = []
     at_ms = 0
     for number in range(count):
@@ -406,7 +406,7 @@ def drawn_deeds(chance: random.Random, world: World, *, count: int, end_ms: int)
         at_ms = min(end_ms, at_ms + chance.randint(0, chance.choice((1_000, 15_000)))) if burst else chance.randint(0, end_ms)
         target = ""
         if what not in _SITE:
-            near = [server for server in world.plan.servers if chance.random() < 0.2 or server.group == hit]
+            near = [server for server in plan.servers if chance.random() < 0.2 or server.group == hit]
             spares = [server for server in near if server.settings is None]
             target = chance.choice(spares if what in _ON_SPARES and chance.random() < 0.7 else near).id
         lasts_ms = chance.choice((chance.randint(200, 5_000), chance.randint(5_000, 60_000), chance.randint(20_000, 240_000)))

@@ -16,13 +16,11 @@ class Material:
     def __init__(self) -> None:
         self._spans: dict[tuple[CameraId, Epoch], list[list[int]]] = {}
 
-    def begin(self, camera: CameraId, epoch: Epoch, wall_ms: int) -> None:
-        self._spans.setdefault((camera, epoch), []).append([wall_ms, wall_ms])
-
-    def extend(self, camera: CameraId, epoch: Epoch, wall_ms: int) -> None:
-        """The newest span of the camera goes on to this moment."""
-        span = self._spans[camera, epoch][-1]
-        span[1] = max(span[1], wall_ms)
+    def begin(self, camera: CameraId, epoch: Epoch, wall_ms: int) -> list[int]:
+        """A new span of the camera: its first and last millisecond. Whoever records it moves the second on, and only on."""
+        span = [wall_ms, wall_ms]
+        self._spans.setdefault((camera, epoch), []).append(span)
+        return span
 
     def spans(self, epoch: Epoch, cameras: Iterable[CameraId]) -> tuple[FootageSpan, ...]:
         """What a recorder answers to `ReportFootage`. No `cameras`: all."""

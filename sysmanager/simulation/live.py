@@ -207,7 +207,10 @@ class _LiveServer:
     def between(self, span_ms: tuple[int, int]) -> int:
         return self._chance.randint(*span_ms)
 
-    def say(self, recorder: RecorderId, message: FromRecorder) -> None:
+    def quiet(self, recorder: RecorderId) -> bool:
+        return False
+
+    def say(self, recorder: RecorderId, message: FromRecorder, *, quiet: bool = False) -> None:
         subject = subjects.watchdog(recorder) if isinstance(message, WatchdogBeat) else subjects.beat(recorder)
         self._spawn(self._endpoint.publish(subject, wire.encode(message)))
 

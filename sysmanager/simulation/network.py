@@ -50,6 +50,10 @@ class Network:
         self._chance = chance
         self.cut = False
 
+    def open(self, link: Link) -> bool:
+        """Whether everything arrives in its time, in both directions."""
+        return not (self.cut or link.up_cut or link.down_cut or link.loss or link.double or link.slow_ms)
+
     def up(self, link: Link, deliver: Callable[..., object], *args: Any) -> None:
         """From the recorder to the coordinator."""
         if not (self.cut or link.up_cut):

@@ -30,7 +30,13 @@ from sysmanager.simulation.surroundings import Pace, Surroundings
 
 BEAT_MS = 1000
 BEACON_STEP_MS = 2000
-"""The machine is told of the beacon so often: it needs to know only that the coordinator is there, not each of them."""
+"""A recorder listens for the beacon so often: it needs to know only that the coordinator is there, not each of them."""
+
+QUIET_AFTER_MS = 10_000
+QUIET_BEAT_MS = 1_800
+QUIET_WATCHDOG_EVERY = 8
+"""When nothing has moved on a server for so long, and its surroundings say that nothing is lost on its way, it says that nothing is new
+in fewer words: so often, which is less than two heartbeats and counts as no silence; its Watchdog once in so many of them."""
 
 FAILED_STARTS = 3
 FAILED_MS = 30_000
@@ -81,7 +87,10 @@ class SimulatedRecorder:
         self._sequence = 0
         self._ticket = 0
         self._waiting: dict[int, Callable[[OrderAnswer], None]] = {}
-        self._beacon_ms = -BEACON_STEP_MS
+        self._beacon: tuple[m.BeaconHeard, Instant, int] | None = None
+        self._beacon_ms = 0
+        self._moved_ms = 0
+        self._due: tuple[m.MachineState, int | None] = (self.state, None)
         self._tick_ms: int | None = None
         self._doubtful = False
 
@@ -198,12 +207,13 @@ class SimulatedRecorder:
         self.capture.stop()
         self._waiting.clear()
         self._tick_ms = None
+        self._beacon = None
         self.crash_in = None
         self.state = m.MachineState(identity=self.identity, persisted=self.persisted)
 
     def _service_ended(self) -> None:
         self._failed_starts = 0
-        self._unstarted_ms = self._now().mono_ms
+        self._unstarted_ms = self._moved_ms = self._now().mono_ms
         self.service = ServiceState.STARTING
         self._say_watchdog()
         self._around.after(self._around.between(self.pace.start_ms), self._start, self._life)
@@ -222,6 +232,7 @@ class SimulatedRecorder:
         self.service = ServiceState.RUNNING
         self.persisted = m.next_boot(self.persisted)
         self.state = m.MachineState(identity=self.identity, persisted=self.persisted, refuse_by_hand=Fault.REFUSE in self.faults)
+        self._beacon_ms = self._now().mono_ms
         self._say_watchdog()
         self._input(m.DisksChanged(disks=self._disk_beats()))
         doubtful, self._doubtful = self._doubtful, False
@@ -246,26 +257,40 @@ class SimulatedRecorder:
     def _second(self, life: int) -> None:
         if life != self._power_life or not self.powered:
             return
-        self._around.after(BEAT_MS, self._second, life)
         now = self._now()
-        if self.service is not ServiceState.RUNNING or self._sequence % self.pace.watchdog_every == 0:
+        quiet = now.mono_ms - self._moved_ms >= QUIET_AFTER_MS and self.service is ServiceState.RUNNING and self._around.quiet(self.id)
+        self._around.after(QUIET_BEAT_MS if quiet else BEAT_MS, self._second, life)
+        every = QUIET_WATCHDOG_EVERY if quiet else self.pace.watchdog_every
+        if self.service is not ServiceState.RUNNING or self._sequence % every == 0:
             self._say_watchdog()
         if self.state.situation is not m.Situation.DOWN:
-            self._say_beat(now)
-            self._plan_tick(now.mono_ms, BEAT_MS)
+            self._say_beat(now, quiet=quiet)
+            self._plan_tick(now.mono_ms)
 
-    def _say_beat(self, now: Instant) -> None:
+    def _say_beat(self, now: Instant, *, quiet: bool = False) -> None:
         self._sequence += 1
         seen = m.Observations(sequence=self._sequence, version=self.version, cameras=self.capture.beats(now.wall_ms))
-        self._around.say(self.id, m.beat(self.state, seen, now))
+        self._around.say(self.id, m.beat(self.state, seen, now), quiet=quiet)
 
-    def _plan_tick(self, now_ms: int, within_ms: int) -> None:
+    def _plan_tick(self, now_ms: int) -> None:
         """The deadline of the machine, if it is near; the next second looks again."""
-        due_ms = m.deadline_ms(self.state)
-        if due_ms is None or due_ms > now_ms + within_ms or (self._tick_ms is not None and self._tick_ms <= due_ms):
+        due_ms = self._deadline_ms()
+        if due_ms is None or due_ms > now_ms + QUIET_BEAT_MS:
+            return
+        if self._beacon is not None:
+            self._tell_beacon()
+            due_ms = self._deadline_ms()
+            if due_ms is None or due_ms > now_ms + QUIET_BEAT_MS:
+                return
+        if self._tick_ms is not None and self._tick_ms <= due_ms:
             return
         self._tick_ms = due_ms
         self._around.after(max(0, due_ms - now_ms), self._tick, self._life)
+
+    def _deadline_ms(self) -> int | None:
+        if self._due[0] is not self.state:
+            self._due = (self.state, m.deadline_ms(self.state))
+        return self._due[1]
 
     def _tick(self, life: int) -> None:
         if life == self._life:
@@ -278,10 +303,24 @@ class SimulatedRecorder:
     # ------------------------------------------------------------ what it hears
 
     def hear_beacon(self, beacon: Beacon) -> None:
-        now_ms = self._now().mono_ms
-        if self.up and now_ms - self._beacon_ms >= BEACON_STEP_MS:
-            self._beacon_ms = now_ms
-            self._input(m.BeaconHeard(beacon=beacon))
+        """One that says only that the coordinator is still there is told to the machine before the next thing that moves it."""
+        if not self.up:
+            return
+        now, heard = self._now(), m.BeaconHeard(beacon=beacon)
+        before_ms, self._beacon_ms = self._beacon_ms, now.mono_ms
+        if now.mono_ms - before_ms > m.ASK_LIMIT_MS or self.state.silence_said:
+            self._input(heard)
+        else:
+            self._beacon = (heard, now, before_ms)
+
+    def _tell_beacon(self) -> None:
+        """The last beacon, with the moment at which it was heard. Each of those before it would have moved `beacon_ms` only."""
+        assert self._beacon is not None, "one was kept back"
+        (heard, at, before_ms), self._beacon = self._beacon, None
+        self.state = msgspec.structs.replace(self.state, beacon_ms=before_ms)
+        self._around.watch(self.id, heard, self.state)
+        self.state, effects = m.step(self.state, heard, at)
+        assert not effects, "a beacon in its time moves nothing"
 
     def take_order(self, order: Order, answered: Callable[[OrderAnswer], None]) -> bool:
         """Begin to carry out an order, or look into the footage. False if no service is there to hear it."""
@@ -303,6 +342,9 @@ class SimulatedRecorder:
 
     def _input(self, taken: m.Input) -> None:
         life, now = self._life, self._now()
+        self._moved_ms = now.mono_ms
+        if self._beacon is not None:
+            self._tell_beacon()
         self._around.watch(self.id, taken, self.state)
         self.state, effects = m.step(self.state, taken, now)
         for effect in effects:
@@ -316,7 +358,7 @@ class SimulatedRecorder:
             self._around.watch(self.id, effect, self.state)
             self._carry_out(effect)
         if life == self._life:
-            self._plan_tick(now.mono_ms, BEAT_MS)
+            self._plan_tick(now.mono_ms)
 
     def _carry_out(self, effect: m.Effect) -> None:
         match effect:

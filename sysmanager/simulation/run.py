@@ -17,7 +17,7 @@ from sysmanager.simulation.checkers import NAMES
 from sysmanager.simulation.counting import COORDINATOR_ROWS, MACHINE_ROWS
 from sysmanager.simulation.people import People
 from sysmanager.simulation.rest import what_hangs
-from sysmanager.simulation.site import drawn_site
+from sysmanager.simulation.site import SitePlan, drawn_site
 from sysmanager.simulation.story import Story
 from sysmanager.simulation.surroundings import Pace
 from sysmanager.simulation.world import World
@@ -36,6 +36,16 @@ REST_MS = 6_000
 LOOK_MS = 1_000
 FAILBACK_ROUNDS = 8
 TAIL_LINES = 60
+
+
+class Drawn(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a seed decides before it runs. length_ms: so long things break; then the world heals."""
+
+    site: SitePlan
+    pace: Pace
+    wishes_every_ms: int
+    deeds: tuple[faults.Deed, ...]
+    length_ms: int
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,23 +86,31 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return not self.failures
 
 
+def draw(seed: int, *, short: bool = False) -> Drawn:
+    """What one seed draws. short: a smaller site for a shorter time, for the test suite."""
+    chance = random.Random(f"plan {seed}")
+    site = drawn_site(chance, short=short)
+    pace = _pace(chance)
+    wishes_every_ms = chance.choice((8_000, 20_000, 60_000))
+    length_ms = SHORT_MS if short else LONG_MS
+    deeds = faults.drawn_deeds(chance, site, count=chance.randint(4, 12 if short else 24), end_ms=length_ms * 9 // 10)
+    return Drawn(site=site, pace=pace, wishes_every_ms=wishes_every_ms, deeds=deeds, length_ms=length_ms)
+
+
 def run_seed(seed: int, *, short: bool = False, story: bool = False) -> Outcome:
     """Simulate one seed. The same seed gives the same journal, on every machine."""
-    chance = random.Random(f"plan {seed}")
+    drawn = draw(seed, short=short)
     lines = Story() if story else None
-    world = World(drawn_site(chance, short=short), seed, story=lines, pace=_pace(chance))
-    people = People(world, random.Random(f"people {seed}"), every_ms=chance.choice((8_000, 20_000, 60_000)))
-    deeds: tuple[faults.Deed, ...] = ()
+    world = World(drawn.site, seed, story=lines, pace=drawn.pace)
+    people = People(world, random.Random(f"people {seed}"), every_ms=drawn.wishes_every_ms)
     failure = None
     try:
         world.begin()
         world.run(START_MS)
         world.entered_facts = len(world.coordinator.journal)
-        length_ms = SHORT_MS if short else LONG_MS
-        deeds = faults.drawn_deeds(chance, world, count=chance.randint(4, 12 if short else 24), end_ms=length_ms * 9 // 10)
-        faults.enter(world, deeds)
+        faults.enter(world, drawn.deeds)
         people.begin()
-        world.run(length_ms)
+        world.run(drawn.length_ms)
         heal(world, people)
     except Broken as broken:
         failure = Failure(seed=seed, rule=broken.rule, sentence=broken.sentence, at_ms=world.agenda.now_ms)
@@ -103,7 +121,7 @@ def run_seed(seed: int, *, short: bool = False, story: bool = False) -> Outcome:
         seed=seed,
         virtual_ms=world.agenda.now_ms,
         facts=len(world.coordinator.journal),
-        faults=len(deeds),
+        faults=len(drawn.deeds),
         digest=hashlib.sha256(b"\n".join(world.coordinator.journal)).hexdigest(),
         counts=counts,
         failure=failure,

@@ -94,10 +94,10 @@ def plain_site(groups: tuple[tuple[int, int], ...], timeout_s: int = 10, cameras
 
 
 def drawn_site(chance: random.Random, *, short: bool) -> SitePlan:
-    """As one seed draws it: 2 or 3 groups, 3 failover servers, 12 recorders or a few more; fewer for a short run."""
+    """As one seed draws it: 2 or 3 groups, mostly 3 failover servers, and in the median 12 recorders; fewer for a short run."""
     letters = "AB" if chance.random() < 0.6 else "ABC"
-    recorders = chance.randint(5, 9) if short else chance.randint(12, 15)
-    spares = len(letters) if short and chance.random() < 0.4 else 3
+    recorders = chance.randint(5, 9) if short else chance.choice((7, 10, 12, 12, 12, 13, 15))
+    spares = len(letters) if short and chance.random() < 0.4 else chance.choice((3, 3, 3, 4))
     servers: list[ServerPlan] = []
     for number in range(1, recorders + 1):
         letter = letters[number % len(letters)]

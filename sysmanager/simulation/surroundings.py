@@ -54,8 +54,12 @@ class Surroundings(Protocol):
         """A random duration in this span."""
         ...
 
-    def say(self, recorder: RecorderId, message: FromRecorder) -> None:
-        """Send a heartbeat."""
+    def quiet(self, recorder: RecorderId) -> bool:
+        """Whether heartbeats that say nothing new may be left out: nothing is lost or late on the way, and nobody watches each of them."""
+        ...
+
+    def say(self, recorder: RecorderId, message: FromRecorder, *, quiet: bool = False) -> None:
+        """Send a heartbeat. quiet: it comes in its turn and says nothing new, while `quiet` holds."""
         ...
 
     def ask(self, recorder: RecorderId, ask: Ask, answered: Callable[[Standing | None], None]) -> None:

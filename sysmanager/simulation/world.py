@@ -137,7 +137,7 @@ class World:
     # ------------------------------------------------------------ surroundings of recorders
 
     def now(self, recorder: RecorderId) -> Instant:
-        return self.instant(self.wall_steps.get(recorder, 0))
+        return self.instant(self.wall_steps.get(recorder, 0) if self.wall_steps else 0)
 
     def after(self, delay_ms: int, act: Callable[..., object], *args: Any) -> None:
         self.agenda.after(delay_ms, act, *args)
@@ -145,7 +145,15 @@ class World:
     def between(self, span_ms: tuple[int, int]) -> int:
         return self.chance.randint(*span_ms)
 
-    def say(self, recorder: RecorderId, message: FromRecorder) -> None:
+    def quiet(self, recorder: RecorderId) -> bool:
+        return self.network.open(self.links[recorder])
+
+    def say(self, recorder: RecorderId, message: FromRecorder, *, quiet: bool = False) -> None:
+        link = self.links[recorder]
+        if quiet and link.last_ms <= self.agenda.now_ms and self.network.open(link):
+            # Nothing else is on this way: it need not go through the agenda, which most of them would fill.
+            self.coordinator.heard(message)
+            return
         self.network.up_in_order(self.links[recorder], self.coordinator.heard, message)
 
     def ask(self, recorder: RecorderId, ask: Ask, answered: Callable[[Standing | None], None]) -> None:
@@ -218,9 +226,6 @@ class World:
     def coordinator_listens(self) -> None:
         if self.coordinator.listening:
             self.hearing.hears_again(self.agenda.now_ms)
-
-    def heard(self, recorder: RecorderId) -> None:
-        self.hearing.heard_ms[recorder] = self.agenda.now_ms
 
     def decided(self, batch: Batch) -> None:
         for record in batch.records:

@@ -6,6 +6,7 @@ import pytest
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.commands import SendOrder
+from sysmanager.coordinator.decide import due_failover_ms
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import Epoch
@@ -131,6 +132,8 @@ def test_an_open_failover_does_not_move_and_does_not_hammer_its_server_before_th
     site.run(5_000)
     assert site.entry.phase is Phase.FETCHED
     assert site.server("F").orders == []
+    due = due_failover_ms(site.state, site.core.seen, site.entry, site.now)
+    assert due is None, "looking at it every millisecond would keep the coordinator busy until somebody confirms"
     confirm(site)
     site.run(2_000)
     assert site.entry.phase is Phase.READY

@@ -39,6 +39,7 @@ from sysmanager.recorder.machine.inputs import (
 )
 from sysmanager.recorder.machine.living import deadline_ms
 from sysmanager.recorder.machine.state import (
+    ASK_LIMIT_MS,
     Identity,
     MachineState,
     Persisted,
@@ -50,6 +51,7 @@ from sysmanager.recorder.machine.state import (
 from sysmanager.recorder.machine.table import ILLEGAL, ROWS, IllegalInput, step
 
 __all__ = [
+    "ASK_LIMIT_MS",
     "ILLEGAL",
     "ROWS",
     "Answer",

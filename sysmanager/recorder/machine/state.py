@@ -33,7 +33,13 @@ class Situation(StrEnum):
     @property
     def mode(self) -> Mode:
         """ValueError for DOWN: a service that is down sends no heartbeat."""
-        return Mode(self.value)
+        found = _MODES.get(self)
+        if found is None:
+            raise ValueError(f"a service that is {self.value} shows no mode")
+        return found
+
+
+_MODES: dict[Situation, Mode] = {situation: Mode(situation.value) for situation in Situation if situation is not Situation.DOWN}
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,87 @@
+"""What is heard: the short way for heartbeats that repeat the last one leaves everything as the long way does."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sysmanager.coordinator.seen import Heard, Seen
+from sysmanager.domain.ids import CameraId, Epoch, InstanceId, RecorderId
+from sysmanager.domain.instant import Instant
+from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, DiskBeat, FromRecorder, Mode, ServiceState, WatchdogBeat
+
+A = RecorderId("A")
+WALL_MS = 1_000_000
+
+
+def beat(instance: str, mode: Mode, camera: CameraState, writable: bool, wall_ms: int) -> Beat:
+    return Beat(
+        recorder=A,
+        instance=InstanceId(instance),
+        boot=1,
+        sequence=1,
+        wall_ms=wall_ms,
+        version="1.0.0",
+        mode=mode,
+        epoch=Epoch(1),
+        home=A,
+        documents=None,
+        disks=(DiskBeat("D:", writable, 1, 2),),
+        cameras=(CameraBeat(CameraId("A-c1"), camera, 1, wall_ms),),
+    )
+
+
+def watchdog(instance: str, service: ServiceState, wall_ms: int) -> WatchdogBeat:
+    return WatchdogBeat(recorder=A, instance=InstanceId(instance), wall_ms=wall_ms, service=service)
+
+
+# Mostly the same again, so that the short way is taken often and left at every kind of news.
+INSTANCES = st.sampled_from(("one", "one", "one", "one", "two"))
+OFFSETS = st.sampled_from((0, 0, 0, 0, 3_000))
+BEATS = st.tuples(
+    INSTANCES,
+    st.sampled_from((Mode.RECORDING, Mode.RECORDING, Mode.RECORDING, Mode.STANDBY)),
+    st.sampled_from((CameraState.RECORDING, CameraState.RECORDING, CameraState.RECORDING, CameraState.UNREACHABLE)),
+    st.sampled_from((True, True, True, False)),
+    OFFSETS,
+)
+WORDS = st.tuples(
+    INSTANCES, st.sampled_from((ServiceState.RUNNING, ServiceState.RUNNING, ServiceState.FAILED, ServiceState.STARTING)), OFFSETS
+)
+PAUSES_MS = st.sampled_from((1_000, 1_000, 1_000, 200, 2_500, 4_000))
+STEPS = st.lists(st.tuples(PAUSES_MS, st.sampled_from((True, True, True, False)), st.one_of(BEATS, BEATS, WORDS)), max_size=40)
+
+
+def known(heard: Heard) -> dict[str, object]:
+    return {name: getattr(heard, name) for name in Heard.__slots__ if name != "steady"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS)
+def test_the_short_way_leaves_what_the_long_way_leaves(steps: list[tuple[int, bool, tuple[object, ...]]]) -> None:
+    start = Instant(mono_ms=0, wall_ms=WALL_MS)
+    short, long = Seen(start), Seen(start)
+    mono_ms = 0
+    for pause_ms, canary, said in steps:
+        mono_ms += pause_ms
+        now = Instant(mono_ms=mono_ms, wall_ms=WALL_MS + mono_ms)
+        *words, offset_ms = said
+        make = beat if len(words) == 4 else watchdog
+        message: FromRecorder = make(*words, now.wall_ms + offset_ms)  # type: ignore[arg-type, operator]  # as the strategies give them
+        for seen in (short, long):
+            if canary:
+                seen.listening.canary(mono_ms)
+        long.of(A).steady = False
+        assert short.observe(message, now) == long.observe(message, now)
+        assert known(short.of(A)) == known(long.of(A))
+        assert short.refused_orders == long.refused_orders
+
+
+def test_a_beat_that_repeats_the_last_one_takes_the_short_way() -> None:
+    seen = Seen(Instant(mono_ms=0, wall_ms=WALL_MS))
+    for second in range(4):
+        now = Instant(mono_ms=second * 1_000, wall_ms=WALL_MS + second * 1_000)
+        seen.listening.canary(now.mono_ms)
+        news = seen.observe(beat("one", Mode.RECORDING, CameraState.RECORDING, True, now.wall_ms), now)
+        assert news is (second == 0)
+        assert seen.of(A).steady
