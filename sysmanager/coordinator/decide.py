@@ -16,8 +16,9 @@ from sysmanager.coordinator.requests import Decision, decide_request
 from sysmanager.coordinator.seen import UNKNOWN_LIMIT, RefusedOrder, Seen
 from sysmanager.coordinator.standing import goal, satisfied
 from sysmanager.coordinator.state import View
+from sysmanager.coordinator.switching import RELIEF_MS, SWITCH_TABLE
 from sysmanager.coordinator.table import Case, On, find
-from sysmanager.domain.failover import AttemptEnd, Failover, Phase
+from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Trigger
 from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Broken, Recorder, Role
@@ -26,7 +27,7 @@ from sysmanager.protocol.recorders import Beat, Footage, Mode, Order, Record, Re
 
 __all__ = ["TABLE", "Decision", "absorb", "decide", "due_failover_ms", "due_recorder_ms", "follow_ups", "neighbours", "remember"]
 
-TABLE = FAILOVER_TABLE + FAILBACK_TABLE
+TABLE = SWITCH_TABLE + FAILOVER_TABLE + FAILBACK_TABLE
 
 
 def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
@@ -256,6 +257,8 @@ def due_failover_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> in
             undelivered_ms = seen.undelivered_ms.get(entry.id)
             dues = [began_ms + ANSWER_MS, began_ms + DELIVERY_MS] + ([] if undelivered_ms is None else [undelivered_ms + DELIVERY_MS])
             return min((due for due in dues if due > now.mono_ms), default=now.mono_ms + 1)
+        case Phase.SAVED if entry.trigger is Trigger.PLANNED:
+            return now.mono_ms + RELIEF_MS
         case Phase.FAILBACK_STARTED:
             return began_ms + DOCUMENTS_MS
         case Phase.FAILBACK_TAKEN:

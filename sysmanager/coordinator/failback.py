@@ -212,11 +212,12 @@ def dark_cameras(case: Case) -> tuple[CameraId, ...]:
     failback = case.failover.failback
     if failback is None:
         return ()
-    lit = _with_frames(case.seen.of(case.failover.home), failback.epoch)
+    lit = with_frames(case.seen.of(case.failover.home), failback.epoch)
     return tuple(camera for camera in failback.expected if camera not in lit)
 
 
-def _with_frames(heard: Heard, epoch: Epoch) -> set[CameraId]:
+def with_frames(heard: Heard, epoch: Epoch) -> set[CameraId]:
+    """Cameras that the server reports frames of under this epoch."""
     if heard.beat is None or heard.beat.epoch != epoch:
         return set()
     return {camera.camera for camera in heard.beat.cameras if camera.first_frame_ms}

@@ -117,9 +117,9 @@ def recorder_gone(case: Case) -> bool:
 
 
 def recorder_back(case: Case) -> bool:
-    """The trigger no longer holds and the recorder reports frames written (SPEC 6). A manual failover is not cancelled by that."""
+    """The trigger no longer holds and the recorder reports frames written (SPEC 6). What a person began is not cancelled by that."""
     row = case.view.recorders.get(case.failover.recorder)
-    if row is None or case.failover.trigger is Trigger.MANUAL:
+    if row is None or case.failover.trigger in (Trigger.MANUAL, Trigger.PLANNED):
         return False
     well = case.seen.connected(row.id) and case.seen.of(row.id).reports_frames()
     return well and assess(case.view, case.seen, row).trigger is None
@@ -170,7 +170,8 @@ def _current_answer(case: Case) -> OrderAnswered | None:
     return answered if current else None
 
 
-def _obeyed(case: Case) -> bool:
+def obeyed(case: Case) -> bool:
+    """The server confirmed what it was given in the present attempt."""
     answered = _current_answer(case)
     return answered is not None and isinstance(answered.answer, Obeyed) and _applied_right(case, answered.answer)
 
@@ -251,7 +252,9 @@ def _cancel(sentence: str, hold: bool = False) -> _Then:
 def _fail(reason: Reason, note: str) -> _Then:
     def then(case: Case) -> tuple[f.AnyFact, ...]:
         release = case.view.next_epoch if case.failover.server is not None else Epoch(0)
-        return (f.FailoverFailed(failover=case.failover.id, reason=reason, note=note, release_epoch=release),)
+        # A planned switch leaves a healthy recorder behind, which stays protected.
+        hold = case.failover.trigger is not Trigger.PLANNED
+        return (f.FailoverFailed(failover=case.failover.id, reason=reason, note=note, release_epoch=release, hold=hold),)
 
     return then
 
@@ -408,7 +411,7 @@ FAILOVER_TABLE: tuple[Row, ...] = (
         number=30,
         phases=(Phase.FETCHED,),
         on=On.ANSWER,
-        when=_obeyed,
+        when=obeyed,
         then=_settings_saved,
         to=(Phase.SAVED,),
         sentence="the server confirmed with the hashes of what it applied (step 4)",
@@ -462,7 +465,7 @@ FAILOVER_TABLE: tuple[Row, ...] = (
         number=41,
         phases=(Phase.SAVED,),
         on=On.REVIEW,
-        when=always,
+        when=lambda case: case.failover.trigger is not Trigger.PLANNED,
         then=_commit,
         to=(Phase.COMMITTED,),
         sentence="the server has the recorder's tasks and the recorder is broken, in one record (steps 5, 6)",

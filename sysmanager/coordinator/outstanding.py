@@ -7,7 +7,7 @@ from sysmanager.coordinator.gaps import awaits_footage
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.standing import order_for
 from sysmanager.coordinator.state import View, unreconciled
-from sysmanager.domain.failover import Failover, Phase
+from sysmanager.domain.failover import Failover, Phase, Trigger
 from sysmanager.domain.recorder import Recorder
 from sysmanager.protocol.recorders import ReportFootage
 
@@ -19,7 +19,7 @@ _GOES_ON = (
     Phase.FAILBACK_COMMITTED,
     Phase.FAILBACK_PERFORMED,
 )
-"""Phases whose next step needs nothing from outside."""
+"""Phases whose next step needs nothing from outside. A planned switch waits in SAVED for first frames."""
 
 
 def outstanding(view: View, seen: Seen) -> tuple[Command, ...]:
@@ -52,7 +52,7 @@ def for_failover(view: View, seen: Seen, entry: Failover) -> tuple[Command, ...]
         return ()
     if entry.phase is Phase.RESERVED and entry.documents is not None:
         return (CheckCache(failover=entry.id, documents=entry.documents),)
-    if entry.phase in _GOES_ON:
+    if entry.phase in _GOES_ON and not (entry.phase is Phase.SAVED and entry.trigger is Trigger.PLANNED):
         return (Continue(failover=entry.id),)
     if entry.phase is Phase.READY and awaits_footage(entry) and (entry.recorder, entry.previous_epoch) not in seen.footage:
         heard = seen.recorders.get(entry.recorder)

@@ -7,9 +7,11 @@ from typing import assert_never
 from sysmanager.coordinator.detection import group_of
 from sysmanager.coordinator.failback import checks, handed_over_singly
 from sysmanager.coordinator.requests import cached, failover_stops
+from sysmanager.coordinator.requests.switching import switch_stops
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
 from sysmanager.coordinator.state import View, running_in_group, tasks_of
+from sysmanager.coordinator.switching import choice_for
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import CameraId, RecorderId, shown
 from sysmanager.domain.recorder import Recorder, Role
@@ -26,6 +28,11 @@ def answer(view: View, seen: Seen, question: c.Question) -> c.Answer:
             if row is None:
                 return c.Refused(sentence=f"There is no server {shown(recorder)}; see the list of servers.")
             return preview_failover(view, seen, row)
+        case c.PreviewSwitch(recorder=recorder):
+            row = view.recorders.get(recorder)
+            if row is None:
+                return c.Refused(sentence=f"There is no server {shown(recorder)}; see the list of servers.")
+            return preview_switch(view, seen, row)
         case c.PreviewFailback(failover=failover):
             entry = view.failovers.get(failover)
             if entry is None:
@@ -54,6 +61,35 @@ def preview_failover(view: View, seen: Seen, row: Recorder) -> c.Preview:
         moves=choice.moved,
         stays=choice.not_moved,
         to_do=choice.to_do,
+    )
+
+
+def preview_switch(view: View, seen: Seen, row: Recorder) -> c.Preview:
+    """What a planned switch would do now."""
+    stops = switch_stops(view, seen, row)
+    found = [c.Check(level=c.Level.STOP, sentence=sentence) for sentence, _ in stops]
+    choice = choice_for(view, seen, row)
+    singly = tuple(camera.id for camera in row.settings.cameras if camera.sessions == 1 and camera.id in choice.moved)
+    if choice.server is not None and not stops:
+        name = view.recorders[choice.server].name
+        sentence = f"{name} would record {len(choice.moved)} cameras first; then {row.name} would stop."
+        found.append(c.Check(level=c.Level.GOOD, sentence=sentence))
+    if singly:
+        sentence = f"{len(singly)} cameras allow one session only; each is dark for about a second while it changes hands."
+        found.append(c.Check(level=c.Level.WARNING, sentence=sentence))
+    if choice.not_moved:
+        sentence = f"{len(choice.not_moved)} cameras do not move; nobody records them until the failback."
+        found.append(c.Check(level=c.Level.WARNING, sentence=sentence))
+    found += [c.Check(level=c.Level.WARNING, sentence=line) for line in choice.to_do]
+    return c.Preview(
+        allowed=not stops,
+        checks=tuple(found),
+        target=choice.server,
+        verdicts=choice.verdicts,
+        moves=choice.moved,
+        stays=choice.not_moved,
+        to_do=choice.to_do,
+        handed_over_singly=singly,
     )
 
 

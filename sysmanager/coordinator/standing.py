@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from sysmanager.coordinator.failback import handed_over_singly
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, unreconciled
+from sysmanager.coordinator.switching import released_singly
 from sysmanager.domain.failover import Failover, Phase, StayCause
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Standby
@@ -21,10 +22,12 @@ def goal(view: View, row: Recorder) -> Record | StandDown | None:
     """The order that would bring the recorder where system data has it; None while it shall be left as it is."""
     match row.assignment:
         case Recording(epoch=epoch):
-            return Record(key=_PLAIN, epoch=epoch, home=row.id)
+            return Record(key=_PLAIN, epoch=epoch, home=row.id, without=released_singly(view, row.id))
         case Acting(epoch=epoch, for_recorder=home, failover=failover_id):
             without = _not_here(view.failovers[failover_id]) if failover_id in view.failovers else ()
-            return Record(key=_PLAIN, epoch=epoch, home=home, without=without + _handed_over(view, failover_id))
+            return Record(
+                key=_PLAIN, epoch=epoch, home=home, without=without + _handed_over(view, failover_id) + released_singly(view, row.id)
+            )
         case Standby(epoch=epoch):
             return StandDown(key=_PLAIN, epoch=epoch)
         case Reserved(epoch=epoch, failover=failover_id):

@@ -18,6 +18,8 @@ class Trigger(StrEnum):
     DISKS = "material disks lost"
     SERVICE = "recording service"
     MANUAL = "manual"
+    PLANNED = "planned switch"
+    """A healthy recorder is relieved: the failover server records first, then the recorder stops (SPEC 14.3)."""
 
 
 class Severity(StrEnum):
@@ -280,6 +282,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     group: the group that held when it started. server: the failover server that is reserved or acts.
     epoch: under which `server` records; previous_epoch: under which `recorder` did, to find its last frames again.
     documents: fixed in step 2. moved, not_moved: cameras. to_do: what a person must do by hand.
+    expected, dark: planned switch only: cameras whose first frames on `server` are waited for, and those of them that gave none.
     """
 
     id: FailoverId
@@ -307,6 +310,8 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason | None = None
     note: str = ""
     failback: Failback | None = None
+    expected: tuple[CameraId, ...] = ()
+    dark: tuple[CameraId, ...] = ()
 
     @property
     def attempt(self) -> int:

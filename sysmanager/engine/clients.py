@@ -23,15 +23,12 @@ from sysmanager.protocol.clients import (
     Answer,
     Call,
     Changes,
-    PreviewFailback,
-    PreviewFailover,
     Question,
     Refused,
     Reply,
     Request,
     Returned,
     Snapshot,
-    WhoRecords,
 )
 
 log = structlog.get_logger(__name__)
@@ -297,7 +294,7 @@ class ClientService:
             return wire.encode(Refused(sentence=str(error)))
         returned: Returned
         try:
-            if isinstance(call.body, PreviewFailover | PreviewFailback | WhoRecords):
+            if isinstance(call.body, Question):
                 returned = await self._engine.ask(call.actor, call.body)
             else:
                 returned = await self._engine.request(call.actor, call.body)

@@ -6,6 +6,7 @@ from sysmanager.coordinator.detection import Assessment, assess, why_not_automat
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.coordinator.seen import CLOCK_OFF_MS, RIVAL_MS, Heard, Seen
 from sysmanager.coordinator.state import View, open_failover_of
+from sysmanager.domain.failover import Trigger
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Role, Standby
@@ -109,7 +110,12 @@ def _condition(view: View, seen: Seen, row: Recorder, heard: Heard, judged: Asse
     if judged.connection is c.Connection.NOT_SEEN:
         return c.Health.UNKNOWN, "not seen yet"
     if isinstance(row.assignment, Broken):
-        return c.Health.BAD, _broken_condition(heard) if judged.connection is c.Connection.CONNECTED else "broken, not connected"
+        connected = judged.connection is c.Connection.CONNECTED
+        entry = view.failovers.get(row.assignment.failover)
+        if entry is not None and entry.trigger is Trigger.PLANNED:
+            # It was well when it was relieved, and may be switched off on purpose.
+            return c.Health.WARNING, "switched over" if connected else "switched over, not connected"
+        return c.Health.BAD, _broken_condition(heard) if connected else "broken, not connected"
     if judged.connection is c.Connection.LOST:
         return c.Health.BAD, "not connected"
     if judged.connection is c.Connection.SILENT:

@@ -118,7 +118,7 @@ def never_early(step: Step) -> str | None:
         case Trigger.SERVICE:
             if now_ms - since.get("service mended", now_ms) > stale_ms:
                 return f"The service of {recorder.id} is not broken."
-        case Trigger.MANUAL:
+        case Trigger.MANUAL | Trigger.PLANNED:
             pass
     return None
 
@@ -126,7 +126,7 @@ def never_early(step: Step) -> str | None:
 def automatic_only_where_allowed(step: Step) -> str | None:
     """Failover off, a hold and a reconcile stop what starts by itself."""
     opening = getattr(step.fact, "opening", None)
-    if not isinstance(opening, f.Opening) or opening.trigger is Trigger.MANUAL:
+    if not isinstance(opening, f.Opening) or opening.trigger in (Trigger.MANUAL, Trigger.PLANNED):
         return None
     row = step.state.recorders[opening.recorder]
     if not governing(step.state, row).failover_enabled:
@@ -189,6 +189,27 @@ def frames_before_failback(step: Step) -> str | None:
     return None
 
 
+def frames_before_switch(step: Step) -> str | None:
+    """A planned switch takes a camera from a recorder that records only when the server has its first frame, or names it as dark."""
+    fact, entry = step.fact, step.before
+    if not isinstance(fact, f.TasksMoved) or entry is None or entry.trigger is not Trigger.PLANNED or entry.server is None:
+        return None
+    recorder, server = step.world.recorders[entry.recorder], step.world.recorders[entry.server]
+    if server.persisted.epoch != entry.epoch or recorder.persisted.home != entry.home:
+        return None
+    has = {camera for camera, epoch in server.material.totals() if epoch == entry.epoch}
+    lost = (recorder.capture.recorded_for(REPORT_STALE_MS) & set(entry.moved)) - has - set(fact.dark)
+    unheard_ms = step.world.agenda.now_ms - step.world.hearing.heard_ms.get(entry.recorder, 0)
+    if unheard_ms >= 3_000:
+        # Nobody could know that it still recorded: what has saved the settings takes over at once.
+        return None
+    if lost:
+        return f"{entry.id} relieves {recorder.id}, and {server.id} has no frame of {', '.join(sorted(lost))}."
+    if len(fact.dark) * 10 > max(1, len(entry.moved)):
+        return f"{entry.id} relieves {recorder.id} with {len(fact.dark)} dark cameras of {len(entry.moved)}."
+    return None
+
+
 def two_lost_at_most(step: Step) -> str | None:
     """A third server is not tried after two were lost in one failover (SPEC 6)."""
     lost = step.before.lost if step.before is not None else 0
@@ -240,6 +261,7 @@ BEFORE: dict[str, Rule] = {
     "queue in order": queue_in_order,
     "committed to who saved": committed_to_who_saved,
     "first frames before a failback": frames_before_failback,
+    "first frames before a switch": frames_before_switch,
     "two lost at most": two_lost_at_most,
 }
 DECIDED: dict[str, Rule] = {"never early": never_early}

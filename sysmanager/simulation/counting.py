@@ -31,7 +31,7 @@ def rows_of(batch: Batch) -> list[int]:
             case f.FailoverQueued():
                 rows.append(3)
             case f.FailoverCancelled() if record.actor != COORDINATOR:
-                rows.append(14)
+                rows.append(14 if record.fact.hold else 403)
             case f.FailbackStarted():
                 rows.append(100)
             case f.FailbackUndone() if record.actor != COORDINATOR:

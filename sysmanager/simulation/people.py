@@ -56,10 +56,14 @@ class People:
         entries = [state.failovers[entry] for entry in state.open]
         ready = [entry.id for entry in entries if entry.phase is Phase.READY]
         running = [entry.id for entry in entries if entry.phase is not Phase.READY]
-        kind = self._chance.choices(("failover", "failback", "abort", "hold", "release", "edit", "confirm"), (14, 40, 8, 6, 12, 4, 24))[0]
+        kind = self._chance.choices(
+            ("failover", "switch", "failback", "abort", "hold", "release", "edit", "confirm"), (14, 14, 40, 8, 6, 12, 4, 24)
+        )[0]
         match kind:
             case "failover":
                 return c.StartFailover(recorder=one)
+            case "switch":
+                return c.SwitchOver(recorder=one)
             case "failback":
                 return c.StartFailback(failover=self._chance.choice(ready)) if ready else None
             case "abort":

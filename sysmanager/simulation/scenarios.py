@@ -69,6 +69,14 @@ def _start(recorder: str, at_ms: int = 0) -> Wish:
     return Wish(at_ms=at_ms, request=c.StartFailover(recorder=RecorderId(recorder)))
 
 
+def _switch(recorder: str, at_ms: int = 0) -> Wish:
+    return Wish(at_ms=at_ms, request=c.SwitchOver(recorder=RecorderId(recorder)))
+
+
+def _slow(server: str, amount: int, lasts_ms: int = 0) -> Deed:
+    return Deed(at_ms=0, what=Wrong.SLOW_SERVER, target=server, amount=amount, lasts_ms=lasts_ms)
+
+
 READY, RETURNED, CANCELLED = Phase.READY, Phase.RETURNED, Phase.CANCELLED
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -89,6 +97,37 @@ SCENARIOS: tuple[Scenario, ...] = (
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(name="manual", wishes=(_start("A1"),), ends=(End(recorder="A1", phase=READY, server="FA1"),)),
+    Scenario(
+        name="planned switch, and back",
+        wishes=(_switch("A1"), _back(FIRST, 15_000)),
+        until_ms=40_000,
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+    Scenario(
+        name="planned switch undone: the cameras stay dark on the server, whose disks do not take frames",
+        deeds=(Deed(at_ms=120, what=Wrong.ALL_DISKS, target="FA1"),),
+        wishes=(_switch("A1"),),
+        ends=(End(recorder="A1", phase=Phase.FAILED, server=None, attempts=("withdrawn",)),),
+    ),
+    Scenario(
+        name="planned switch: the recorder loses its power in the middle, and is replaced without delay",
+        deeds=(_off("A1", at_ms=250),),
+        wishes=(_switch("A1"),),
+        until_ms=20_000,
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
+        name="planned switch: the server refuses and there is no other; the recorder goes on",
+        deeds=(Deed(at_ms=0, what=Wrong.REFUSE, target="FA1"),),
+        wishes=(_switch("A1", at_ms=1_500),),
+        ends=(End(recorder="A1", phase=Phase.FAILED, server=None, attempts=("refused",)),),
+    ),
+    Scenario(
+        name="planned switch gives way to a failover of the group",
+        deeds=(_off("A2"), _slow("FA1", 7_000)),
+        wishes=(_switch("A1", at_ms=8_500),),
+        ends=(End(recorder="A1", phase=CANCELLED, server=None, attempts=("withdrawn",)), End(recorder="A2", phase=READY, server="FA1")),
+    ),
     Scenario(
         name="refusal, then the next",
         groups=((2, 2),),

@@ -15,6 +15,7 @@ from sysmanager.coordinator.facts import AnyFact
 from sysmanager.coordinator.failback import FAILBACK_TABLE
 from sysmanager.coordinator.failover import FAILOVER_TABLE
 from sysmanager.coordinator.ignored import IGNORED
+from sysmanager.coordinator.switching import SWITCH_TABLE
 from sysmanager.coordinator.table import Row
 from sysmanager.domain.failover import FAILBACK_STEPS, FAILOVER_STEPS, Phase
 from sysmanager.protocol.clients import RIGHT_FOR
@@ -61,6 +62,8 @@ def rendered() -> str:
         steps(FAILBACK_STEPS),
         "### Transitions of a failover",
         transitions(FAILOVER_TABLE),
+        "### Transitions of a planned switch",
+        transitions(SWITCH_TABLE),
         "### Transitions of a failback",
         transitions(FAILBACK_TABLE),
         "### Inputs that mean nothing",

@@ -8,7 +8,13 @@ from sysmanager.simulation.coordinator import KillPoint
 from sysmanager.simulation.scenarios import SCENARIOS, Scenario, ends_of, play, settle
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
-NAMES = ("connection lost", "refusal, then the next", "the acting server breaks when the recorder is back: it goes home", "failback")
+NAMES = (
+    "connection lost",
+    "refusal, then the next",
+    "the acting server breaks when the recorder is back: it goes home",
+    "failback",
+    "planned switch, and back",
+)
 
 
 def undisturbed(scenario: Scenario) -> tuple[int, int]:

@@ -167,6 +167,20 @@ def standing_down_removes_footage(patch: Patch) -> None:
     patch.setattr(Capture, "stop", stop)
 
 
+def planned_switch_does_not_wait_for_frames(patch: Patch) -> None:
+    change_row(patch, 406, when=always)
+
+
+def failed_switch_leaves_the_cameras_released(patch: Patch) -> None:
+    right = standing.released_singly
+
+    def released(view: Any, recorder: Any) -> Any:
+        entries = [entry for entry in view.failovers.values() if entry.recorder == recorder and entry.trigger == "planned switch"]
+        return right(view, recorder) or tuple(camera for entry in entries for camera in entry.moved[:1])
+
+    patch.setattr(standing, "released_singly", released)
+
+
 HELD = Scenario(
     name="held, then lost",
     wishes=(Wish(at_ms=0, request=HoldFailover(recorder="A1")),),  # type: ignore[arg-type]  # an id is text
@@ -186,6 +200,8 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (epochs_are_given_out_twice, "connection lost", {"epochs are fresh", "system data sound"}),
     (tables_change_without_a_fact, "connection lost", {"replay equals live"}),
     (replaced_recorder_is_never_told, "cut off, it records on until it learns that it was replaced", {"comes to rest"}),
+    (planned_switch_does_not_wait_for_frames, "planned switch, and back", {"first frames before a switch"}),
+    (failed_switch_leaves_the_cameras_released, "planned switch gives way to a failover of the group", {"comes to rest"}),
     (failback_does_not_wait_for_frames, "failback", {"first frames before a failback"}),
     (failback_steps_are_swapped, "failback", {"steps by the table", "system data sound"}),
     (dispatch_comes_before_append, "connection lost", {"durable before done", "replay equals live"}),

@@ -26,6 +26,7 @@ SAMPLES: dict[type, c.Request] = {
     c.HoldFailover: c.HoldFailover(recorder=rid("A")),
     c.ReleaseHold: c.ReleaseHold(recorder=rid("A")),
     c.StartFailback: c.StartFailback(failover="F00001"),
+    c.SwitchOver: c.SwitchOver(recorder=rid("A")),
     c.AddRecorder: c.AddRecorder(id=rid("N"), fields=edit("N")),
     c.EditRecorder: c.EditRecorder(recorder=rid("A"), revision=1, fields=edit("A")),
     c.RemoveRecorder: c.RemoveRecorder(recorder=rid("B")),
@@ -76,7 +77,14 @@ def test_a_role_may_ask_exactly_what_its_rights_allow(quiet: Site, role: RoleNam
 
 def test_the_rights_of_the_built_in_roles() -> None:
     by_right = {right: {kind.__name__ for kind, needed in c.RIGHT_FOR.items() if needed is right} for right in Right}
-    assert by_right[Right.FAILOVER] == {"StartFailover", "AbortFailover", "HoldFailover", "ReleaseHold", "StartFailback"}
+    assert by_right[Right.FAILOVER] == {
+        "StartFailover",
+        "AbortFailover",
+        "HoldFailover",
+        "ReleaseHold",
+        "StartFailback",
+        "SwitchOver",
+    }
     assert by_right[Right.MONITOR] == by_right[Right.USERS] == set()
     assert ROLE_RIGHTS[RoleName.OPERATOR] == {Right.MONITOR, Right.FAILOVER}
 

@@ -26,6 +26,7 @@ from sysmanager.engine import core as core_module
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from tests.helpers.coordination import Site, contents, document_set, rid, small_site
+from tests.helpers.switches import SWITCHES
 
 REFUSAL = r.Refusal(reason=r.RefusalReason.CANNOT_SAVE, sentence="the disk is full")
 
@@ -276,6 +277,7 @@ SCENARIOS: dict[int, Callable[[], Site]] = {
     133: row_133,
     140: returned_site,
     141: returned_site,
+    **SWITCHES,
 }
 
 

@@ -36,7 +36,10 @@ def add(chosen: Any) -> None:
     failback = _command(chosen, "failback", "give the tasks back to a recorder", _failback, "sysmanager failback TA-REC-03 --wait")
     failback.add_argument("server", help="id or name of the recorder that was replaced, or id of the log entry")
     failback.add_argument("--preview", action="store_true", help="only say what would happen")
-    for parser in (failover, failback):
+    switch = _command(chosen, "switch", "relieve a healthy recorder, without a gap", _switch, "sysmanager switch TA-REC-03 --wait")
+    switch.add_argument("server", help="id or name of the recorder")
+    switch.add_argument("--preview", action="store_true", help="only say what would happen")
+    for parser in (failover, failback, switch):
         parser.add_argument("--wait", action="store_true", help=f"follow it to its end, at most {FOLLOW_S:g} s; exit status 1 if it fails")
     abort = _command(chosen, "abort", "end a failover or failback before its commit point", _abort, "sysmanager abort F00012")
     abort.add_argument("entry", help="id of the log entry")
@@ -144,6 +147,13 @@ async def _failover(client: api.Client, args: argparse.Namespace) -> int:
     if args.preview:
         return await _preview(client, api.PreviewFailover(recorder=server.id), args)
     return await _ask(client, api.StartFailover(recorder=server.id), args)
+
+
+async def _switch(client: api.Client, args: argparse.Namespace) -> int:
+    server = await _server(client, args.server)
+    if args.preview:
+        return await _preview(client, api.PreviewSwitch(recorder=server.id), args)
+    return await _ask(client, api.SwitchOver(recorder=server.id), args)
 
 
 async def _failback(client: api.Client, args: argparse.Namespace) -> int:

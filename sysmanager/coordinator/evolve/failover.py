@@ -42,9 +42,9 @@ def apply(state: State, record: f.FactRecord, fact: f.FailoverFact) -> None:
             row = _step(state.failovers[fact.failover], wall_ms, 3, fact.duration_ms, Phase.FETCHED)
         case f.SettingsSaved():
             row = _step(state.failovers[fact.failover], wall_ms, 4, fact.duration_ms, Phase.SAVED)
-            row = replace(row, timeline=replace(row.timeline, saved_ms=wall_ms))
+            row = replace(row, expected=fact.expected, timeline=replace(row.timeline, saved_ms=wall_ms))
         case f.TasksMoved():
-            row = _commit(state, state.failovers[fact.failover], wall_ms, fact.duration_ms)
+            row = replace(_commit(state, state.failovers[fact.failover], wall_ms, fact.duration_ms), dark=fact.dark)
         case f.ResultWritten():
             row = _step(state.failovers[fact.failover], wall_ms, 7, fact.duration_ms, Phase.RECORDED)
         case f.ClientsNotified():
@@ -65,9 +65,9 @@ def apply(state: State, record: f.FactRecord, fact: f.FailoverFact) -> None:
         case f.FailoverFailed():
             row = state.failovers[fact.failover]
             if fact.release_epoch:
-                row = _end_attempt(state, row, AttemptEnd.LOST, fact.note, fact.release_epoch)
+                row = _end_attempt(state, row, AttemptEnd.LOST if fact.hold else AttemptEnd.WITHDRAWN, fact.note, fact.release_epoch)
             row = replace(row, phase=Phase.FAILED, reason=fact.reason, note=fact.note, ended_ms=wall_ms)
-            if row.recorder in state.recorders:
+            if fact.hold and row.recorder in state.recorders:
                 state.holds[row.recorder] = Hold(cause=HoldCause.FAILURE, actor=record.actor, since_wall_ms=wall_ms)
         case _:
             assert_never(fact)

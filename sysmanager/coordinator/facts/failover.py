@@ -84,17 +84,22 @@ class DocumentsChecked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class SettingsSaved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="settings-saved"):
-    """Step 4: the server confirmed with the hashes of what it applied, and began to record."""
+    """Step 4: the server confirmed with the hashes of what it applied, and began to record.
+
+    expected: planned switch: cameras that give the recorder frames at this moment, and must give the server some.
+    """
 
     failover: FailoverId
     duration_ms: int
+    expected: tuple[CameraId, ...] = ()
 
 
 class TasksMoved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="tasks-moved"):
-    """Steps 5 and 6, the commit point."""
+    """Steps 5 and 6, the commit point. dark: planned switch: expected cameras that gave the server no frame yet."""
 
     failover: FailoverId
     duration_ms: int
+    dark: tuple[CameraId, ...] = ()
 
 
 class ResultWritten(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="result-written"):
@@ -128,12 +133,13 @@ class FailoverCancelled(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class FailoverFailed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failover-failed"):
-    """Ended with an error before its commit point; automatic failover of the recorder is held."""
+    """Ended with an error before its commit point. hold: automatic failover of the recorder is held; not after a planned switch."""
 
     failover: FailoverId
     reason: Reason
     note: str
     release_epoch: Epoch = Epoch(0)
+    hold: bool = True
 
 
 FailoverFact = (

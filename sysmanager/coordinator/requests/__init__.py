@@ -12,7 +12,7 @@ import msgspec
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.inputs import Asked
-from sysmanager.coordinator.requests import failover, reconcile, system
+from sysmanager.coordinator.requests import failover, reconcile, switching, system
 from sysmanager.coordinator.requests.failover import cached, failover_stops
 from sysmanager.coordinator.requests.handling import Asking, Outcome, Rejected
 from sysmanager.coordinator.seen import Seen
@@ -27,6 +27,7 @@ HANDLERS: dict[type, Callable[[Asking, Any], Outcome]] = {
     c.StartFailover: failover.start_failover,
     c.AbortFailover: failover.abort,
     c.StartFailback: failover.start_failback,
+    c.SwitchOver: switching.switch_over,
     c.HoldFailover: failover.hold,
     c.ReleaseHold: failover.release,
     c.AddRecorder: system.add_recorder,

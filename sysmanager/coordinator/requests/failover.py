@@ -8,6 +8,7 @@ from sysmanager.coordinator.failover import FAILOVER_TABLE, open_entry
 from sysmanager.coordinator.requests.handling import Asking, Outcome, Rejected, entry_row, recorder_row
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, governing, open_failover_of, tasks_of
+from sysmanager.coordinator.switching import SWITCH_TABLE
 from sysmanager.coordinator.table import Case, On, find
 from sysmanager.domain.failover import Reason, Trigger
 from sysmanager.domain.recorder import Broken, Recorder, Role
@@ -73,7 +74,7 @@ def abort(asking: Asking, request: c.AbortFailover) -> Outcome:
     view, seen, asked, now = asking.view, asking.seen, asking.asked, asking.now
     entry = entry_row(view, request.failover)
     case = Case(view=view, seen=seen, failover=entry, now=now, input=asked)
-    row = find(FAILOVER_TABLE + FAILBACK_TABLE, case, On.ABORT)
+    row = find(SWITCH_TABLE + FAILOVER_TABLE + FAILBACK_TABLE, case, On.ABORT)
     if row is None:
         raise Rejected(
             f"{entry.id} is \u201c{entry.log_state}\u201d; only what has not reached its commit point can be aborted.",

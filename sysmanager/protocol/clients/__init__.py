@@ -10,6 +10,7 @@ from sysmanager.protocol.clients.questions import (
     Preview,
     PreviewFailback,
     PreviewFailover,
+    PreviewSwitch,
     Question,
     Returned,
     WhoRecords,
@@ -31,6 +32,7 @@ from sysmanager.protocol.clients.requests import (
     SaveGroup,
     StartFailback,
     StartFailover,
+    SwitchOver,
 )
 from sysmanager.protocol.clients.rows import (
     Alarm,
@@ -76,6 +78,7 @@ __all__ = [
     "Preview",
     "PreviewFailback",
     "PreviewFailover",
+    "PreviewSwitch",
     "Question",
     "RecorderRow",
     "Refused",
@@ -89,6 +92,7 @@ __all__ = [
     "Snapshot",
     "StartFailback",
     "StartFailover",
+    "SwitchOver",
     "SystemRow",
     "UnknownServer",
     "WhoRecords",

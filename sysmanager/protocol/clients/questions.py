@@ -22,6 +22,12 @@ class PreviewFailback(msgspec.Struct, frozen=True, kw_only=True, tag="preview-fa
     failover: FailoverId
 
 
+class PreviewSwitch(msgspec.Struct, frozen=True, kw_only=True, tag="preview-switch", forbid_unknown_fields=True):
+    """What would a planned switch of this recorder do now?"""
+
+    recorder: RecorderId
+
+
 class WhoRecords(msgspec.Struct, frozen=True, kw_only=True, tag="who-records", forbid_unknown_fields=True):
     """Which recorder holds the footage of a camera at a moment (SPEC 17)? `at_wall_ms`: milliseconds since 1970."""
 
@@ -29,7 +35,7 @@ class WhoRecords(msgspec.Struct, frozen=True, kw_only=True, tag="who-records", f
     at_wall_ms: int
 
 
-Question = PreviewFailover | PreviewFailback | WhoRecords
+Question = PreviewFailover | PreviewFailback | PreviewSwitch | WhoRecords
 
 
 class Level(StrEnum):

@@ -42,6 +42,12 @@ class StartFailback(msgspec.Struct, frozen=True, kw_only=True, tag="start-failba
     failover: FailoverId
 
 
+class SwitchOver(msgspec.Struct, frozen=True, kw_only=True, tag="switch-over", forbid_unknown_fields=True):
+    """Relieve a healthy recorder: a failover server records its cameras first, then it stops (planned switch, SPEC 14.3)."""
+
+    recorder: RecorderId
+
+
 class AddRecorder(msgspec.Struct, frozen=True, kw_only=True, tag="add-recorder", forbid_unknown_fields=True):
     """Take a server into system data. `id` is the one under which it announces itself."""
 
@@ -86,6 +92,7 @@ Request = (
     | HoldFailover
     | ReleaseHold
     | StartFailback
+    | SwitchOver
     | AddRecorder
     | EditRecorder
     | RemoveRecorder
@@ -101,6 +108,7 @@ RIGHT_FOR: dict[type, Right] = {
     HoldFailover: Right.FAILOVER,
     ReleaseHold: Right.FAILOVER,
     StartFailback: Right.FAILOVER,
+    SwitchOver: Right.FAILOVER,
     AddRecorder: Right.SETTINGS,
     EditRecorder: Right.SETTINGS,
     RemoveRecorder: Right.SETTINGS,

@@ -16,6 +16,7 @@ _TRIGGERS: dict[Trigger, str] = {
     Trigger.DISKS: "Material disks lost",
     Trigger.SERVICE: "Recording service",
     Trigger.MANUAL: "Manual",
+    Trigger.PLANNED: "Planned switch",
 }
 
 
