@@ -17,8 +17,9 @@ from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.disks import DiskSet
 from sysmanager.recorder.frameclock import SteadyClock
 from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
+from sysmanager.recorder.preroll import PreRoll, RingSettings
 from sysmanager.recorder.reconnect import Problem
-from sysmanager.recorder.session import CameraPlan, CameraSession, SessionSettings
+from sysmanager.recorder.session import CameraPlan, CameraSession, FrameSink, SessionSettings
 
 log = structlog.get_logger()
 
@@ -60,6 +61,15 @@ class CameraStatus(msgspec.Struct, frozen=True, kw_only=True):
     lost_frames: int
 
 
+class HeldStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A camera whose last seconds are kept. reaches_ms: how far back from now; 0 while nothing is kept."""
+
+    camera: CameraId
+    state: CameraState
+    sentence: str
+    reaches_ms: int
+
+
 CaptureEvent = CameraEvent | FrameEvent
 
 
@@ -91,6 +101,7 @@ class Capture:
         self._lock = threading.Lock()
         self._epoch = 0
         self._sessions: dict[CameraId, CameraSession] = {}
+        self._held: dict[CameraId, _Held] = {}
         self._finishing: list[CameraSession] = []
         self._finish_by_s = 0.0
         self._writers: dict[CameraId, CameraWriter] = {}
@@ -105,6 +116,47 @@ class Capture:
         self._stop_finishing()  # their frames are not of the new epoch
         self.set_epoch(epoch)
         self.change(plan)
+        self._begin_watch()
+
+    def hold(self, plan: Sequence[CameraPlan], ring: RingSettings) -> None:
+        """Keep the last seconds of exactly these cameras from now on; no camera that is recorded. `start` writes them first (SPEC 6).
+
+        A camera that is held already, by the same plan and ring, goes on without a break.
+        """
+        av.logging.set_level(None)
+        wanted = {camera.id: camera for camera in plan}
+        with self._lock:
+            ended = [held for camera, held in self._held.items() if wanted.get(camera) != held.session.plan or held.ring != ring]
+            for held in ended:
+                del self._held[held.session.plan.id]
+            begun: list[CameraSession] = []
+            for camera, item in wanted.items():
+                if camera not in self._held and camera not in self._sessions:
+                    preroll = PreRoll(ring)
+                    self._held[camera] = _Held(session=self._session(item, preroll), preroll=preroll, ring=ring)
+                    begun.append(self._held[camera].session)
+        for held in ended:
+            held.session.stop()
+        for session in begun:
+            session.start()
+        self._begin_watch()
+
+    def held(self) -> tuple[HeldStatus, ...]:
+        """All cameras that are held, by id."""
+        now_us = self._clock.now_us()
+        with self._lock:
+            found = sorted(self._held.items())
+        return tuple(
+            HeldStatus(
+                camera=camera,
+                state=held.session.problem.state,
+                sentence=held.session.problem.sentence,
+                reaches_ms=held.preroll.reaches_ms(now_us),
+            )
+            for camera, held in found
+        )
+
+    def _begin_watch(self) -> None:
         if self._watch is None:
             self._watch = threading.Thread(target=self._run, name="capture", daemon=True)
             self._watch.start()
@@ -121,12 +173,25 @@ class Capture:
             for camera in list(self._cards):
                 if camera not in wanted:
                     del self._cards[camera]
+            taken_over: list[tuple[_Held, CameraWriter]] = []
+            dropped: list[CameraSession] = []
             for camera, item in wanted.items():
-                if camera not in self._sessions:
-                    self._cards.setdefault(camera, _Card())
-                    self._sessions[camera] = self._session(item)
-                    begun.append(self._sessions[camera])
-        for session in ended:
+                if camera in self._sessions:
+                    continue
+                card = self._cards.setdefault(camera, _Card())
+                held = self._held.pop(camera, None)
+                if held is not None and held.session.plan == item:
+                    self._sessions[camera] = held.session
+                    card.problem, card.since_ms = held.session.problem, self._clock.now_us() // 1000
+                    taken_over.append((held, self._writer(camera)))
+                    continue
+                if held is not None:
+                    dropped.append(held.session)
+                self._sessions[camera] = self._session(item, self._writer(camera))
+                begun.append(self._sessions[camera])
+        for held, writer in taken_over:
+            held.preroll.record(writer)
+        for session in (*ended, *dropped):
             session.stop()
         for session in begun:
             session.start()
@@ -168,9 +233,10 @@ class Capture:
         until = time.monotonic() + timeout_s
         self._ending.set()
         with self._lock:
-            sessions = [*self._sessions.values(), *self._finishing]
+            sessions = [*self._sessions.values(), *self._finishing, *(held.session for held in self._held.values())]
             self._sessions.clear()
             self._finishing.clear()
+            self._held.clear()
         for session in sessions:
             session.stop()
         for session in sessions:
@@ -197,14 +263,17 @@ class Capture:
 
     # -- inside
 
-    def _session(self, plan: CameraPlan) -> CameraSession:
-        writer = self._writers.get(plan.id)
+    def _writer(self, camera: CameraId) -> CameraWriter:
+        writer = self._writers.get(camera)
         if writer is None:
-            writer = self._writers[plan.id] = CameraWriter(
-                plan.id, self._recorder, self._disks, epoch=self._epoch, settings=self._segments, recorded=self._recorded
+            writer = self._writers[camera] = CameraWriter(
+                camera, self._recorder, self._disks, epoch=self._epoch, settings=self._segments, recorded=self._recorded
             )
+        return writer
+
+    def _session(self, plan: CameraPlan, sink: FrameSink) -> CameraSession:
         return CameraSession(
-            plan, writer, settings=self._session_settings, clock=self._clock, chance=self._chance, changed=self._state_changed
+            plan, sink, settings=self._session_settings, clock=self._clock, chance=self._chance, changed=self._state_changed
         )
 
     def _run(self) -> None:
@@ -215,7 +284,7 @@ class Capture:
             # After a pause of this machine no camera is to blame for its silence.
             passed_s, before = min(now - before, 2 * TICK_S), now
             with self._lock:
-                sessions = list(self._sessions.values())
+                sessions = [*self._sessions.values(), *(held.session for held in self._held.values())]
                 overdue = bool(self._finishing) and now >= self._finish_by_s
             for session in sessions:
                 session.watch(passed_s)
@@ -266,6 +335,14 @@ class Capture:
             card.told_ms = recorded.frame_ms
             frames = card.frames
         self._listener(FrameEvent(camera=camera, epoch=recorded.epoch, first=first, frame_ms=recorded.frame_ms, frames=frames))
+
+
+class _Held(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A camera whose last seconds are kept."""
+
+    session: CameraSession
+    preroll: PreRoll
+    ring: RingSettings
 
 
 class _Card:

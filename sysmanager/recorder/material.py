@@ -113,6 +113,12 @@ class CameraWriter:
         with self._lock:
             self._finish_current()
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What was taken and no disk has taken yet."""
+        with self._lock:
+            return sum(stretch.waiting_bytes for stretch in self._stretches)
+
     def retry(self) -> None:
         """A disk came back: write what is waiting."""
         with self._lock:
@@ -214,6 +220,7 @@ class CameraWriter:
         with self._lock:
             if copy.stretch.copy is not copy:
                 return
+            copy.accepted_bytes = file_bytes
             while copy.unreported and copy.unreported[0][0] <= file_bytes:
                 frame = copy.unreported.popleft()[1]
                 if frame.dts_us > copy.stretch.reported_dts_us:  # not when it is written a second time, to another disk
@@ -292,6 +299,10 @@ class _Stretch:
         self.kept_bytes += len(frame.data)
         self.last_dts_us = frame.dts_us
 
+    @property
+    def waiting_bytes(self) -> int:
+        return self.copy.bytes - self.copy.accepted_bytes if self.copy is not None else self.kept_bytes
+
     def note_end(self, frame: Frame, end_bytes: int) -> None:
         for group in reversed(self.groups):
             if group.frames[0].dts_us <= frame.dts_us:
@@ -312,6 +323,7 @@ class _Copy(FileOwner):
         self.muxer = muxer
         self.file: DiskFile | None = None
         self.bytes = 0
+        self.accepted_bytes = 0
         self.frames = 0
         self.first_us = 0
         self.last_us = 0

@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import av
@@ -20,7 +21,7 @@ import structlog
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.frameclock import FrameClock, SteadyClock
-from sysmanager.recorder.material import CLOCK_STEP_US, CameraWriter
+from sysmanager.recorder.material import CLOCK_STEP_US
 from sysmanager.recorder.reconnect import Problem, Waits, opening_problem
 from sysmanager.recorder.redaction import redact, with_credentials
 from sysmanager.recorder.segments import CODECS, Frame, StreamKind
@@ -55,8 +56,21 @@ class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
     stall_s: float = 3.0
 
 
+class FrameSink(Protocol):
+    """Where the frames of a session go: a writer, or what keeps them for one. No call waits for a disk."""
+
+    def begin(self, kind: StreamKind) -> None:
+        """A stream begins."""
+
+    def put(self, frame: Frame) -> bool:
+        """False when the frame was dropped: before the first key frame."""
+
+    def end(self) -> None:
+        """The stream ended. Harmless when none had begun."""
+
+
 class CameraSession:
-    """Keeps one camera recorded into `writer`. `changed` is called from its threads with each new state.
+    """Gives the frames of one camera to `writer`. `changed` is called from its threads with each new state.
 
     `start` and `stop` return at once. `watch` is called by the owner a few times a second with the seconds that passed.
     """
@@ -64,7 +78,7 @@ class CameraSession:
     def __init__(
         self,
         plan: CameraPlan,
-        writer: CameraWriter,
+        writer: FrameSink,
         *,
         settings: SessionSettings,
         clock: SteadyClock,
@@ -82,6 +96,12 @@ class CameraSession:
         self._ended = False
         self._problem: Problem | None = None
         self._threads: list[threading.Thread] = []
+
+    @property
+    def problem(self) -> Problem:
+        """What is known of the camera now."""
+        with self._lock:
+            return self._problem or Problem(CameraState.CONNECTING, "")
 
     def start(self) -> None:
         self._report(None, Problem(CameraState.CONNECTING, ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sysmanager.recorder.capture import CameraEvent, CameraStatus, Capture, Fram
 from sysmanager.recorder.disks import DiskSet
 from sysmanager.recorder.index import segments, spans
 from sysmanager.recorder.material import SegmentSettings
+from sysmanager.recorder.preroll import RingSettings
 from sysmanager.recorder.session import CameraPlan, SessionSettings
 from sysmanager.simulation.cameras.clip import ClipShape
 from sysmanager.simulation.cameras.config import CamerasConfig, CamerasError
@@ -113,6 +115,40 @@ async def test_four_cameras_are_recorded_frame_by_frame(recording: Recording, ca
         assert statuses[CameraId(camera)].state is CameraState.RECORDING
     firsts = [event for event in recording.gauge.seen if isinstance(event, FrameEvent) and event.first]
     assert sorted(event.camera for event in firsts) == cameras
+
+
+async def test_cameras_whose_past_was_held_are_recorded_from_before_the_take_over(recording: Recording, cache: Path) -> None:
+    async with CameraServer(config(cache, 3)) as server:
+        held, other, cold = plan(server, list(server.cameras))
+        ring = RingSettings(keep_ms=1_500)
+        recording.capture.hold([held, other], ring)
+        await recording.until(lambda: all(status.reaches_ms >= 1_500 for status in recording.capture.held()))
+        recording.capture.hold([held], ring)
+        assert [status.camera for status in recording.capture.held()] == [held.id]
+        assert not list(recording.disk.rglob("*.ts"))
+
+        began_ms = time.time_ns() // 1_000_000
+        recording.capture.start([held, other, cold], 9)
+        assert recording.status(held.id).state is CameraState.RECORDING
+        assert recording.capture.held() == ()
+        for camera in server.cameras:
+            await recording.until(lambda camera=camera: recording.status(camera).frames >= 40)
+        first = {status.camera: status.first_frame_ms for status in recording.capture.snapshot()}
+        await recording.close()
+    assert first[held.id] <= began_ms - 1_400
+    assert min(first[other.id], first[cold.id]) >= began_ms - 1_000
+    for camera in server.cameras:
+        found = numbers([recording.disk], camera, 9)
+        assert found == list(range(found[0], found[0] + len(found)))
+
+
+async def test_holding_ends_with_the_capture_and_leaves_no_file(recording: Recording, cache: Path) -> None:
+    async with CameraServer(config(cache, 2)) as server:
+        recording.capture.hold(plan(server, list(server.cameras)), RingSettings(keep_ms=500))
+        await recording.until(lambda: all(status.reaches_ms for status in recording.capture.held()))
+        await recording.close()
+        assert recording.capture.held() == ()
+    assert not list(recording.disk.rglob("*.ts"))
 
 
 async def test_a_dropped_a_stalled_and_a_refusing_camera_come_back(recording: Recording, cache: Path) -> None:
