@@ -126,8 +126,10 @@ class LocalClient:
                         await self.snapshot()  # which says why
                     waiting.news.clear()
                     heard = asyncio.ensure_future(waiting.news.wait())
-                    await asyncio.wait({heard, *endings}, return_when=asyncio.FIRST_COMPLETED)
-                    heard.cancel()
+                    try:
+                        await asyncio.wait({heard, *endings}, return_when=asyncio.FIRST_COMPLETED)
+                    finally:
+                        heard.cancel()
         finally:
             for ending in endings:
                 ending.cancel()
