@@ -29,13 +29,20 @@ log = structlog.get_logger(__name__)
 BUS_WAIT_MS = 10_000
 
 
+_NEW_KEY = (
+    "The data folder {data} has a journal but its site key is not in {key}, so a new one was made there: "
+    "end the coordinator and put the old key in its place, or give every recorder the new one."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A coordinator at work. url: of the bus, without credentials."""
+    """A coordinator at work. url: of the bus, without credentials. warnings: what is wrong with its data, a sentence each."""
 
     engine: Engine
     credentials_file: Path
     url: str
+    warnings: tuple[str, ...] = ()
 
 
 def _make_folder(data: Path) -> None:
@@ -64,7 +71,9 @@ async def serving(
     _make_folder(data)
     async with AsyncExitStack() as stack:
         stack.enter_context(DataFolderLock(data))
-        SiteKey.load_or_create(site_key or paths.site_key_file(data))
+        key_file, journal_file = site_key or paths.site_key_file(data), data / "journal.sqlite"
+        warnings = [_NEW_KEY.format(data=data, key=key_file)] if journal_file.exists() and not key_file.exists() else []
+        SiteKey.load_or_create(key_file)
         server = BusServer(data / paths.SERVER_FOLDER, host=host, port=port)
         credentials = await server.start()
         stack.push_async_callback(server.close)
@@ -74,13 +83,14 @@ async def serving(
             raise CommandError(f"The bus at {credentials.url} does not answer; see the log of the coordinator.")
         store = FileDocumentStore(data)
         field = Field(bus, store)
-        journal = SqliteJournal(data / "journal.sqlite", sync_delay_ms=sync_delay_ms)
+        journal = SqliteJournal(journal_file, sync_delay_ms=sync_delay_ms)
         engine = Engine(journal, field, DocumentCache(store, field.document), SystemClock(), site=site, practice=practice)
         stack.push_async_callback(engine.stop)
         await engine.start()
+        warnings += [engine.damage] if engine.damage is not None else []
         clients = ClientService(engine, bus)
         await clients.open()
         stack.push_async_callback(clients.close)
         log.info("coordinator serves", data=str(data), url=credentials.url)
-        yield Serving(engine=engine, credentials_file=server.credentials_path, url=credentials.url)
+        yield Serving(engine=engine, credentials_file=server.credentials_path, url=credentials.url, warnings=tuple(warnings))
         log.info("coordinator ends")

@@ -24,11 +24,12 @@ def open_window(
     switcher: SessionSwitcher | None = None,
     controls: PracticeControls | None = None,
     guard: Callable[[], str | None] | None = None,
+    joining: str = "",
 ) -> tuple[MainWindow, Store]:
     """A window for this session, not shown yet. Inside a running loop."""
     store = make_store(client.actor)
     session = Session(client, store, switcher)
-    return create_main_window(store, session, settings=settings, controls=controls, guard=guard), store
+    return create_main_window(store, session, settings=settings, controls=controls, guard=guard, joining=joining), store
 
 
 async def until_closed(window: MainWindow) -> None:
@@ -44,17 +45,29 @@ async def until_closed(window: MainWindow) -> None:
         await window.end()
 
 
-async def show_connected(credentials: Path, role: RoleName, *, embedded: bool) -> int:
-    """Work with the coordinator that wrote these credentials. embedded: it ends with the window, which then warns first."""
+async def show_connected(credentials: Path, role: RoleName, *, embedded: bool, site_key: Path | None = None) -> int:
+    """Work with the coordinator that wrote these credentials. embedded: it ends with the window, which then warns first.
+
+    site_key: where its site key lies, if that is known; recorders need it.
+    """
     client = await api.connect(credentials, role=role)
     store: Store | None = None
 
     def guard() -> str | None:
         return unprotected(store) if embedded and store is not None else None
 
-    window, store = open_window(client, settings=user_settings(), guard=guard)
+    window, store = open_window(client, settings=user_settings(), guard=guard, joining=_joining(credentials, site_key))
     await until_closed(window)
     return 0
+
+
+def _joining(credentials: Path, site_key: Path | None) -> str:
+    """What the configuration of a recorder on this machine must name, so that it appears here (README)."""
+    key = f'site_key = "{site_key.as_posix()}"' if site_key is not None else "the site key of the coordinator"
+    return (
+        "A VMS server on this machine announces itself when it is started with `sysmanager recorder --config FILE` "
+        f'and its file has these two lines:\n\nbus = "{credentials.as_posix()}"\n{key}'
+    )
 
 
 def unprotected(store: Store) -> str | None:

@@ -13,7 +13,7 @@ import structlog
 from sysmanager import wire
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
-from sysmanager.coordinator.facts import FactRecord
+from sysmanager.coordinator.facts import AnyFact, FactRecord
 from sysmanager.coordinator.preview import answer
 from sysmanager.coordinator.standing import answer_to
 from sysmanager.domain.ids import RecorderId
@@ -84,6 +84,7 @@ class Engine:
         self._fetching = asyncio.Semaphore(FETCHES_AT_ONCE)
         self._unfetched: dict[RecorderId, int] = {}
         self._end: str | None = None
+        self.damage: str | None = None
         self.ended = asyncio.Event()
         self.failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -97,6 +98,7 @@ class Engine:
         self._last = opened.last
         if opened.damage is not None:
             log.error("journal damaged", damage=opened.damage)
+        self.damage = opened.damage
         self._core.take(i.Started(damage=opened.damage), self._clock.now())
         batch = self._core.decide(self._clock.now())
         assert batch is not None, "a start always leaves a fact"
@@ -213,7 +215,8 @@ class Engine:
         self._durable.set()
         self._failures, self._trouble = 0, None
         for record in batch.records:
-            log.info("fact", fact=type(record.fact).__name__, actor=record.actor.name, failover=getattr(record.fact, "failover", None))
+            concerned = {name: value for name in ("failover", "recorder") if isinstance(value := _named(record.fact, name), str)}
+            log.info("fact", fact=type(record.fact).__name__, actor=record.actor.name, **concerned)
 
     def _follow(self, batch: Batch) -> None:
         """Show and do what a durable batch leads to."""
@@ -373,6 +376,11 @@ def _collector_paused() -> Iterator[None]:
         gc.freeze()
         if was_on:
             gc.enable()
+
+
+def _named(fact: AnyFact, name: str) -> object:
+    """The id of what a fact is about, for the log: its own, or that of the entry that it opens."""
+    return getattr(fact, name, None) or getattr(getattr(fact, "opening", None), name, None)
 
 
 def _settle(token: object, reply: Reply) -> None:

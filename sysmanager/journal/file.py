@@ -9,7 +9,7 @@ from pathlib import Path
 from sysmanager.durable import sync_folder
 from sysmanager.journal.head import Head, HeadFile
 from sysmanager.journal.port import GENESIS_HASH, JournalFailed, JournalTooNew, Opened, Record, StaleAppend, chain_hash
-from sysmanager.journal.salvage import PAGE_BYTES, beside, finish_rebuild, is_damage, rebuild, set_aside, sound_rows
+from sysmanager.journal.salvage import PAGE_BYTES, beside, finish_rebuild, is_damage, lost_and_used, rebuild, set_aside, sound_rows
 from sysmanager.journal.schema import SCHEMA_VERSION, create_tables, migrate
 
 __all__ = ["JournalFile"]
@@ -243,10 +243,7 @@ class JournalFile:
             kept = ""
             if log_found:
                 kept = f", and the files as they were found are kept in {set_aside(self.path, self._head.path)}"
-            return (
-                f"The journal {self.path} has lost its end: its records {self.last + 1} to {head.sequence} are missing and "
-                f"the {self.last} before them are used{kept}."
-            )
+            return f"The journal {self.path} has lost its end: {lost_and_used(self.last, head.sequence)}{kept}."
         if head_hash != head.hash:
             return (
                 f"The journal {self.path} is not the one that {self._head.path} belongs to, as if it had been replaced by another; "

@@ -111,11 +111,21 @@ def finish_rebuild(path: Path) -> None:
         sync_folder(path.parent)
 
 
+def lost_and_used(kept: int, written: int) -> str:
+    """Which records of a journal are lost, and what is used: ``its record 6 is lost and the 5 before it are used``."""
+    one = written == kept + 1
+    lost = f"its record {written} is lost" if one else f"its records {kept + 1} to {written} are lost"
+    if kept == 0:
+        return f"{lost} and none is left to be used"
+    before = "before it" if one else "before them"
+    return f"{lost} and the one {before} is used" if kept == 1 else f"{lost} and the {kept} {before} are used"
+
+
 def _sentence(path: Path, aside: Path, kept: int, written: int | None) -> str:
     if written is not None and written <= kept:
         outcome = f"all its {kept} records could be read and are used"
     elif written is not None:
-        outcome = f"its records {kept + 1} to {written} are lost and the {kept} before them are used"
+        outcome = lost_and_used(kept, written)
     else:
         outcome = f"its first {kept} records could be read and are used"
     return f"The journal {path} was damaged: {outcome}, and the damaged files are kept in {aside}."

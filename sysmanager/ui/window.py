@@ -43,6 +43,7 @@ def create_main_window(
     settings: QSettings,
     controls: PracticeControls | None = None,
     guard: CloseGuard | None = None,
+    joining: str = "",
     now_wall_ms: Callable[[], int] = wall_clock_ms,
     zone: tzinfo | None = None,
     theme: Theme | None = None,
@@ -50,7 +51,8 @@ def create_main_window(
     """The window of one session. `theme`: that of the application where it has one already.
 
     settings: where layout and theme are kept. controls: the demo's levers, None without a demo panel.
-    guard: what to ask before closing. now_wall_ms, zone: for texts such as "Today 14:02:11"; zone None is the local one.
+    guard: what to ask before closing. joining: a sentence that says how a server finds the coordinator.
+    now_wall_ms, zone: for texts such as "Today 14:02:11"; zone None is the local one.
     """
     app = QApplication.instance()
     if not isinstance(app, QApplication):
@@ -67,7 +69,7 @@ def create_main_window(
         now_wall_ms=now_wall_ms,
         zone=zone,
     )
-    return MainWindow(context, session, settings=settings, controls=controls, guard=guard)
+    return MainWindow(context, session, settings=settings, controls=controls, guard=guard, joining=joining)
 
 
 def chosen_theme(settings: QSettings) -> ThemeChoice:

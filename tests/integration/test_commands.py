@@ -306,6 +306,33 @@ async def test_a_journal_of_a_newer_version_is_refused_and_left_alone(machine: M
     assert (tmp_path / "journal.sqlite").read_bytes() == before
 
 
+async def test_a_journal_that_lost_its_end_is_said_and_the_coordinator_serves(machine: Machine, tmp_path: Path) -> None:
+    import sqlite3
+
+    process, _ = await machine.coordinator(tmp_path)
+    assert await stop(process) == 0
+    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+        connection.execute("DELETE FROM record WHERE sequence = (SELECT max(sequence) FROM record)")
+    connection.close()
+    process, _ = await machine.coordinator(tmp_path)
+    assert process.stderr is not None
+    line = (await process.stderr.readline()).decode()
+    assert "has lost its end: its record 1 is lost" in line
+    assert await stop(process) == 0
+
+
+async def test_a_data_folder_without_its_site_key_is_said_and_the_coordinator_serves(machine: Machine, tmp_path: Path) -> None:
+    data, key = tmp_path / "data", tmp_path / "keys" / "site.key"
+    process, _ = await machine.coordinator(data, "--site-key", str(key))
+    assert await stop(process) == 0
+    key.unlink()
+    process, _ = await machine.coordinator(data, "--site-key", str(key))
+    assert process.stderr is not None
+    line = (await process.stderr.readline()).decode()
+    assert f"its site key is not in {key}, so a new one was made there" in line
+    assert await stop(process) == 0
+
+
 async def test_a_damaged_credentials_file_is_refused(machine: Machine, tmp_path: Path) -> None:
     folder = tmp_path / "bus"
     folder.mkdir(mode=0o700)

@@ -52,6 +52,7 @@ class Opened:
         client: FakeClient | None = None,
         demo: bool = False,
         guard: CloseGuard | None = None,
+        joining: str = "",
         theme: Theme | None = None,
     ) -> None:
         self.client = client if client is not None else FakeClient(snapshot)
@@ -65,6 +66,7 @@ class Opened:
             settings=QSettings(str(settings_path), QSettings.Format.IniFormat),
             controls=self.controls,
             guard=guard,
+            joining=joining,
             now_wall_ms=lambda: NOW_MS,
             zone=UTC,
             theme=theme,

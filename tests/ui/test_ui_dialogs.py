@@ -162,6 +162,15 @@ async def test_what_is_edited_in_a_group_stays_while_others_change(open_site: Op
     assert dialog.name.text() == "Terminal Ax"
 
 
+async def test_lists_of_a_first_group_say_why_they_are_empty(open_site: OpenSite) -> None:
+    opened = await open_site(msgspec.structs.replace(site.empty(), groups=()))
+    dialog = grouping(opened)
+    assert dialog.list.count() == dialog.order.count() == 0
+    assert dialog.list.accessibleDescription().startswith("No group yet.")
+    assert dialog.order.accessibleDescription().startswith("No failover server is in this group yet.")
+    dialog.grab()
+
+
 async def test_monitoring_may_look_at_groups_only(open_site: OpenSite) -> None:
     opened = await open_site(site.harbour(), client=FakeClient(site.harbour(), Actor(name="m", role=RoleName.MONITORING)))
     opened.window.dialogs.edit_groups()

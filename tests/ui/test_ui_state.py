@@ -6,6 +6,7 @@ import msgspec
 
 from sysmanager.api import Changes, Health
 from sysmanager.domain.ids import FailoverId
+from sysmanager.domain.recorder import Role
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.ui.state.events import (
     ChangesArrived,
@@ -56,6 +57,13 @@ def test_a_snapshot_fills_the_state_and_selects_what_needs_a_person_most() -> No
     assert len(state.recorders) == 13
     assert (state.place, state.selected) == (Place.SERVER, T3)
     assert state.selected_failover == FailoverId("F00034")
+
+
+def test_where_all_are_well_the_first_recorder_is_selected_and_not_a_failover_server() -> None:
+    roles = {"B-10": Role.STANDARD, "A-FO": Role.FAILOVER, "B-2": Role.STANDARD}
+    rows = tuple(site.server(name, site.A, role=role) for name, role in roles.items())
+    harbour = msgspec.structs.replace(site.harbour(), recorders=rows)
+    assert reduce(fresh(), SnapshotArrived(harbour)).selected == site.rid("B-2")
 
 
 def test_a_second_snapshot_keeps_the_selection() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, timedelta, timezone
 import msgspec
 import pytest
 
-from sysmanager.api import CameraState, Connection, Health, HoldCause, HoldRow, ServiceState
+from sysmanager.api import CameraState, Check, Connection, Health, HoldCause, HoldRow, Level, ServiceState
 from sysmanager.domain.failover import CameraGap, LogState, Phase, Reason
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId
@@ -241,6 +241,10 @@ def test_the_situation_of_a_server() -> None:
     assert told.startswith("If it fails now [warning] lands on TA-FO-02: 24 of 25 cameras. 1 camera stays behind. Fits: 24 of 24")
     stopped = msgspec.structs.replace(preview, allowed=False, target=None, checks=())
     assert "nobody takes over" in shown(reduce(now, ForecastArrived(Forecast(recorder=site.rid("R"), preview=stopped))))
+    for sentence, inside in (("The group is empty.", "the group is empty."), ("TA-FO-01 is off.", "TA-FO-01 is off.")):
+        none = msgspec.structs.replace(stopped, checks=(Check(level=Level.STOP, sentence=sentence),))
+        said = shown(reduce(now, ForecastArrived(Forecast(recorder=site.rid("R"), preview=none))))
+        assert f"nobody takes over: {inside}" in said
     refused = reduce(now, ForecastArrived(Forecast(recorder=site.rid("R"), preview=None, sentence="No answer.")))
     assert shown(refused) == "If it fails now [bad] No answer."
     assert "switched off" in shown(state(recording(failover_enabled=False)))

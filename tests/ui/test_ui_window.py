@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
 from PySide6.QtGui import QAccessible, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QMenu, QMessageBox, QTableView, QTreeView
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QLineEdit, QMenu, QMessageBox, QTableView, QTreeView
 
 from sysmanager.api import (
     CoordinatorState,
@@ -287,6 +287,15 @@ async def test_the_first_start_explains_what_to_do(open_site: OpenSite) -> None:
     assert window.dialogs.opened.windowTitle() == "Add server"
 
 
+async def test_the_first_start_says_what_the_configuration_of_a_recorder_must_name(theme: Theme, tmp_path: Path) -> None:
+    nobody = msgspec.structs.replace(site.empty(), system=msgspec.structs.replace(site.empty().system, unknown=()))
+    opened = Opened(nobody, tmp_path / "s.ini", theme=theme, joining='It needs the line bus = "/data/bus.json".')
+    window = await opened.show()
+    texts = [label.text() for label in window._first.findChildren(QLabel)]
+    assert 'None yet. It needs the line bus = "/data/bus.json".' in texts
+    await opened.close()
+
+
 async def test_before_the_coordinator_is_heard_the_window_says_that_it_waits(theme: Theme, tmp_path: Path) -> None:
     opened = Opened(site.harbour(), tmp_path / "s.ini", theme=theme)
     opened.window.show()
@@ -350,6 +359,8 @@ async def test_the_link_and_the_findings_are_shown_above(open_site: OpenSite) ->
     opened.store.dispatch(LinkChanged(Link.LOST, "It went away."))
     assert banners._link.isVisible()
     assert "It went away." in banners._link.label.text()
+    muted = opened.window.context.theme.colour(Tone.MUTED).name()
+    assert muted in opened.window._status._ready.text(), "how many are ready is not known now"
     assert not opened.window.actions_[Action.HOLD].isEnabled()
 
 

@@ -16,6 +16,21 @@ from sysmanager.journal.port import JournalFailed, JournalTooNew, Opened
 BODIES = [b"%03d-" % number + bytes((number * 7 + position) % 256 for position in range(240 + number % 90)) for number in range(60)]
 
 
+@pytest.mark.parametrize(
+    ("kept", "written", "sentence"),
+    [
+        (0, 1, "its record 1 is lost and none is left to be used"),
+        (0, 6, "its records 1 to 6 are lost and none is left to be used"),
+        (1, 2, "its record 2 is lost and the one before it is used"),
+        (1, 4, "its records 2 to 4 are lost and the one before them is used"),
+        (5, 6, "its record 6 is lost and the 5 before it are used"),
+        (5, 9, "its records 6 to 9 are lost and the 5 before them are used"),
+    ],
+)
+def test_what_is_lost_and_what_is_used(kept: int, written: int, sentence: str) -> None:
+    assert salvage.lost_and_used(kept, written) == sentence
+
+
 @pytest.fixture(scope="module")
 def closed_journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a journal that was closed: everything is in the database."""
@@ -172,7 +187,7 @@ def test_missing_file_is_a_lost_end(closed_journal: Path, tmp_path: Path) -> Non
     opened = check_opens_soundly(file, contents(file))
     assert opened.last == 0
     assert opened.damage is not None
-    assert "records 1 to 60 are missing" in opened.damage
+    assert "records 1 to 60 are lost" in opened.damage
 
 
 def test_database_missing_with_its_log_there(killed_journal: Path, tmp_path: Path) -> None:
@@ -191,7 +206,7 @@ def test_cut_tail(closed_journal: Path, tmp_path: Path) -> None:
     opened = check_opens_soundly(file, contents(file))
     assert opened.last == 50
     assert opened.damage is not None
-    assert "records 51 to 60 are missing" in opened.damage
+    assert "records 51 to 60 are lost" in opened.damage
 
 
 def test_changed_record_ends_the_sound_part(closed_journal: Path, tmp_path: Path) -> None:

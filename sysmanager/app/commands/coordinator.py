@@ -62,10 +62,12 @@ async def _serve(args: argparse.Namespace) -> int:
         site_key=args.site_key,
         sync_delay_ms=args.sync_delay,
     ) as served:
+        for warning in served.warnings:
+            print(f"sysmanager: {warning}", file=sys.stderr, flush=True)
         ready = {
             "ready": True,
             "credentials": str(served.credentials_file.resolve()),
-            "site_key": str(args.site_key or paths.site_key_file(args.data)),
+            "site_key": str((args.site_key or paths.site_key_file(args.data)).resolve()),
             "url": served.url,
             "pid": os.getpid(),
         }

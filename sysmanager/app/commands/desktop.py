@@ -80,7 +80,8 @@ async def _with_own_coordinator(data: Path, site: str) -> int:
     try:
         first = await child.first_line(START_S)
         try:
-            credentials = Path(json.loads(first)["credentials"])
+            ready = json.loads(first)
+            credentials, site_key = Path(ready["credentials"]), Path(ready["site_key"])
         except (ValueError, KeyError, TypeError):
             why = await child.complaint()
             raise CommandError(why or f"The coordinator did not start; see its log in {paths.log_folder()}.") from None
@@ -95,7 +96,7 @@ async def _with_own_coordinator(data: Path, site: str) -> int:
                 child = await start_child(command)
 
         keeping = asyncio.create_task(keep())
-        return await show_connected(credentials, RoleName.ADMINISTRATOR, embedded=True)
+        return await show_connected(credentials, RoleName.ADMINISTRATOR, embedded=True, site_key=site_key)
     finally:
         if keeping is not None:
             keeping.cancel()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -140,7 +141,11 @@ def _what_next(site: RunningSite) -> list[str]:
 
 
 def _program() -> str:
-    return "sysmanager" if shutil.which("sysmanager") else f"{Path(sys.executable).name} -m sysmanager"
+    """How this program was started, so that what is printed works in the same terminal, with or without an activated environment."""
+    started = Path(sys.argv[0])
+    if started.stem == "sysmanager" and started.is_file():
+        return shlex.quote(str(started)) if os.sep in sys.argv[0] else started.name
+    return f"{shlex.quote(sys.executable)} -m sysmanager"
 
 
 # ---------------------------------------------------------------- to rehearse

@@ -7,7 +7,7 @@ from typing import assert_never
 
 import msgspec
 
-from sysmanager.api import Changes, Health, RecorderRow, Snapshot
+from sysmanager.api import Changes, Health, RecorderRow, Role, Snapshot
 from sysmanager.domain.ids import RecorderId
 from sysmanager.ui.state.events import (
     ChangesArrived,
@@ -29,6 +29,7 @@ from sysmanager.ui.state.events import (
     SnapshotArrived,
 )
 from sysmanager.ui.state.model import NOTICE_LIMIT, Draft, Link, Notice, Place, UiState
+from sysmanager.ui.state.texts import natural_key
 
 _change = msgspec.structs.replace
 
@@ -122,7 +123,11 @@ def _settled(state: UiState) -> UiState:
 
 def _most_urgent(recorders: Mapping[RecorderId, RecorderRow]) -> RecorderId:
     worst = (Health.BAD, Health.WARNING, Health.UNKNOWN, Health.GOOD)
-    return min(recorders.values(), key=lambda row: (row.countdown_ms is None, worst.index(row.health), row.id)).id
+
+    def urgency(row: RecorderRow) -> tuple[object, ...]:
+        return row.countdown_ms is None, worst.index(row.health), row.role is Role.FAILOVER, natural_key(row.name)
+
+    return min(recorders.values(), key=urgency).id
 
 
 def _selecting(state: UiState, place: Place, recorder: RecorderId | None) -> UiState:

@@ -71,7 +71,7 @@ def _landing(heading: str, preview: Preview, row: RecorderRow, state: UiState) -
     if preview.target is None or not preview.allowed:
         why = stops[0] if stops else "no failover server of the group fits."
         refused = [f"{name_of(server, state)}: {sentence}" for server, sentence in reasons.items()]
-        return Situation(heading=heading, tone=Tone.BAD, text=f"nobody takes over: {why}", detail=" ".join((*stops[1:], *refused)))
+        return Situation(heading=heading, tone=Tone.BAD, text=f"nobody takes over: {_inside(why)}", detail=" ".join((*stops[1:], *refused)))
     total = len(preview.moves) + len(preview.stays)
     text = f"lands on {name_of(preview.target, state)}: {len(preview.moves)} of {counted(total, 'camera')}."
     if preview.stays:
@@ -84,6 +84,12 @@ def _landing(heading: str, preview: Preview, row: RecorderRow, state: UiState) -
         text=text,
         detail=" ".join(part for part in (reasons.get(preview.target, ""), *preview.to_do, cached) if part),
     )
+
+
+def _inside(sentence: str) -> str:
+    """A sentence after a colon: its first word is small, unless it is a name."""
+    first = sentence.split(" ", 1)[0]
+    return sentence[:1].lower() + sentence[1:] if first in {"The", "No", "It", "A", "This", "There"} else sentence
 
 
 def _standby(row: RecorderRow, state: UiState) -> Situation:

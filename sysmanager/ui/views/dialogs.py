@@ -7,6 +7,7 @@ from html import escape
 from typing import Protocol
 
 from PySide6.QtCore import QObject
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QMessageBox, QWidget
 
 from sysmanager.domain.failover import Failover
@@ -232,6 +233,7 @@ class Dialogs(QObject):
         box.setStyleSheet("QLabel#qt_msgbox_label, QLabel#qt_msgbox_informativelabel { min-width: 400px; }")
         go = box.addButton(accept, QMessageBox.ButtonRole.AcceptRole)
         cancel = box.addButton(QMessageBox.StandardButton.Cancel)
+        cancel.setIcon(QIcon())  # the style's own picture is of another set
         box.setDefaultButton(cancel)
         box.setEscapeButton(cancel)
         # Queued by Qt until the box is closed, so that what follows may open the next one.

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
-    QListWidget,
     QListWidgetItem,
     QPushButton,
     QVBoxLayout,
@@ -28,7 +27,7 @@ from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.texts import natural_key
 from sysmanager.ui.state.tree import group_members
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import fit, heading, icon_button, keep_icon, keep_primary_icon, muted, work_with, wrapped
+from sysmanager.ui.views.parts import ShortList, fit, heading, icon_button, keep_icon, keep_primary_icon, muted, work_with, wrapped
 
 _NEW = GroupId("")
 
@@ -45,13 +44,13 @@ class GroupsDialog(QDialog):
         self._state: UiState | None = None
         self._base: Group | None = None
         self._seen: Group | None = None
-        self.list = QListWidget()
+        self.list = ShortList("No group yet. Name the first one at the right.")
         self.list.setAccessibleName("Failover groups")
         self.name, self.description = QLineEdit(), QLineEdit()
         self.name.setMaxLength(NAME_LIMIT)
         self.description.setMaxLength(DESCRIPTION_LIMIT)
         self.partial = QCheckBox("Allow a failover that leaves cameras behind when none has room for all")
-        self.order = QListWidget()
+        self.order = ShortList("No failover server is in this group yet. Add one, or choose this group in its settings.")
         self.order.setAccessibleName("Failover servers in the order in which they are taken")
         self._members, self._problem = wrapped(), wrapped()
         layout = QVBoxLayout(self)

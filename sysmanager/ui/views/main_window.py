@@ -65,6 +65,7 @@ class MainWindow(QMainWindow):
         settings: QSettings,
         controls: PracticeControls | None,
         guard: CloseGuard | None,
+        joining: str = "",
     ) -> None:
         super().__init__()
         self.context = context
@@ -85,7 +86,7 @@ class MainWindow(QMainWindow):
         self.banners = Banners(context, self.actions_)
         self._status = StatusLine(context)
         self.setStatusBar(self._status)
-        self._make_centre()
+        self._make_centre(joining)
         self._make_docks()
         self._make_tool_bar()
         self._make_menus()
@@ -110,14 +111,14 @@ class MainWindow(QMainWindow):
 
     # ------------------------------------------------------------ arrangement
 
-    def _make_centre(self) -> None:
+    def _make_centre(self, joining: str) -> None:
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.addTab(self.settings_tab, "Recorder settings")
         self.tabs.addTab(self.cameras_tab, "Cameras")
         self.tabs.addTab(self.storage_tab, "Storage")
         self._waiting = WaitingPage()
-        self._first = FirstStartPage(self.actions_, self.dialogs.add_server)
+        self._first = FirstStartPage(self.actions_, self.dialogs.add_server, joining)
         self._overview = OverviewPage(self.context, self.dialogs.add_server)
         self.pages = QStackedWidget()
         for page in (self._waiting, self._first, self._overview, self.tabs):

@@ -57,13 +57,16 @@ class WaitingPage(Page):
 class AnnouncedServers(QWidget):
     """Servers that announce themselves and are not in system data, each with a button to add it.
 
+    joining: how a server finds this coordinator, said while there is none.
+
     add: the person wants this server.
     """
 
     add = Signal(str)
 
-    def __init__(self) -> None:
+    def __init__(self, joining: str = "") -> None:
         super().__init__()
+        self._joining = joining or "Start the VMS server service on a machine and give it the address of this coordinator."
         self._shown: tuple[UnknownServer, ...] | None = None
         self._condition: Condition | None = None
         self._layout = QVBoxLayout(self)
@@ -80,9 +83,9 @@ class AnnouncedServers(QWidget):
         for server in unknown:
             self._layout.addWidget(self._line(server, adding))
         if not unknown:
-            self._layout.addWidget(
-                muted("None yet. Start the VMS server service on a machine and give it the address of this coordinator.")
-            )
+            none = wrapped(f"None yet. {self._joining}")
+            none.setProperty("muted", True)
+            self._layout.addWidget(none)
 
     def _line(self, server: UnknownServer, adding: Condition) -> QWidget:
         box = QWidget()
@@ -117,7 +120,7 @@ def _clear(layout: QVBoxLayout) -> None:
 class FirstStartPage(Page):
     """No server is in system data: what to do, in order."""
 
-    def __init__(self, actions: Actions, add: Callable[[str], None]) -> None:
+    def __init__(self, actions: Actions, add: Callable[[str], None], joining: str = "") -> None:
         super().__init__()
         self.column.addWidget(heading("Welcome to System Manager", 1.7))
         self.column.addWidget(wrapped("No VMS server is in system data yet, so nothing is protected. Three steps change that:"))
@@ -136,7 +139,7 @@ class FirstStartPage(Page):
         )
         self.column.addWidget(rule())
         self.column.addWidget(heading("Servers that announce themselves"))
-        self._announced = AnnouncedServers()
+        self._announced = AnnouncedServers(joining)
         self._announced.add.connect(add)
         self.column.addWidget(self._announced)
         self.column.addStretch(1)

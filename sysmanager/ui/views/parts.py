@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QHeaderView,
     QLabel,
+    QListWidget,
     QPushButton,
     QSizePolicy,
     QTableView,
@@ -228,6 +229,24 @@ class LineTable(QTableView):
             painter.setPen(self.palette().placeholderText().color())
             box = self.viewport().rect().adjusted(16, 14, -16, -8)
             painter.drawText(box, int(Qt.AlignmentFlag.AlignTop.value) | int(Qt.TextFlag.TextWordWrap.value), self._empty)
+            painter.end()
+
+
+class ShortList(QListWidget):
+    """A list of a few lines that says why it is empty."""
+
+    def __init__(self, empty: str) -> None:
+        super().__init__()
+        self.empty = empty
+        self.setAccessibleDescription(empty)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.count() == 0:
+            painter = QPainter(self.viewport())
+            painter.setPen(self.palette().placeholderText().color())
+            box = self.viewport().rect().adjusted(6, 4, -6, -4)
+            painter.drawText(box, int(Qt.AlignmentFlag.AlignTop.value) | int(Qt.TextFlag.TextWordWrap.value), self.empty)
             painter.end()
 
 

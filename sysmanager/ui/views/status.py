@@ -68,6 +68,8 @@ class StatusLine(QStatusBar):
             self._show(self._coordinator, HEALTH_TONES[system.health], system.sentence)
         if system is not None and system.watched:
             tone = Tone.GOOD if system.ready >= system.watched else Tone.WARNING
+            # Without a link nobody knows.
+            tone = tone if state.link is Link.CONNECTED else Tone.MUTED
             self._show(self._ready, tone, f"{system.ready} of {system.watched} servers ready")
         self._ready.setVisible(system is not None and system.watched > 0)
         self._practice.setVisible(system is not None and system.practice)
