@@ -6,6 +6,7 @@ from typing import assert_never
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
+from sysmanager.coordinator.automatic_failback import outlook
 from sysmanager.coordinator.detection import assess, why_not_automatic
 from sysmanager.coordinator.failback import ANSWER_MS as FAILBACK_ANSWER_MS
 from sysmanager.coordinator.failback import DOCUMENTS_MS, FAILBACK_TABLE, FRAMES_MS
@@ -26,6 +27,12 @@ from sysmanager.protocol.clients import HoldCause
 from sysmanager.protocol.recorders import Beat, Footage, Mode, Order, Record, Refusal, RefusalReason, ReportFootage, StandDown
 
 __all__ = ["TABLE", "Decision", "absorb", "decide", "due_failover_ms", "due_recorder_ms", "follow_ups", "neighbours", "remember"]
+
+PROOF_MS = 500
+"""So long it may take until time that is over by the clock is proven."""
+
+HOURS_LOOK_MS = 60_000
+"""How often an entry that waits for the hours of its failback is looked at."""
 
 TABLE = SWITCH_TABLE + FAILOVER_TABLE + FAILBACK_TABLE
 
@@ -152,6 +159,8 @@ def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, n
         return
     if isinstance(fact, f.AttemptEnded) and fact.end is not AttemptEnd.WITHDRAWN and before is not None and before.server is not None:
         seen.failed_attempt_ms[entry.id, before.server] = now.mono_ms
+    if isinstance(fact, f.TasksMoved) and entry.trigger is not Trigger.PLANNED:
+        seen.replaced_ms[entry.recorder] = now.mono_ms
     if entry.phase.ended:
         seen.entry_ended(entry.id)
         seen.footage.pop((entry.recorder, entry.previous_epoch), None)
@@ -244,6 +253,17 @@ def due_recorder_ms(view: View, seen: Seen, row: Recorder, now: Instant) -> int 
     return None if judged.due_in_ms is None else now.mono_ms + judged.due_in_ms
 
 
+def _gaps_due_ms(entry: Failover, began_ms: int, now: Instant) -> int | None:
+    due_ms = began_ms + GAP_WAIT_MS
+    return due_ms if unmeasured(entry.gaps, entry.moved) and now.mono_ms < due_ms else None
+
+
+def _failback_due_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> int | None:
+    """When automatic failback is to be looked at again. The hours are the wall clock's, which may be set, or change over to summer."""
+    due_in_ms = outlook(view, seen, entry, now).due_in_ms
+    return None if due_in_ms is None else now.mono_ms + min(max(due_in_ms, PROOF_MS), HOURS_LOOK_MS)
+
+
 def due_failover_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> int | None:
     """When to review the entry without news, by the monotonic clock."""
     if view.reconcile is not None and not view.reconcile.confirmed:
@@ -268,7 +288,8 @@ def due_failover_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> in
         case Phase.WAITING:
             retries = [failed_ms + RETRY_MS for (failover, _), failed_ms in seen.failed_attempt_ms.items() if failover == entry.id]
             return min((retry for retry in retries if retry > now.mono_ms), default=None)
-        case Phase.READY if unmeasured(entry.gaps, entry.moved):
-            return began_ms + GAP_WAIT_MS if now.mono_ms < began_ms + GAP_WAIT_MS else None
+        case Phase.READY:
+            both = (_gaps_due_ms(entry, began_ms, now), _failback_due_ms(view, seen, entry, now))
+            return min((due_ms for due_ms in both if due_ms is not None), default=None)
         case _:
             return None

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sysmanager.coordinator import facts as f
+from sysmanager.coordinator.automatic_failback import due_by_itself, held_after_abort, held_after_undo
+from sysmanager.coordinator.failback_checks import checks
 from sysmanager.coordinator.inputs import OrderAnswered
-from sysmanager.coordinator.seen import Heard, Seen
-from sysmanager.coordinator.selection import fitness, room
-from sysmanager.coordinator.state import View, running_in_group, unreconciled
-from sysmanager.coordinator.table import Case, On, Row, always
+from sysmanager.coordinator.seen import Heard
+from sysmanager.coordinator.state import View
+from sysmanager.coordinator.table import Case, On, Row, Then, always
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover, Phase, Reason
 from sysmanager.domain.ids import CameraId, Epoch
-from sysmanager.domain.recorder import Acting, Broken
-from sysmanager.protocol.clients import Check, Level
+from sysmanager.protocol.clients import Level
 from sysmanager.protocol.recorders import CameraState, Obeyed, Record, Refusal
 
 DOCUMENTS_MS = 5_000
@@ -30,93 +28,7 @@ DARK_SHARE_PERCENT = 10
 """With more dark cameras than this share the failback is undone (SPEC 8)."""
 
 
-# ---------------------------------------------------------------- steps 1 to 5
-
-
-def checks(view: View, seen: Seen, entry: Failover) -> tuple[Check, ...]:
-    """Steps 1 to 5, each as a check that people can read. A failback may start if none of them is a stop."""
-    return (
-        _check_entry(entry),
-        _check_server(view, seen, entry),
-        _check_recorder(view, seen, entry),
-        _check_enabled(view, entry),
-        _check_group(view, entry),
-    )
-
-
-def _stop(sentence: str) -> Check:
-    return Check(level=Level.STOP, sentence=sentence)
-
-
-def _good(sentence: str) -> Check:
-    return Check(level=Level.GOOD, sentence=sentence)
-
-
-def _check_entry(entry: Failover) -> Check:
-    if entry.phase is not Phase.READY:
-        return _stop(f"The log entry is \u201c{entry.log_state}\u201d; a failback starts from \u201cFailover ready\u201d.")
-    return _good("The log entry is ready for a failback.")
-
-
-def _check_server(view: View, seen: Seen, entry: Failover) -> Check:
-    server = view.recorders.get(entry.server) if entry.server is not None else None
-    if server is None or not isinstance(server.assignment, Acting) or server.assignment.failover != entry.id:
-        return _stop(f"{entry.server} no longer acts for {entry.home}.")
-    if unreconciled(view, server.id):
-        return _stop(f"{server.name} has not been reconciled yet; confirm the reconcile first.")
-    if not seen.connected(server.id):
-        return Check(level=Level.WARNING, sentence=f"{server.name} is not connected; its last known documents are taken.")
-    return _good(f"{server.name} acts for {entry.home}.")
-
-
-def _check_recorder(view: View, seen: Seen, entry: Failover) -> Check:
-    home = view.recorders.get(entry.home)
-    if home is None:
-        return _stop(f"{entry.home} is no longer in system data; add it again.")
-    if not isinstance(home.assignment, Broken):
-        return _stop(f"{home.name} is not broken in system data.")
-    heard = seen.of(home.id)
-    if heard.beat is None or not seen.connected(home.id):
-        return _stop(f"{home.name} is not connected; switch it on and check its network.")
-    if heard.reports_service_failed():
-        return _stop(f"The recording service of {home.name} cannot be started; see its Watchdog's log.")
-    if unreconciled(view, home.id):
-        return _stop(f"{home.name} has not been reconciled yet; confirm the reconcile first.")
-    server = view.recorders.get(entry.server) if entry.server is not None else None
-    settings = server.settings if server is not None else home.settings
-    objection = fitness(heard.beat, settings, home.version)
-    if objection is not None:
-        return _stop(f"{home.name} {objection}.")
-    wanted = tuple(camera for camera in settings.cameras if camera.moves)
-    fitting, left = room(wanted, heard.beat)
-    if left:
-        return _stop(f"{home.name} has room for {len(fitting)} of {len(wanted)} cameras.")
-    return _good(f"{home.name} is connected, its disks are writable.")
-
-
-def _check_enabled(view: View, entry: Failover) -> Check:
-    home = view.recorders.get(entry.home)
-    if home is not None and not home.failover_enabled:
-        return _stop(f"Failover is off for {home.name}; switch it on in its settings.")
-    return _good("Failover is enabled.")
-
-
-def _check_group(view: View, entry: Failover) -> Check:
-    running = running_in_group(view, entry.group)
-    if running is not None:
-        return _stop(f"{running.id} is running in the group; wait until it is done.")
-    return _good("No other failover or failback of the group is running.")
-
-
-def reason_of(entry: Failover, view: View, seen: Seen) -> Reason:
-    """Which reason of the log says why the checks stop."""
-    if entry.phase is not Phase.READY or running_in_group(view, entry.group) is not None:
-        return Reason.INVALID_LOG_STATE
-    if entry.home not in view.recorders:
-        return Reason.NO_RECORDER
-    if _check_server(view, seen, entry).level is Level.STOP:
-        return Reason.WRONG_STATE_OF_FAILOVER_SERVER
-    return Reason.WRONG_STATE_OF_SERVER
+# ---------------------------------------------------------------- cameras
 
 
 def handed_over_singly(view: View, entry: Failover) -> tuple[CameraId, ...]:
@@ -132,6 +44,10 @@ def handed_over_singly(view: View, entry: Failover) -> tuple[CameraId, ...]:
 
 def _fit_to_start(case: Case) -> bool:
     return all(check.level is not Level.STOP for check in checks(case.view, case.seen, case.failover))
+
+
+def _due_by_itself(case: Case) -> bool:
+    return due_by_itself(case.view, case.seen, case.failover, case.now)
 
 
 def _failover_waits(case: Case) -> bool:
@@ -239,11 +155,13 @@ def _time_over(case: Case) -> bool:
 
 # ---------------------------------------------------------------- facts
 
-_Then = Callable[[Case], tuple[f.AnyFact, ...]]
-
 
 def _start(case: Case) -> tuple[f.AnyFact, ...]:
     return (f.FailbackStarted(failover=case.failover.id, epoch=case.view.next_epoch, duration_ms=0),)
+
+
+def _start_by_itself(case: Case) -> tuple[f.AnyFact, ...]:
+    return (f.FailbackStarted(failover=case.failover.id, epoch=case.view.next_epoch, duration_ms=0, automatic=True),)
 
 
 def _take(case: Case) -> tuple[f.AnyFact, ...]:
@@ -272,11 +190,16 @@ def _notified(case: Case) -> tuple[f.AnyFact, ...]:
     return (f.FailbackNotified(failover=case.failover.id, duration_ms=case.step_ms),)
 
 
-def _undo(reason: Reason, note: str) -> _Then:
+def _undo(reason: Reason, note: str) -> Then:
     def then(case: Case) -> tuple[f.AnyFact, ...]:
-        return (f.FailbackUndone(failover=case.failover.id, reason=reason, note=note, recorder_epoch=case.view.next_epoch),)
+        undone = f.FailbackUndone(failover=case.failover.id, reason=reason, note=note, recorder_epoch=case.view.next_epoch)
+        return (undone, *(held_after_undo(case.view, case.failover) if reason is not Reason.CANCELLED else ()))
 
     return then
+
+
+def _abort(case: Case) -> tuple[f.AnyFact, ...]:
+    return (*_undo(Reason.CANCELLED, "Aborted by hand.")(case), *held_after_abort(case.view, case.failover))
 
 
 def _undo_refused(case: Case) -> tuple[f.AnyFact, ...]:
@@ -320,9 +243,18 @@ FAILBACK_TABLE: tuple[Row, ...] = (
         phases=_BEFORE_COMMIT,
         on=On.ABORT,
         when=always,
-        then=_undo(Reason.CANCELLED, "Aborted by hand."),
+        then=_abort,
         to=(Phase.READY,),
         sentence="a person aborted it before its commit: the failover server goes on",
+    ),
+    Row(
+        number=103,
+        phases=(Phase.READY,),
+        on=On.REVIEW,
+        when=_due_by_itself,
+        then=_start_by_itself,
+        to=(Phase.FAILBACK_STARTED,),
+        sentence="after an automatic failover the recorder was stable for its time, within its hours: started by itself (step 6)",
     ),
     Row(
         number=110,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sysmanager.coordinator import facts as f
+from sysmanager.coordinator.automatic_failback import held_after_commit
 from sysmanager.coordinator.detection import assess, group_of
 from sysmanager.coordinator.evolve import failover_id
 from sysmanager.coordinator.gaps import last_frames, measured, unmeasured
@@ -13,7 +12,7 @@ from sysmanager.coordinator.invariants import commit_objection
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
 from sysmanager.coordinator.state import View, running_in_group, tasks_of
-from sysmanager.coordinator.table import Case, On, Row, always
+from sysmanager.coordinator.table import Case, On, Row, Then, always
 from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Reason, Trigger
 from sysmanager.domain.ids import Epoch, RecorderId
 from sysmanager.domain.instant import Instant
@@ -238,10 +237,7 @@ def _wait(case: Case) -> tuple[f.AnyFact, ...]:
     return (f.FailoverWaiting(failover=case.failover.id, verdicts=choice_of(case).verdicts),)
 
 
-_Then = Callable[[Case], tuple[f.AnyFact, ...]]
-
-
-def _cancel(sentence: str, hold: bool = False) -> _Then:
+def _cancel(sentence: str, hold: bool = False) -> Then:
     def then(case: Case) -> tuple[f.AnyFact, ...]:
         release = case.view.next_epoch if case.failover.server is not None else Epoch(0)
         return (f.FailoverCancelled(failover=case.failover.id, sentence=sentence, release_epoch=release, hold=hold),)
@@ -249,7 +245,7 @@ def _cancel(sentence: str, hold: bool = False) -> _Then:
     return then
 
 
-def _fail(reason: Reason, note: str) -> _Then:
+def _fail(reason: Reason, note: str) -> Then:
     def then(case: Case) -> tuple[f.AnyFact, ...]:
         release = case.view.next_epoch if case.failover.server is not None else Epoch(0)
         # A planned switch leaves a healthy recorder behind, which stays protected.
@@ -301,7 +297,8 @@ def _settings_saved(case: Case) -> tuple[f.AnyFact, ...]:
 
 
 def _commit(case: Case) -> tuple[f.AnyFact, ...]:
-    return (f.TasksMoved(failover=case.failover.id, duration_ms=case.step_ms),)
+    moved = f.TasksMoved(failover=case.failover.id, duration_ms=case.step_ms)
+    return (moved, *held_after_commit(case.view, case.seen, case.failover, case.now))
 
 
 def _contradicted(case: Case) -> tuple[f.AnyFact, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from sysmanager.coordinator.detection import group_of
-from sysmanager.coordinator.failback import checks, handed_over_singly
+from sysmanager.coordinator.failback import handed_over_singly
+from sysmanager.coordinator.failback_checks import checks
 from sysmanager.coordinator.requests import cached, failover_stops
 from sysmanager.coordinator.requests.switching import switch_stops
 from sysmanager.coordinator.seen import Seen

@@ -186,6 +186,7 @@ class _Settlement:
             home=home,
             group=row.group or server.group or GroupId(""),
             trigger=Trigger.MANUAL,
+            by_hand=True,
             actor=self.actor,
             phase=Phase.READY,
             started_ms=self.now.wall_ms,

@@ -85,6 +85,8 @@ class Heard:
     ever: whether anything was. steady: the service speaks, and what follows from what it says is worked out.
     disks_lost: stamp and generation since when it reports no writable disk, or None.
     well_ms: since when (monotonic) it reports frames. connected_since_ms: since when it has been heard without a pause.
+    sound: stamp and generation since when it has been heard with its service running and a disk writable, without a restart and without
+    losing a disk; None while it is not.
     beat_wall_ms: the coordinator's wall clock when the last beat came. clock_off_wall_ms, rival_since_wall_ms: since when its clock is off
     by more than `CLOCK_OFF_MS`, or a second instance announces itself; 0 if not.
     """
@@ -104,6 +106,7 @@ class Heard:
         "rival",
         "rival_ms",
         "rival_since_wall_ms",
+        "sound",
         "stamp_ms",
         "steady",
         "watchdog",
@@ -131,6 +134,7 @@ class Heard:
         self.watchdog_ms = 0
         self.disks_lost: tuple[int, int] | None = None
         self.well_ms: int | None = None
+        self.sound: tuple[int, int] | None = None
 
     def reports_all_disks_lost(self) -> bool:
         beat = self.beat
@@ -185,8 +189,10 @@ class Seen:
         self.recorders: dict[RecorderId, Heard] = {}
         self.unknown: dict[RecorderId, Beat] = {}
         self.step_began_ms: dict[FailoverId, int] = {}
+        self.step_stamp: dict[FailoverId, tuple[int, int]] = {}
         self.resumed: set[FailoverId] = set()
         self.undelivered_ms: dict[FailoverId, int] = {}
+        self.replaced_ms: dict[RecorderId, int] = {}
         self.failed_attempt_ms: dict[tuple[FailoverId, RecorderId], int] = {}
         self.footage: dict[tuple[RecorderId, Epoch], Footage] = {}
         self.refused_orders: dict[RecorderId, RefusedOrder] = {}
@@ -219,18 +225,23 @@ class Seen:
 
     def step_begins(self, failover: FailoverId, now: Instant) -> None:
         """A fact moved the entry to its next step."""
-        self.step_began_ms[failover] = now.mono_ms
+        self._stamp_step(failover, now)
         self.resumed.discard(failover)
         self.undelivered_ms.pop(failover, None)
 
     def resume(self, failover: FailoverId, now: Instant) -> None:
         """The entry was found open in the journal at the start."""
-        self.step_began_ms[failover] = now.mono_ms
+        self._stamp_step(failover, now)
         self.resumed.add(failover)
+
+    def _stamp_step(self, failover: FailoverId, now: Instant) -> None:
+        self.step_began_ms[failover] = now.mono_ms
+        self.step_stamp[failover] = (self.listening.stamp_ms(now), self.listening.generation)
 
     def entry_ended(self, failover: FailoverId) -> None:
         """Nothing volatile is kept of an ended entry."""
         self.step_began_ms.pop(failover, None)
+        self.step_stamp.pop(failover, None)
         self.resumed.discard(failover)
         self.undelivered_ms.pop(failover, None)
         for key in [key for key in self.failed_attempt_ms if key[0] == failover]:
@@ -241,6 +252,7 @@ class Seen:
         self.refused_orders.pop(recorder, None)
         self.obeyed.pop(recorder, None)
         self.doubted.discard(recorder)
+        self.replaced_ms.pop(recorder, None)
 
     def expect(self, recorder: RecorderId, now: Instant) -> None:
         """The recorder entered system data: its silence counts from now, not from the coordinator's start."""
@@ -257,6 +269,16 @@ class Seen:
         lost = self.of(recorder).disks_lost
         return None if lost is None else self.listening.since_ms(*lost)
 
+    def stable_ms(self, recorder: RecorderId) -> int:
+        """For how long, in proven time, the recorder has been connected and sound; 0 while it is not (SPEC 8)."""
+        sound = self.of(recorder).sound
+        return 0 if sound is None or not self.connected(recorder) else self.listening.since_ms(*sound)
+
+    def standing_ms(self, failover: FailoverId) -> int:
+        """For how long, in proven time, the entry has stood where it stands, or this coordinator has known it."""
+        stamp = self.step_stamp.get(failover)
+        return 0 if stamp is None else self.listening.since_ms(*stamp)
+
     def observe(self, message: FromRecorder, now: Instant) -> bool:
         """Take in a heartbeat. True if it says something new that a decision could rest on.
 
@@ -271,9 +293,12 @@ class Seen:
                 heard.rival_since_wall_ms = now.wall_ms
             heard.rival, heard.rival_ms = message.instance, now.mono_ms
             return True
-        was_silent = not heard.ever or self.silence_ms(message.recorder) >= 2 * BEAT_INTERVAL_MS
+        silence_ms = self.silence_ms(message.recorder)
+        was_silent = not heard.ever or silence_ms >= 2 * BEAT_INTERVAL_MS
         if was_silent:
             heard.connected_since_ms = now.mono_ms
+            if silence_ms >= 3 * BEAT_INTERVAL_MS:
+                heard.sound = None
         heard.instance = message.instance
         heard.ever = True
         heard.heard_ms = now.mono_ms
@@ -287,6 +312,8 @@ class Seen:
         else:
             # After the Watchdog alone was heard, the service's own word is news, even if it says what it said before.
             news = heard.beat is None or not heard.service_heard() or differs(heard.beat, message)
+            if news and heard.beat is not None and unsettled(heard.beat, message):
+                heard.sound = None
             heard.beat, heard.beat_ms, heard.beat_wall_ms = message, now.mono_ms, now.wall_ms
             if abs(message.wall_ms - now.wall_ms) <= CLOCK_OFF_MS:
                 heard.clock_off_wall_ms = 0
@@ -322,9 +349,15 @@ class Seen:
         return True
 
     def _conditions(self, heard: Heard, now: Instant) -> bool:
-        """Keep the moments since when disks are lost and all is well; True if one began or ended."""
-        lost, well = heard.service_heard() and heard.reports_all_disks_lost(), heard.reports_frames()
-        changed = (heard.disks_lost is not None) != lost or (heard.well_ms is not None) != well
+        """Keep the moments since when disks are lost, all is well, and it is sound; True if one began or ended."""
+        speaks = heard.service_heard()
+        lost, well = speaks and heard.reports_all_disks_lost(), heard.reports_frames()
+        sound = speaks and not lost and not heard.reports_service_failed()
+        changed = (heard.disks_lost is not None) != lost or (heard.well_ms is not None) != well or (heard.sound is not None) != sound
+        if not sound:
+            heard.sound = None
+        elif heard.sound is None:
+            heard.sound = (self.listening.stamp_ms(now), self.listening.generation)
         if not lost:
             heard.disks_lost = None
         elif heard.disks_lost is None:
@@ -334,6 +367,14 @@ class Seen:
         elif heard.well_ms is None:
             heard.well_ms = now.mono_ms
         return changed
+
+
+def unsettled(old: Beat, new: Beat) -> bool:
+    """Whether between two beats the service was started anew, or lost a disk: then it has not been stable."""
+    if (old.instance, old.boot) != (new.instance, new.boot):
+        return True
+    writable = {disk.path for disk in new.disks if disk.writable}
+    return any(disk.writable and disk.path not in writable for disk in old.disks)
 
 
 def differs(old: Beat, new: Beat) -> bool:

@@ -13,13 +13,21 @@ from sysmanager.domain.group import Group
 from sysmanager.domain.ids import Epoch, FailoverId, GroupId, RecorderId
 from sysmanager.domain.recorder import Acting, Recorder
 from sysmanager.domain.rights import Actor
-from sysmanager.protocol.clients import HoldCause
+from sysmanager.protocol.clients import FailbackHoldCause, HoldCause
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """Automatic failover of a recorder is held."""
 
     cause: HoldCause
+    actor: Actor
+    since_wall_ms: int
+
+
+class FailbackHold(msgspec.Struct, frozen=True, kw_only=True):
+    """Automatic failback of a recorder is held (SPEC 13.5)."""
+
+    cause: FailbackHoldCause
     actor: Actor
     since_wall_ms: int
 
@@ -37,7 +45,8 @@ class View(Protocol):
 
     open: entries that have not ended, in the order in which they were opened.
     open_with, open_in: the same, by each server that an entry names (recorder, home, server) and by group.
-    members: servers by group. holds: recorders whose automatic failover is held.
+    members: servers by group. holds: recorders whose automatic failover is held; failback_holds: the same of failback.
+    replaced_wall_ms: when each recorder was replaced last, by the wall clock of the facts.
     """
 
     @property
@@ -61,6 +70,10 @@ class View(Protocol):
     @property
     def holds(self) -> Mapping[RecorderId, Hold]: ...
     @property
+    def failback_holds(self) -> Mapping[RecorderId, FailbackHold]: ...
+    @property
+    def replaced_wall_ms(self) -> Mapping[RecorderId, int]: ...
+    @property
     def members(self) -> Mapping[GroupId, Set[RecorderId]]: ...
     @property
     def reconcile(self) -> Reconcile | None: ...
@@ -80,6 +93,8 @@ class State:
         self.open_with: dict[RecorderId, dict[FailoverId, None]] = {}
         self.open_in: dict[GroupId, dict[FailoverId, None]] = {}
         self.holds: dict[RecorderId, Hold] = {}
+        self.failback_holds: dict[RecorderId, FailbackHold] = {}
+        self.replaced_wall_ms: dict[RecorderId, int] = {}
         self.members: dict[GroupId, set[RecorderId]] = {}
         self.reconcile: Reconcile | None = None
 

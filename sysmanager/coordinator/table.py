@@ -46,6 +46,10 @@ class Case:
         return self.seen.waited_ms(self.failover.id, self.now)
 
 
+Then = Callable[[Case], tuple[AnyFact, ...]]
+"""What a row leads to."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """In one of `phases`, on input `on`, if `when`: the facts of `then`, which lead to `to`."""
@@ -54,7 +58,7 @@ class Row:
     phases: tuple[Phase, ...]
     on: On
     when: Callable[[Case], bool]
-    then: Callable[[Case], tuple[AnyFact, ...]]
+    then: Then
     to: tuple[Phase, ...]
     sentence: str
 

@@ -132,6 +132,10 @@ class Phase(StrEnum):
         return self in (Phase.RESERVED, Phase.FETCHED, Phase.SAVED, Phase.COMMITTED, Phase.RECORDED) or self.failing_back
 
     @property
+    def failback_before_commit(self) -> bool:
+        return self in (Phase.FAILBACK_STARTED, Phase.FAILBACK_TAKEN, Phase.FAILBACK_SAVED)
+
+    @property
     def failing_back(self) -> bool:
         return self in (
             Phase.FAILBACK_STARTED,
@@ -261,6 +265,7 @@ class Failback(msgspec.Struct, frozen=True, kw_only=True):
     """The failback of an entry: the running or the last one.
 
     expected: cameras whose first frames on the recorder are waited for. dark: those of them that gave none.
+    automatic: it started by itself.
     """
 
     actor: Actor
@@ -273,6 +278,7 @@ class Failback(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     expected: tuple[CameraId, ...] = ()
     dark: tuple[CameraId, ...] = ()
+    automatic: bool = False
 
 
 class Failover(msgspec.Struct, frozen=True, kw_only=True):
@@ -283,6 +289,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     epoch: under which `server` records; previous_epoch: under which `recorder` did, to find its last frames again.
     documents: fixed in step 2. moved, not_moved: cameras. to_do: what a person must do by hand.
     expected, dark: planned switch only: cameras whose first frames on `server` are waited for, and those of them that gave none.
+    by_hand: the recorder was put away by a person, or took over in an entry that says so. failback_tries: automatic ones that were undone.
     """
 
     id: FailoverId
@@ -312,6 +319,8 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     failback: Failback | None = None
     expected: tuple[CameraId, ...] = ()
     dark: tuple[CameraId, ...] = ()
+    by_hand: bool = False
+    failback_tries: int = 0
 
     @property
     def attempt(self) -> int:

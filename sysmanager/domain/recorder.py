@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -13,6 +14,12 @@ DETECTION_TIMEOUTS_S: tuple[int, ...] = (10, 20, 30, 40, 50, 60, 120, 180, 300, 
 """The detection timeouts that can be chosen (SPEC 2)."""
 
 DEFAULT_DETECTION_TIMEOUT_S = 60
+
+FAILBACK_AFTER_S: tuple[int, ...] = (30, 60, 120, 300, 600, 900, 1800, 3600)
+"""How long a replaced recorder has to be stable before it gets its tasks back by itself: the times that can be chosen."""
+
+DEFAULT_FAILBACK_AFTER_S = 300
+"""SPEC 8."""
 
 
 class Role(StrEnum):
@@ -63,6 +70,8 @@ class Recorder(msgspec.Struct, frozen=True, kw_only=True):
 
     revision: of this row, grows with every edit, so that two editors cannot overwrite one another.
     detection_timeout_s: one of `DETECTION_TIMEOUTS_S`.
+    automatic_failback: whether it gets its tasks back by itself after an automatic failover, once it was stable for `failback_after_s`,
+    one of `FAILBACK_AFTER_S`, within `failback_hours` (see `hours`; empty: at any time).
     vca_channels: activated on the server. camera_limit, bitrate_limit_kbps: what it can record.
     version: software version under which its documents were fetched.
     documents: which documents are in the cache; None until they were fetched once. An acting server holds those that it took over.
@@ -76,6 +85,9 @@ class Recorder(msgspec.Struct, frozen=True, kw_only=True):
     revision: int = 1
     failover_enabled: bool = True
     detection_timeout_s: int = DEFAULT_DETECTION_TIMEOUT_S
+    automatic_failback: bool = False
+    failback_after_s: int = DEFAULT_FAILBACK_AFTER_S
+    failback_hours: str = ""
     assignment: Assignment
     version: str = ""
     documents: DocumentSet | None = None
@@ -108,17 +120,19 @@ class RecorderEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     group: GroupId | None
     failover_enabled: bool
     detection_timeout_s: int
+    automatic_failback: bool = False
+    failback_after_s: int = DEFAULT_FAILBACK_AFTER_S
+    failback_hours: str = ""
 
 
 def edit_of(recorder: Recorder) -> RecorderEdit:
-    return RecorderEdit(
-        name=recorder.name,
-        address=recorder.address,
-        role=recorder.role,
-        group=recorder.group,
-        failover_enabled=recorder.failover_enabled,
-        detection_timeout_s=recorder.detection_timeout_s,
-    )
+    """The present values of what can be edited."""
+    return RecorderEdit(**fields_of(recorder))
+
+
+def fields_of(holder: object) -> dict[str, Any]:
+    """The fields that can be edited, by name, of whatever has them all: an edit, a recorder, a row."""
+    return {name: getattr(holder, name) for name in RecorderEdit.__struct_fields__}
 
 
 def timeout_text(seconds: int) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sysmanager.coordinator.automatic_failback import NOT_WANTED, Outlook, outlook
 from sysmanager.coordinator.detection import Assessment, assess, why_not_automatic
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.coordinator.seen import CLOCK_OFF_MS, RIVAL_MS, Heard, Seen
-from sysmanager.coordinator.state import View, open_failover_of
+from sysmanager.coordinator.state import FailbackHold, View, open_failover_of
 from sysmanager.domain.failover import Trigger
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
@@ -26,6 +27,7 @@ def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant) -> c.Recor
     reported = beat is not None and judged.connection is c.Connection.CONNECTED and heard.service_heard()
     states = {camera.camera: camera for camera in beat.cameras} if beat is not None and reported else {}
     hold = view.holds.get(row.id)
+    failback, failback_hold = _failback_of(view, seen, row, now), view.failback_holds.get(row.id)
     return c.RecorderRow(
         id=row.id,
         name=row.name,
@@ -57,6 +59,12 @@ def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant) -> c.Recor
         cameras_recording=sum(1 for camera in states.values() if camera.state is CameraState.RECORDING),
         disks=_disks(heard),
         failover=_entry_of(view, row),
+        automatic_failback=row.automatic_failback,
+        failback_after_s=row.failback_after_s,
+        failback_hours=row.failback_hours,
+        failback_in_ms=failback.due_in_ms,
+        failback_note=f"waits for its hours, {row.failback_hours}" if failback.hours else failback.obstacle,
+        failback_hold=_failback_hold_row(failback_hold) if failback_hold is not None else None,
         reconciled=view.reconcile is None or row.id not in view.reconcile.waiting,
         practice=beat.practice if beat is not None else row.practice,
     )
@@ -64,9 +72,19 @@ def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant) -> c.Recor
 
 def _stable_ms(seen: Seen, row: Recorder, heard: Heard, now: Instant) -> int:
     """How long a broken server has been connected again with its recording service and writable disks; 0 while it is not."""
-    if not isinstance(row.assignment, Broken) or not seen.connected(row.id) or _broken_condition(heard) != CONNECTED_AGAIN:
-        return 0
-    return max(0, now.mono_ms - heard.connected_since_ms)
+    return seen.stable_ms(row.id) if isinstance(row.assignment, Broken) else 0
+
+
+def _failback_of(view: View, seen: Seen, row: Recorder, now: Instant) -> Outlook:
+    """Automatic failback of a recorder that was replaced."""
+    if not isinstance(row.assignment, Broken) or not row.automatic_failback:
+        return NOT_WANTED
+    entry = view.failovers.get(row.assignment.failover)
+    return outlook(view, seen, entry, now) if entry is not None and entry.home == row.id else NOT_WANTED
+
+
+def _failback_hold_row(hold: FailbackHold) -> c.FailbackHoldRow:
+    return c.FailbackHoldRow(cause=hold.cause, actor=hold.actor, since_wall_ms=hold.since_wall_ms)
 
 
 def _cameras(row: Recorder, states: dict[CameraId, CameraBeat]) -> tuple[c.CameraRow, ...]:
@@ -255,6 +273,7 @@ def _alarms(view: View, seen: Seen, now: Instant) -> tuple[c.Alarm, ...]:
             sentence = f"The clock of {row.name} is more than {CLOCK_OFF_MS // 1000} s off; set it, so that gaps can be measured."
             alarms.append(c.Alarm(key=f"clock {row.id}", sentence=sentence, since_wall_ms=heard.clock_off_wall_ms))
     alarms += [_hold_alarm(view, recorder) for recorder in view.holds]
+    alarms += [_failback_alarm(view, recorder) for recorder in view.failback_holds]
     return tuple(alarms)
 
 
@@ -262,3 +281,9 @@ def _hold_alarm(view: View, recorder: RecorderId) -> c.Alarm:
     hold = view.holds[recorder]
     sentence = f"Automatic failover of {name_of(view, recorder)} is {hold.cause}; release it when that is over."
     return c.Alarm(key=f"hold {recorder}", sentence=sentence, since_wall_ms=hold.since_wall_ms)
+
+
+def _failback_alarm(view: View, recorder: RecorderId) -> c.Alarm:
+    hold = view.failback_holds[recorder]
+    sentence = f"Automatic failback of {name_of(view, recorder)} is {hold.cause}; acknowledge it when you have seen why."
+    return c.Alarm(key=f"failback {recorder}", sentence=sentence, since_wall_ms=hold.since_wall_ms)

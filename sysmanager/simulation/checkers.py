@@ -27,6 +27,7 @@ from sysmanager.engine.core import Core
 from sysmanager.protocol.clients import Done, Reply
 from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
+from sysmanager.simulation import failback_rules
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.phases import ALLOWED
 from sysmanager.simulation.recorder import SimulatedRecorder
@@ -263,8 +264,12 @@ BEFORE: dict[str, Rule] = {
     "first frames before a failback": frames_before_failback,
     "first frames before a switch": frames_before_switch,
     "two lost at most": two_lost_at_most,
+    "flapping is held": failback_rules.flapping_is_held,
 }
-DECIDED: dict[str, Rule] = {"never early": never_early}
+DECIDED: dict[str, Rule] = {
+    "never early": never_early,
+    "automatic failback where allowed": failback_rules.automatic_failback_where_allowed,
+}
 """Looked at when the fact is decided; it may be durable only later, when the world has changed."""
 
 AFTER: dict[str, Rule] = {
@@ -413,4 +418,7 @@ class Checkers:
         self._check("one recorder per epoch", None)
 
 
-_TABLES = ("term", "next_epoch", "next_number", "recorders", "groups", "failovers", "holds", "members", "reconcile")
+_TABLES = (
+    *("term", "next_epoch", "next_number", "recorders", "groups", "failovers", "holds", "members", "reconcile"),
+    *("failback_holds", "replaced_wall_ms"),
+)

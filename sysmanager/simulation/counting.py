@@ -32,7 +32,7 @@ def rows_of(batch: Batch) -> list[int]:
                 rows.append(3)
             case f.FailoverCancelled() if record.actor != COORDINATOR:
                 rows.append(14 if record.fact.hold else 403)
-            case f.FailbackStarted():
+            case f.FailbackStarted(automatic=False):
                 rows.append(100)
             case f.FailbackUndone() if record.actor != COORDINATOR:
                 rows.append(102)

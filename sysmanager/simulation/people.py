@@ -17,6 +17,21 @@ OPERATOR = Actor(name="Operator", role=RoleName.OPERATOR)
 ONLOOKER = Actor(name="Onlooker", role=RoleName.MONITORING)
 TIDY_MS = 2_000
 
+_WISHES = {
+    "failover": 14,
+    "switch": 14,
+    "failback": 32,
+    "abort": 8,
+    "hold": 6,
+    "release": 12,
+    "hold failback": 2,
+    "acknowledge": 8,
+    "edit": 5,
+    "confirm": 24,
+}
+_KINDS, _SHARES = tuple(_WISHES), tuple(_WISHES.values())
+"""What people ask for, and how often."""
+
 
 class People:
     """Drawn from a seed. `busy_until_ms`: until then they ask for this and that; `tidy`: afterwards one of them clears up."""
@@ -56,9 +71,7 @@ class People:
         entries = [state.failovers[entry] for entry in state.open]
         ready = [entry.id for entry in entries if entry.phase is Phase.READY]
         running = [entry.id for entry in entries if entry.phase is not Phase.READY]
-        kind = self._chance.choices(
-            ("failover", "switch", "failback", "abort", "hold", "release", "edit", "confirm"), (14, 14, 40, 8, 6, 12, 4, 24)
-        )[0]
+        kind = self._chance.choices(_KINDS, _SHARES)[0]
         match kind:
             case "failover":
                 return c.StartFailover(recorder=one)
@@ -72,10 +85,15 @@ class People:
                 return c.HoldFailover(recorder=one)
             case "release":
                 return c.ReleaseHold(recorder=self._chance.choice(sorted(state.holds))) if state.holds else None
+            case "hold failback":
+                return c.HoldFailback(recorder=one)
+            case "acknowledge":
+                return c.ReleaseFailback(recorder=self._chance.choice(sorted(state.failback_holds))) if state.failback_holds else None
             case "edit":
                 row = state.recorders[one]
                 timeout_s = self._chance.choice(DETECTION_TIMEOUTS_S[:4])
-                fields = msgspec.structs.replace(edit_of(row), detection_timeout_s=timeout_s)
+                by_itself = self._chance.random() < 0.6
+                fields = msgspec.structs.replace(edit_of(row), detection_timeout_s=timeout_s, automatic_failback=by_itself)
                 return c.EditRecorder(recorder=one, revision=row.revision, fields=fields)
             case _:
                 return self._confirmation()

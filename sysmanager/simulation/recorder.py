@@ -47,6 +47,7 @@ class SimulatedRecorder:
     """One server. Faults may come together, at any moment; what is durable is `persisted`, `store` and `material`.
 
     identity, version: what it says of itself. disks: labels. persisted, contents: what it begins with.
+    up_since_ms: since when its service runs; None while it does not.
     crash_in: with a number, the service is killed in front of that effect of its machine, counted from now.
     """
 
@@ -93,6 +94,7 @@ class SimulatedRecorder:
         self._due: tuple[m.MachineState, int | None] = (self.state, None)
         self._tick_ms: int | None = None
         self._doubtful = False
+        self.up_since_ms: int | None = None
 
     # ------------------------------------------------------------ what people and the world do to it
 
@@ -204,6 +206,7 @@ class SimulatedRecorder:
     def _process_ends(self) -> None:
         """Whatever the service held in memory is gone; its sessions close."""
         self._life += 1
+        self.up_since_ms = None
         self.capture.stop()
         self._waiting.clear()
         self._tick_ms = None
@@ -230,6 +233,7 @@ class SimulatedRecorder:
             self._around.after(self.pace.restart_ms, self._start, life)
             return
         self.service = ServiceState.RUNNING
+        self.up_since_ms = self._now().mono_ms
         self.persisted = m.next_boot(self.persisted)
         self.state = m.MachineState(identity=self.identity, persisted=self.persisted, refuse_by_hand=Fault.REFUSE in self.faults)
         self._beacon_ms = self._now().mono_ms

@@ -45,6 +45,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """groups: recorders and failover servers of each. deeds, wishes: by the time since the site runs. until_ms: when to look.
 
+    failback_after_s: of every recorder, None if they do not fail back by themselves.
     heals: whether everything is mended before the end, so that the site must be at rest.
     """
 
@@ -54,6 +55,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     wishes: tuple[Wish, ...] = ()
     until_ms: int = 60_000
     ends: tuple[End, ...] = ()
+    failback_after_s: int | None = None
     heals: bool = True
 
 
@@ -292,6 +294,51 @@ SCENARIOS: tuple[Scenario, ...] = (
         wishes=(_back(FIRST, 30_000),),
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
+    Scenario(
+        name="it fails back by itself when it was stable for its time",
+        deeds=(_off("A1", lasts_ms=20_000),),
+        failback_after_s=30,
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+    Scenario(
+        name="a crash in between begins the time anew",
+        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=40_000, what=Wrong.CRASH, target="A1")),
+        failback_after_s=30,
+        until_ms=62_000,
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
+        name="after a failover by hand only a person fails back",
+        wishes=(_start("A1"),),
+        failback_after_s=30,
+        until_ms=90_000,
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
+        name="two failovers within an hour: it waits for a person, across a restart, and fails over all the same",
+        deeds=(
+            _off("A1", lasts_ms=20_000),
+            _off("A1", at_ms=80_000, lasts_ms=20_000),
+            Deed(at_ms=110_000, what=Wrong.KILLED, lasts_ms=1_000),
+            _off("A1", at_ms=220_000),
+        ),
+        wishes=(Wish(at_ms=165_000, request=c.ReleaseFailback(recorder=RecorderId("A1"))),),
+        failback_after_s=30,
+        until_ms=260_000,
+        ends=(
+            End(recorder="A1", phase=RETURNED, server="FA1"),
+            End(recorder="A1", phase=RETURNED, server="FA1"),
+            End(recorder="A1", phase=READY, server="FA1"),
+        ),
+    ),
+    Scenario(
+        name="a failback by itself that a person aborts does not start again by itself",
+        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=45_000, what=Wrong.SLOW_SERVER, target="A1", amount=4_000, lasts_ms=60_000)),
+        wishes=tuple(Wish(at_ms=at_ms, request=c.AbortFailover(failover=FIRST)) for at_ms in (52_000, 53_000, 54_000)),
+        failback_after_s=30,
+        until_ms=150_000,
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
 )
 
 
@@ -302,7 +349,7 @@ def play(
 
     kill_at_length: the coordinator is killed as soon as its journal is so long. kill_at: in the transaction of that number, at that point.
     """
-    world = World(plain_site(scenario.groups), scenario.name, story=story)
+    world = World(plain_site(scenario.groups, failback_after_s=scenario.failback_after_s), scenario.name, story=story)
     world.begin()
     world.run(START_MS)
     world.entered_facts = len(world.coordinator.journal)

@@ -17,7 +17,7 @@ from sysmanager.domain.documents import (
 )
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, DocumentHash, GroupId, InstanceId, RecorderId
-from sysmanager.domain.recorder import RecorderEdit, Role
+from sysmanager.domain.recorder import DEFAULT_FAILBACK_AFTER_S, RecorderEdit, Role
 from sysmanager.protocol.clients import AddRecorder, Request, SaveGroup
 from sysmanager.recorder.machine import Identity, Persisted, first_persisted
 
@@ -26,7 +26,7 @@ DISKS = ("D:", "E:")
 
 
 class ServerPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One server before it is built. settings: None for a failover server."""
+    """One server before it is built. settings: None for a failover server. failback_after_s: None if it does not fail back by itself."""
 
     id: RecorderId
     name: str
@@ -34,6 +34,8 @@ class ServerPlan(msgspec.Struct, frozen=True, kw_only=True):
     group: GroupId
     role: Role
     timeout_s: int
+    failback_after_s: int | None = None
+    failback_hours: str = ""
     identity: Identity
     disks: tuple[str, ...] = DISKS
     settings: SettingsDocument | None = None
@@ -77,10 +79,17 @@ def edit_of(server: ServerPlan) -> RecorderEdit:
         group=server.group,
         failover_enabled=True,
         detection_timeout_s=server.timeout_s,
+        automatic_failback=server.failback_after_s is not None,
+        failback_after_s=server.failback_after_s or DEFAULT_FAILBACK_AFTER_S,
+        failback_hours=server.failback_hours,
     )
 
 
-def plain_site(groups: tuple[tuple[int, int], ...], timeout_s: int = 10, cameras: int = 2) -> SitePlan:
+FAILBACK_HOURS = ("", "08:10-08:20", "20:00-21:00")
+"""Simulated sites begin at 08:00 UTC, which is their time of day too."""
+
+
+def plain_site(groups: tuple[tuple[int, int], ...], timeout_s: int = 10, cameras: int = 2, failback_after_s: int | None = None) -> SitePlan:
     """Groups of so many recorders and failover servers each, all alike: A1, A2, ..., FA1, ... in group A, and so on."""
     servers: list[ServerPlan] = []
     for letter, (recorders, spares) in zip("ABCDEFGH", groups, strict=False):
@@ -88,7 +97,7 @@ def plain_site(groups: tuple[tuple[int, int], ...], timeout_s: int = 10, cameras
             name = f"{letter}{number}"
             numbers = range(1, cameras + 1)
             held = tuple(CameraSettings(id=CameraId(f"{name}-c{each}"), name=f"{name} {each}", sessions=2) for each in numbers)
-            servers.append(_standard(name, letter, timeout_s, held))
+            servers.append(msgspec.structs.replace(_standard(name, letter, timeout_s, held), failback_after_s=failback_after_s))
         servers += [_spare(f"F{letter}{number}", letter) for number in range(1, spares + 1)]
     return SitePlan(groups=_groups(servers), servers=tuple(servers))
 
@@ -103,7 +112,11 @@ def drawn_site(chance: random.Random, *, short: bool) -> SitePlan:
         letter = letters[number % len(letters)]
         name = f"{letter}{number:02d}"
         held = tuple(_drawn_camera(chance, name, each) for each in range(1, chance.randint(1, 4) + 1))
-        servers.append(_standard(name, letter, chance.choice((10, 10, 20, 30)), held))
+        plan = _standard(name, letter, chance.choice((10, 10, 20, 30)), held)
+        if chance.random() < 0.7:
+            after_s, hours = chance.choice((30, 30, 60)), chance.choices(FAILBACK_HOURS, (8, 1, 1))[0]
+            plan = msgspec.structs.replace(plan, failback_after_s=after_s, failback_hours=hours)
+        servers.append(plan)
     for number in range(spares):
         letter = letters[number % len(letters)]
         limit = 64 if chance.random() < 0.9 else 2

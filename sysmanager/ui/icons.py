@@ -72,6 +72,8 @@ ACTION_GLYPHS: dict[Action, Glyph] = {
     Action.ABORT_ENTRY: Glyph.ABORT,
     Action.HOLD: Glyph.HOLD,
     Action.RELEASE: Glyph.RELEASE,
+    Action.HOLD_FAILBACK: Glyph.HOLD,
+    Action.ACKNOWLEDGE: Glyph.CONFIRM,
     Action.EDIT: Glyph.EDIT,
     Action.SAVE: Glyph.SAVE,
     Action.REVERT: Glyph.REVERT,

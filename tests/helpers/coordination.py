@@ -34,6 +34,7 @@ WALL_MS = 1_760_000_000_000
 ADMIN = Actor(name="anna", role=RoleName.ADMINISTRATOR)
 GROUP = GroupId("g")
 F = TypeVar("F")
+EDITED = tuple(name for name in RecorderEdit.__struct_fields__ if name not in ("name", "role"))
 
 
 def rid(text: str) -> RecorderId:
@@ -213,7 +214,7 @@ class Site:
 
     def add(self, server: str, *, failover: bool = False, cameras: tuple[Camera, ...] | int = 3, **changes: object) -> Server:
         """Take a server into system data; a standard one records `cameras` of its own. changes: of `Server`, or of the edit."""
-        fields = {key: changes.pop(key) for key in ("group", "failover_enabled", "detection_timeout_s") if key in changes}
+        fields = {key: changes.pop(key) for key in EDITED if key in changes}
         settings_fields = {key: changes.pop(key) for key in ("plugins_wanted", "disks_wanted", "retention_days") if key in changes}
         made = Server(id=rid(server), home=None if failover else rid(server))
         if not failover:

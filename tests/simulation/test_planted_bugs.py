@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from sysmanager.coordinator import decide, detection, evolve, failback, failover, reconcile, requests, seen, standing
+from sysmanager.coordinator import automatic_failback, decide, detection, evolve, failback, failover, reconcile, requests, seen, standing
 from sysmanager.coordinator.table import Row
 from sysmanager.domain.ids import Epoch
 from sysmanager.domain.recorder import Broken as BrokenServer
@@ -181,12 +182,28 @@ def failed_switch_leaves_the_cameras_released(patch: Patch) -> None:
     patch.setattr(standing, "released_singly", released)
 
 
+def automatic_failback_forgets_how_long(patch: Patch) -> None:
+    patch.setattr(seen.Seen, "stable_ms", lambda self, recorder: 10**9)
+    patch.setattr(seen.Seen, "standing_ms", lambda self, failover: 10**9)
+
+
+def automatic_failback_after_one_by_hand(patch: Patch) -> None:
+    right = automatic_failback._obstacle
+    patch.setattr(automatic_failback, "_obstacle", lambda view, seen, entry, home: right(view, seen, replace(entry, by_hand=False), home))
+
+
+def flapping_is_forgotten_at_a_restart(patch: Patch) -> None:
+    patch.setattr(failover, "held_after_commit", lambda view, seen, entry, now: ())
+
+
 HELD = Scenario(
     name="held, then lost",
     wishes=(Wish(at_ms=0, request=HoldFailover(recorder="A1")),),  # type: ignore[arg-type]  # an id is text
     deeds=(Deed(at_ms=1_000, what=Wrong.POWER, target="A1"),),
     heals=False,
 )
+
+FLAPS = "two failovers within an hour: it waits for a person, across a restart, and fails over all the same"
 
 PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], ...] = (
     (timeout_one_second_short, "connection lost", {"never early"}),
@@ -209,6 +226,9 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (recorder_obeys_old_epochs, "an order of an older epoch comes late, and is refused", {"no older epoch obeyed"}),
     (recorder_records_before_it_saves, "connection lost", {"saved before recorded"}),
     (standing_down_removes_footage, "failback", {"footage stays"}),
+    (automatic_failback_forgets_how_long, "a crash in between begins the time anew", {"automatic failback where allowed"}),
+    (automatic_failback_after_one_by_hand, "after a failover by hand only a person fails back", {"automatic failback where allowed"}),
+    (flapping_is_forgotten_at_a_restart, FLAPS, {"flapping is held"}),
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from sysmanager.api import Connection, CoordinatorState, Health, HoldCause, HoldRow, RecorderRow
+from sysmanager.api import Connection, CoordinatorState, FailbackHoldCause, FailbackHoldRow, Health, HoldCause, HoldRow, RecorderRow
 from sysmanager.domain.failover import Failback, Failover, Phase, Reason
 from sysmanager.domain.ids import Epoch, FailoverId
 from sysmanager.domain.recorder import Acting, Broken, Reserved, Role
@@ -72,6 +72,7 @@ def _running(key: str) -> UiState:
     return reduce(state(recording(), standby()), OperationStarted(Running(key=key, sentence="Being asked.")))
 
 
+FAILBACK_HOLD = FailbackHoldRow(cause=FailbackHoldCause.FLAPPING, actor=site.ADMIN, since_wall_ms=site.NOW_MS)
 HOLD = HoldRow(cause=HoldCause.PERSON, actor=site.ADMIN, since_wall_ms=site.NOW_MS)
 AWAY: dict[str, Any] = {"connection": Connection.LOST, "health": Health.BAD}
 FAILED_BACK = Failback(actor=site.ADMIN, started_ms=1, epoch=Epoch(5), reason=Reason.SAVING_FAILED)
@@ -100,6 +101,9 @@ SITUATIONS: dict[str, UiState] = {
     "broken, no disks": state(broken(lost_disks=4), acting(), log=(entry(Phase.READY),)),
     "broken, entry gone": state(broken(), acting()),
     "failback running": state(broken(), acting(), log=(entry(Phase.FAILBACK_TAKEN),)),
+    "failback committed": state(recording(), standby(), log=(entry(Phase.FAILBACK_COMMITTED),)),
+    "fails back by itself": state(broken(failback_in_ms=60_000), acting(), log=(entry(Phase.READY),)),
+    "failback held": state(broken(failback_hold=FAILBACK_HOLD), acting(), log=(entry(Phase.READY),)),
     "failback failed": state(broken(), acting(), log=(entry(Phase.READY, failback=FAILED_BACK),)),
     "failback done": state(recording(), standby(), log=(entry(Phase.RETURNED),)),
     "edited": _edited("New name"),

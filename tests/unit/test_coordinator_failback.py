@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.failback import checks, reason_of
+from sysmanager.coordinator.failback_checks import checks, reason_of
 from sysmanager.coordinator.inputs import OrderAnswered
 from sysmanager.domain.camera import Camera
 from sysmanager.domain.failover import LogState, Phase, Reason, Severity
@@ -82,6 +82,11 @@ def test_a_silent_failover_server_gives_its_last_known_documents() -> None:
     site.fail_back()
     site.run(3_000)
     assert site.entry.phase is Phase.RETURNED
+
+
+def test_phases_in_which_a_failback_can_be_aborted() -> None:
+    before = {phase for phase in Phase if phase.failback_before_commit}
+    assert before == {phase for phase in Phase if phase.failing_back} - {Phase.FAILBACK_COMMITTED, Phase.FAILBACK_PERFORMED}
 
 
 # ---------------------------------------------------------------- cameras that allow one session

@@ -14,7 +14,7 @@ from sysmanager.coordinator.inputs import Asked
 from sysmanager.coordinator.requests import HANDLERS, decide_request
 from sysmanager.domain.failover import Phase, Reason
 from sysmanager.domain.group import Group
-from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, RecorderEdit, Recording, Role, Standby
+from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, FAILBACK_AFTER_S, RecorderEdit, Recording, Role, Standby
 from sysmanager.domain.rights import ROLE_RIGHTS, Actor, Right, RoleName
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
@@ -27,6 +27,8 @@ SAMPLES: dict[type, c.Request] = {
     c.ReleaseHold: c.ReleaseHold(recorder=rid("A")),
     c.StartFailback: c.StartFailback(failover="F00001"),
     c.SwitchOver: c.SwitchOver(recorder=rid("A")),
+    c.HoldFailback: c.HoldFailback(recorder=rid("A")),
+    c.ReleaseFailback: c.ReleaseFailback(recorder=rid("A")),
     c.AddRecorder: c.AddRecorder(id=rid("N"), fields=edit("N")),
     c.EditRecorder: c.EditRecorder(recorder=rid("A"), revision=1, fields=edit("A")),
     c.RemoveRecorder: c.RemoveRecorder(recorder=rid("B")),
@@ -77,14 +79,8 @@ def test_a_role_may_ask_exactly_what_its_rights_allow(quiet: Site, role: RoleNam
 
 def test_the_rights_of_the_built_in_roles() -> None:
     by_right = {right: {kind.__name__ for kind, needed in c.RIGHT_FOR.items() if needed is right} for right in Right}
-    assert by_right[Right.FAILOVER] == {
-        "StartFailover",
-        "AbortFailover",
-        "HoldFailover",
-        "ReleaseHold",
-        "StartFailback",
-        "SwitchOver",
-    }
+    failback = {"StartFailback", "HoldFailback", "ReleaseFailback"}
+    assert by_right[Right.FAILOVER] == {"StartFailover", "AbortFailover", "HoldFailover", "ReleaseHold", "SwitchOver", *failback}
     assert by_right[Right.MONITOR] == by_right[Right.USERS] == set()
     assert ROLE_RIGHTS[RoleName.OPERATOR] == {Right.MONITOR, Right.FAILOVER}
 
@@ -101,12 +97,16 @@ ANY_EDIT = st.builds(
     group=st.none() | st.sampled_from([GROUP, "nowhere"]) | ANY_TEXT,
     failover_enabled=st.booleans(),
     detection_timeout_s=st.integers() | st.sampled_from(DETECTION_TIMEOUTS_S),
+    failback_after_s=st.integers() | st.sampled_from(FAILBACK_AFTER_S),
+    failback_hours=st.just("") | ANY_TEXT,
 )
 ANY_REQUEST: st.SearchStrategy[Any] = st.one_of(
     st.builds(c.StartFailover, recorder=ANY_ID),
     st.builds(c.AbortFailover, failover=ANY_ID | st.just("F00001")),
     st.builds(c.HoldFailover, recorder=ANY_ID),
     st.builds(c.ReleaseHold, recorder=ANY_ID),
+    st.builds(c.HoldFailback, recorder=ANY_ID),
+    st.builds(c.ReleaseFailback, recorder=ANY_ID),
     st.builds(c.StartFailback, failover=ANY_ID | st.just("F00001")),
     st.builds(c.AddRecorder, id=ANY_ID, fields=ANY_EDIT),
     st.builds(c.EditRecorder, recorder=ANY_ID, revision=st.integers() | st.just(1), fields=ANY_EDIT),

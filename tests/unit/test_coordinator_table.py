@@ -192,6 +192,15 @@ def row_102() -> Site:
     return site
 
 
+def row_103() -> Site:
+    site = small_site(automatic_failback=True, failback_after_s=30)
+    silent(site, "A")
+    site.run(12_000)
+    site.server("A").up = True
+    site.run(40_000)
+    return site
+
+
 def row_111() -> Site:
     site = acting_site()
     site.server("F").documents = document_set("changed", 7)
@@ -266,6 +275,7 @@ SCENARIOS: dict[int, Callable[[], Site]] = {
     100: returned_site,
     101: row_101,
     102: row_102,
+    103: row_103,
     110: returned_site,
     111: row_111,
     120: returned_site,

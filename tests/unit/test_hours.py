@@ -93,6 +93,6 @@ def test_after_the_wait_it_is_allowed_and_never_before(day: int, begin: int, len
     assert wait_ms(hours, wall_ms + waits_ms, offset_min) == 0
     if waits_ms:
         assert wait_ms(hours, wall_ms + waits_ms - 1, offset_min) == 1
-    moment = datetime(1970, 1, 1) + timedelta(milliseconds=wall_ms + waits_ms) + timedelta(minutes=offset_min)
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=wall_ms + waits_ms) + timedelta(minutes=offset_min)
     since = (moment.weekday() * 1440 + moment.hour * 60 + moment.minute - day * 1440 - begin) % 10_080
     assert since < length

@@ -1,4 +1,4 @@
-"""`log`, `servers`, `failover`, `failback`, `abort`, `hold`, `release`, `watch`: the requests of the interface, for scripts."""
+"""The requests of the interface, for scripts: to look (`servers`, `log`, `watch`) and to do (`failover`, `failback`, `hold` and others)."""
 
 from __future__ import annotations
 
@@ -44,8 +44,12 @@ def add(chosen: Any) -> None:
     abort = _command(chosen, "abort", "end a failover or failback before its commit point", _abort, "sysmanager abort F00012")
     abort.add_argument("entry", help="id of the log entry")
     hold = _command(chosen, "hold", "hold automatic failover of a server", _hold, "sysmanager hold TA-REC-03")
+    hold.add_argument("--failback", action="store_true", help="hold automatic failback instead")
+    acknowledge = _command(
+        chosen, "acknowledge", "let automatic failback of a server run again that is held", _acknowledge, "sysmanager acknowledge TA-REC-03"
+    )
     release = _command(chosen, "release", "let automatic failover of a server run again", _release, "sysmanager release TA-REC-03")
-    for parser in (hold, release):
+    for parser in (hold, release, acknowledge):
         parser.add_argument("server", help="id or name of the server")
     watch = _command(chosen, "watch", "print every change as it happens", _watch, "sysmanager watch --json")
     watch.add_argument("--seconds", type=seconds(10_000_000), default=0, metavar="S", help="end after so many seconds; by default never")
@@ -127,6 +131,7 @@ async def _watch(client: api.Client, args: argparse.Namespace) -> int:
                 continue
             for row in update.recorders:
                 countdown = f", fails over in {row.countdown_ms / 1000:.0f} s" if row.countdown_ms is not None else ""
+                countdown += f", fails back in {row.failback_in_ms / 1000:.0f} s" if row.failback_in_ms is not None else ""
                 print(f"{_time_now()} {row.name}: {row.condition}{countdown}", flush=True)
             for entry in update.failovers:
                 print(f"{_time_now()} {entry.id} {entry.recorder} -> {entry.server or '?'}: {entry.log_state} ({entry.phase})", flush=True)
@@ -168,7 +173,12 @@ async def _abort(client: api.Client, args: argparse.Namespace) -> int:
 
 
 async def _hold(client: api.Client, args: argparse.Namespace) -> int:
-    return await _ask(client, api.HoldFailover(recorder=(await _server(client, args.server)).id), args)
+    server = (await _server(client, args.server)).id
+    return await _ask(client, api.HoldFailback(recorder=server) if args.failback else api.HoldFailover(recorder=server), args)
+
+
+async def _acknowledge(client: api.Client, args: argparse.Namespace) -> int:
+    return await _ask(client, api.ReleaseFailback(recorder=(await _server(client, args.server)).id), args)
 
 
 async def _release(client: api.Client, args: argparse.Namespace) -> int:

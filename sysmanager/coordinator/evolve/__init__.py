@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.evolve import failback, failover, reconcile, system
+from sysmanager.coordinator.evolve import failback, failback_holds, failover, reconcile, system
 from sysmanager.coordinator.evolve.tables import failover_id, initial_assignment
 from sysmanager.coordinator.state import State
 
@@ -16,6 +16,7 @@ _SUBJECTS: tuple[tuple[Any, Callable[[State, f.FactRecord, Any], None]], ...] = 
     (f.SystemFact, system.apply),
     (f.FailoverFact, failover.apply),
     (f.FailbackFact, failback.apply),
+    (f.FailbackHoldFact, failback_holds.apply),
     (f.ReconcileFact, reconcile.apply),
 )
 

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.evolve.tables import assign, epoch_used, put_failover
 from sysmanager.coordinator.state import State
-from sysmanager.domain.failover import Failback, Failover, Phase, StepRecord
+from sysmanager.domain.failover import Failback, Failover, Phase, Reason, StepRecord
 from sysmanager.domain.recorder import Broken, Recording, Standby
+from sysmanager.protocol.clients import FailbackHoldCause
 
 
 def apply(state: State, record: f.FactRecord, fact: f.FailbackFact) -> None:
@@ -18,7 +19,7 @@ def apply(state: State, record: f.FactRecord, fact: f.FailbackFact) -> None:
     wall_ms = record.wall_ms
     match fact:
         case f.FailbackStarted():
-            failback = Failback(actor=record.actor, started_ms=wall_ms, epoch=fact.epoch)
+            failback = Failback(actor=record.actor, started_ms=wall_ms, epoch=fact.epoch, automatic=fact.automatic)
             for number in range(1, 7):
                 failback = _failback_step(failback, wall_ms, number, fact.duration_ms if number == 1 else 0)
             row = replace(row, phase=Phase.FAILBACK_STARTED, failback=failback)
@@ -39,7 +40,8 @@ def apply(state: State, record: f.FactRecord, fact: f.FailbackFact) -> None:
             row = replace(row, phase=Phase.RETURNED, failback=failback)
         case f.FailbackUndone():
             failback = replace(_running(row), reason=fact.reason, note=fact.note, ended_ms=wall_ms)
-            row = replace(row, phase=Phase.READY, failback=failback)
+            failed = failback.automatic and fact.reason is not Reason.CANCELLED
+            row = replace(row, phase=Phase.READY, failback=failback, failback_tries=row.failback_tries + failed)
             assign(state, row.home, Broken(epoch=fact.recorder_epoch, failover=row.id))
         case _:
             assert_never(fact)
@@ -60,6 +62,10 @@ def _commit_failback(state: State, row: Failover, fact: f.FailbackCommitted, wal
     state.recorders[row.home] = replace(home, documents=failback.documents, settings=server.settings)
     assign(state, row.home, Recording(epoch=failback.epoch))
     assign(state, row.server, Standby(epoch=fact.release_epoch))
+    hold = state.failback_holds.get(row.home)
+    if hold is not None and hold.cause in (FailbackHoldCause.ABORT, FailbackHoldCause.FAILURE):
+        # These concerned this failback. That two failovers came in a short time a person has to have seen, however it ended.
+        del state.failback_holds[row.home]
     return replace(row, phase=Phase.FAILBACK_COMMITTED, failback=failback)
 
 

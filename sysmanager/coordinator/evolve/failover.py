@@ -9,9 +9,10 @@ from msgspec.structs import replace
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.evolve.tables import assign, epoch_used, put_failover
 from sysmanager.coordinator.state import Hold, State, tasks_of
-from sysmanager.domain.failover import Attempt, AttemptEnd, Failover, Phase, Reason, StepRecord, Timeline
+from sysmanager.domain.failover import Attempt, AttemptEnd, Failover, Phase, Reason, StepRecord, Timeline, Trigger
 from sysmanager.domain.ids import Epoch, RecorderId
 from sysmanager.domain.recorder import Acting, Assignment, Broken, Recording, Reserved, Standby
+from sysmanager.domain.rights import COORDINATOR
 from sysmanager.protocol.clients import HoldCause
 
 
@@ -81,6 +82,8 @@ def _reason_to_wait(state: State, row: Failover) -> Reason:
 
 
 def _opened(state: State, record: f.FactRecord, opening: f.Opening, phase: Phase) -> Failover:
+    acting = state.recorders[opening.recorder].assignment
+    earlier = state.failovers.get(acting.failover) if isinstance(acting, Acting) else None
     return Failover(
         id=opening.failover,
         number=state.next_number,
@@ -94,6 +97,7 @@ def _opened(state: State, record: f.FactRecord, opening: f.Opening, phase: Phase
         previous_epoch=opening.previous_epoch,
         gaps=opening.gaps,
         timeline=Timeline(last_heard_ms=opening.last_heard_ms, detected_ms=opening.detected_ms),
+        by_hand=record.actor != COORDINATOR or (earlier is not None and earlier.by_hand),
     )
 
 
@@ -157,6 +161,8 @@ def _commit(state: State, row: Failover, wall_ms: int, duration_ms: int) -> Fail
         earlier = state.failovers[replaced.failover]
         put_failover(state, replace(earlier, phase=Phase.SUPERSEDED, note=f"{row.recorder} broke down in its turn; see {row.id}."))
     state.holds.pop(row.recorder, None)
+    if row.trigger is not Trigger.PLANNED:
+        state.replaced_wall_ms[row.recorder] = wall_ms
     row = _step(row, wall_ms, 5, duration_ms)
     row = _step(row, wall_ms, 6, 0, Phase.COMMITTED)
     return replace(row, timeline=replace(row.timeline, committed_ms=wall_ms))

@@ -11,7 +11,7 @@ from sysmanager.coordinator.evolve.reconcile import settle
 from sysmanager.coordinator.evolve.tables import assign, epoch_used, put_recorder
 from sysmanager.coordinator.state import Hold, State
 from sysmanager.domain.ids import RecorderId
-from sysmanager.domain.recorder import Standby
+from sysmanager.domain.recorder import Standby, fields_of
 
 
 def apply(state: State, record: f.FactRecord, fact: f.SystemFact) -> None:
@@ -44,20 +44,7 @@ def apply(state: State, record: f.FactRecord, fact: f.SystemFact) -> None:
 
 def _edit_recorder(state: State, fact: f.RecorderEdited) -> None:
     row = state.recorders[fact.recorder]
-    fields = fact.fields
-    put_recorder(
-        state,
-        replace(
-            row,
-            name=fields.name,
-            address=fields.address,
-            role=fields.role,
-            group=fields.group,
-            failover_enabled=fields.failover_enabled,
-            detection_timeout_s=fields.detection_timeout_s,
-            revision=row.revision + 1,
-        ),
-    )
+    put_recorder(state, replace(row, **fields_of(fact.fields), revision=row.revision + 1))
     assign(state, fact.recorder, fact.assignment)
 
 
@@ -66,5 +53,7 @@ def _remove_recorder(state: State, recorder: RecorderId) -> None:
     if row.group is not None:
         state.members[row.group].discard(recorder)
     state.holds.pop(recorder, None)
+    state.failback_holds.pop(recorder, None)
+    state.replaced_wall_ms.pop(recorder, None)
     if state.reconcile is not None:
         settle(state, frozenset({recorder}))

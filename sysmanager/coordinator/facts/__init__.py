@@ -18,6 +18,7 @@ from sysmanager.coordinator.facts.failback import (
     FailbackStarted,
     FailbackUndone,
 )
+from sysmanager.coordinator.facts.failback_holds import FailbackHeld, FailbackHoldFact, FailbackReleased
 from sysmanager.coordinator.facts.failover import (
     AttemptEnded,
     ClientsNotified,
@@ -64,8 +65,11 @@ __all__ = [
     "FailbackCommitted",
     "FailbackDocumentsTaken",
     "FailbackFact",
+    "FailbackHeld",
+    "FailbackHoldFact",
     "FailbackNotified",
     "FailbackPerformed",
+    "FailbackReleased",
     "FailbackSaved",
     "FailbackStarted",
     "FailbackUndone",
@@ -97,7 +101,7 @@ __all__ = [
     "TasksMoved",
 ]
 
-AnyFact = SystemFact | FailoverFact | FailbackFact | ReconcileFact
+AnyFact = SystemFact | FailoverFact | FailbackFact | FailbackHoldFact | ReconcileFact
 
 
 class FactRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

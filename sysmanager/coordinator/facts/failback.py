@@ -10,11 +10,12 @@ from sysmanager.domain.ids import CameraId, Epoch, FailoverId
 
 
 class FailbackStarted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-started"):
-    """Steps 1 to 6 of a failback. epoch: under which the recorder will record again."""
+    """Steps 1 to 6 of a failback. epoch: under which the recorder will record again. automatic: it started by itself."""
 
     failover: FailoverId
     epoch: Epoch
     duration_ms: int
+    automatic: bool = False
 
 
 class FailbackDocumentsTaken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-documents-taken"):

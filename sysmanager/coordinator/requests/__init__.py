@@ -12,7 +12,7 @@ import msgspec
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.inputs import Asked
-from sysmanager.coordinator.requests import failover, reconcile, switching, system
+from sysmanager.coordinator.requests import failback_holds, failover, reconcile, switching, system
 from sysmanager.coordinator.requests.failover import cached, failover_stops
 from sysmanager.coordinator.requests.handling import Asking, Outcome, Rejected
 from sysmanager.coordinator.seen import Seen
@@ -30,6 +30,8 @@ HANDLERS: dict[type, Callable[[Asking, Any], Outcome]] = {
     c.SwitchOver: switching.switch_over,
     c.HoldFailover: failover.hold,
     c.ReleaseHold: failover.release,
+    c.HoldFailback: failback_holds.hold_failback,
+    c.ReleaseFailback: failback_holds.release_failback,
     c.AddRecorder: system.add_recorder,
     c.EditRecorder: system.edit_recorder,
     c.RemoveRecorder: system.remove_recorder,

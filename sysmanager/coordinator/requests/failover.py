@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.failback import FAILBACK_TABLE, checks, reason_of
+from sysmanager.coordinator.failback import FAILBACK_TABLE
+from sysmanager.coordinator.failback_checks import checks, reason_of
 from sysmanager.coordinator.failover import FAILOVER_TABLE, open_entry
 from sysmanager.coordinator.requests.handling import Asking, Outcome, Rejected, entry_row, recorder_row
 from sysmanager.coordinator.seen import Seen

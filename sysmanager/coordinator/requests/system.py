@@ -16,9 +16,11 @@ from sysmanager.coordinator.requests.handling import (
 )
 from sysmanager.coordinator.state import View
 from sysmanager.domain.failover import Reason
+from sysmanager.domain.hours import problem_with_hours
 from sysmanager.domain.ids import Epoch, is_identifier, shown
 from sysmanager.domain.recorder import (
     DETECTION_TIMEOUTS_S,
+    FAILBACK_AFTER_S,
     Acting,
     Assignment,
     Broken,
@@ -28,6 +30,7 @@ from sysmanager.domain.recorder import (
     Reserved,
     Role,
     Standby,
+    fields_of,
     timeout_text,
 )
 from sysmanager.protocol import clients as c
@@ -49,12 +52,7 @@ def add_recorder(asking: Asking, request: c.AddRecorder) -> Outcome:
         epoch = Epoch(max(epoch, announced.epoch))
     row = Recorder(
         id=request.id,
-        name=fields.name,
-        address=fields.address,
-        role=fields.role,
-        group=fields.group,
-        failover_enabled=fields.failover_enabled,
-        detection_timeout_s=fields.detection_timeout_s,
+        **fields_of(fields),
         assignment=initial_assignment(fields.role, epoch),
         practice=announced.practice if announced is not None else False,
     )
@@ -101,6 +99,12 @@ def _validate(view: View, fields: RecorderEdit, row: Recorder | None) -> None:
     if fields.detection_timeout_s not in DETECTION_TIMEOUTS_S:
         choices = ", ".join(timeout_text(seconds) for seconds in DETECTION_TIMEOUTS_S)
         raise Rejected(f"{fields.detection_timeout_s} s is no detection timeout; choose one of {choices}.")
+    if fields.failback_after_s not in FAILBACK_AFTER_S:
+        choices = ", ".join(timeout_text(seconds) for seconds in FAILBACK_AFTER_S)
+        raise Rejected(f"{fields.failback_after_s} s is no time to be stable before a failback; choose one of {choices}.")
+    problem = problem_with_hours(fields.failback_hours)
+    if problem is not None:
+        raise Rejected(f"The field failback_hours is wrong: {problem}.")
 
 
 def remove_recorder(asking: Asking, request: c.RemoveRecorder) -> Outcome:

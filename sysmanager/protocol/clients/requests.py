@@ -48,6 +48,18 @@ class SwitchOver(msgspec.Struct, frozen=True, kw_only=True, tag="switch-over", f
     recorder: RecorderId
 
 
+class HoldFailback(msgspec.Struct, frozen=True, kw_only=True, tag="hold-failback", forbid_unknown_fields=True):
+    """Stop automatic failback of the recorder until it is released. A failback by hand goes on to be possible."""
+
+    recorder: RecorderId
+
+
+class ReleaseFailback(msgspec.Struct, frozen=True, kw_only=True, tag="release-failback", forbid_unknown_fields=True):
+    """Acknowledge why automatic failback of the recorder is held, and let it run again (SPEC 13.5)."""
+
+    recorder: RecorderId
+
+
 class AddRecorder(msgspec.Struct, frozen=True, kw_only=True, tag="add-recorder", forbid_unknown_fields=True):
     """Take a server into system data. `id` is the one under which it announces itself."""
 
@@ -93,6 +105,8 @@ Request = (
     | ReleaseHold
     | StartFailback
     | SwitchOver
+    | HoldFailback
+    | ReleaseFailback
     | AddRecorder
     | EditRecorder
     | RemoveRecorder
@@ -109,6 +123,8 @@ RIGHT_FOR: dict[type, Right] = {
     ReleaseHold: Right.FAILOVER,
     StartFailback: Right.FAILOVER,
     SwitchOver: Right.FAILOVER,
+    HoldFailback: Right.FAILOVER,
+    ReleaseFailback: Right.FAILOVER,
     AddRecorder: Right.SETTINGS,
     EditRecorder: Right.SETTINGS,
     RemoveRecorder: Right.SETTINGS,

@@ -10,7 +10,7 @@ from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, FailoverId, GroupId, RecorderId
-from sysmanager.domain.recorder import Assignment, RecorderEdit, Role
+from sysmanager.domain.recorder import DEFAULT_FAILBACK_AFTER_S, Assignment, RecorderEdit, Role, fields_of
 from sysmanager.domain.rights import Actor
 from sysmanager.protocol.recorders import CameraState, ServiceState
 
@@ -47,6 +47,21 @@ class HoldRow(msgspec.Struct, frozen=True, kw_only=True):
     since_wall_ms: int
 
 
+class FailbackHoldCause(StrEnum):
+    FLAPPING = "held after two failovers in a short time"
+    ABORT = "held after an abort"
+    FAILURE = "held after failbacks that were undone"
+    PERSON = "held by a person"
+
+
+class FailbackHoldRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Automatic failback of the server is held: why, by whom and since when. Failover never is, for that (SPEC 13.5)."""
+
+    cause: FailbackHoldCause
+    actor: Actor
+    since_wall_ms: int
+
+
 class CameraRow(msgspec.Struct, frozen=True, kw_only=True):
     """A camera as its holder reports it. `state` is None while nobody reports it."""
 
@@ -75,7 +90,8 @@ class RecorderRow(msgspec.Struct, frozen=True, kw_only=True):
     silence_ms: since it was last heard, in time that the coordinator demonstrably listened.
     countdown_ms: until failover starts; None when none is counting. countdown_cause: what counts.
     condition: the state in a few plain words, for the tree ("ready", "1 disk lost", "acting for TA-REC-05").
-    failover: the open entry in which it takes part. stable_ms: how long a broken server has been heard and well again.
+    failover: the open entry in which it takes part. stable_ms: how long a broken server has been heard and well again, in proven time.
+    failback_in_ms: until it gets its tasks back by itself; None when nothing counts. failback_note: why it does not, or what it waits for.
     """
 
     id: RecorderId
@@ -108,19 +124,18 @@ class RecorderRow(msgspec.Struct, frozen=True, kw_only=True):
     cameras_recording: int = 0
     disks: tuple[DiskRow, ...] = ()
     failover: FailoverId | None = None
+    automatic_failback: bool = False
+    failback_after_s: int = DEFAULT_FAILBACK_AFTER_S
+    failback_hours: str = ""
+    failback_in_ms: int | None = None
+    failback_note: str = ""
+    failback_hold: FailbackHoldRow | None = None
     reconciled: bool = True
     practice: bool = False
 
     @property
     def edit(self) -> RecorderEdit:
-        return RecorderEdit(
-            name=self.name,
-            address=self.address,
-            role=self.role,
-            group=self.group,
-            failover_enabled=self.failover_enabled,
-            detection_timeout_s=self.detection_timeout_s,
-        )
+        return RecorderEdit(**fields_of(self))
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

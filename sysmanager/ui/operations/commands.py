@@ -16,12 +16,14 @@ from sysmanager.api import (
     Done,
     EditRecorder,
     Finding,
+    HoldFailback,
     HoldFailover,
     Preview,
     PreviewFailback,
     PreviewFailover,
     Question,
     Refused,
+    ReleaseFailback,
     ReleaseHold,
     RemoveGroup,
     RemoveRecorder,
@@ -80,6 +82,15 @@ class Operations:
 
     async def release(self, recorder: RecorderId) -> Outcome:
         return await self._request(f"hold:{recorder}", f"Releasing the failover of {self._name(recorder)}.", ReleaseHold(recorder=recorder))
+
+    async def hold_failback(self, recorder: RecorderId) -> Outcome:
+        sentence = f"Holding the failback of {self._name(recorder)}."
+        return await self._request(f"failback:{recorder}", sentence, HoldFailback(recorder=recorder))
+
+    async def acknowledge(self, recorder: RecorderId) -> Outcome:
+        """Let automatic failback run again."""
+        sentence = f"Acknowledging what holds the failback of {self._name(recorder)}."
+        return await self._request(f"failback:{recorder}", sentence, ReleaseFailback(recorder=recorder))
 
     async def edit(self, recorder: RecorderId, revision: int, fields: RecorderEdit) -> Outcome:
         """Save general settings; what was typed is kept when they are refused."""

@@ -18,8 +18,10 @@ from sysmanager.api import (
     Connection,
     CoordinatorState,
     EditRecorder,
+    HoldFailback,
     HoldFailover,
     RecorderRow,
+    ReleaseFailback,
     ReleaseHold,
     RemoveRecorder,
     SaveGroup,
@@ -44,6 +46,8 @@ class Action(StrEnum):
     ABORT = "abort"
     HOLD = "hold"
     RELEASE = "release"
+    HOLD_FAILBACK = "hold failback"
+    ACKNOWLEDGE = "acknowledge"
     EDIT = "edit"
     SAVE = "save"
     REVERT = "revert"
@@ -83,6 +87,8 @@ _RIGHTS: dict[Action, Right] = {
     Action.ABORT: RIGHT_FOR[AbortFailover],
     Action.HOLD: RIGHT_FOR[HoldFailover],
     Action.RELEASE: RIGHT_FOR[ReleaseHold],
+    Action.HOLD_FAILBACK: RIGHT_FOR[HoldFailback],
+    Action.ACKNOWLEDGE: RIGHT_FOR[ReleaseFailback],
     Action.EDIT: RIGHT_FOR[EditRecorder],
     Action.SAVE: RIGHT_FOR[EditRecorder],
     Action.REVERT: RIGHT_FOR[EditRecorder],
@@ -149,11 +155,15 @@ def _fits_server(action: Action, row: RecorderRow, state: UiState) -> Condition:
             return _failback(_failover_of(row, state), state, "") if isinstance(row.assignment, Broken | Acting) else HIDDEN
         case Action.ABORT:
             running = _failover_of(row, state)
-            return _abort(running, state) if running is not None and running.phase.before_commit else HIDDEN
+            return _abort(running, state) if running is not None and (running.phase.before_commit or running.phase.failing_back) else HIDDEN
         case Action.HOLD:
             return _hold(row, state)
         case Action.RELEASE:
             return _busy(f"hold:{row.id}", state) if row.hold is not None else HIDDEN
+        case Action.HOLD_FAILBACK:
+            return _hold_failback(row, state)
+        case Action.ACKNOWLEDGE:
+            return _busy(f"failback:{row.id}", state) if row.failback_hold is not None else HIDDEN
         case Action.EDIT:
             return _editable(row)
         case Action.SAVE:
@@ -252,12 +262,12 @@ def _failback(failover: Failover | None, state: UiState, nothing: str) -> Condit
 def _abort(failover: Failover | None, state: UiState) -> Condition:
     if failover is None:
         return disabled(NO_ENTRY)
-    if failover.phase.before_commit:
+    if failover.phase.before_commit or failover.phase.failback_before_commit:
         return _busy(f"failover:{failover.id}", state)
     if failover.phase.ended or failover.phase is Phase.READY:
         return disabled(f"There is nothing to abort; the entry is: {failover.log_state.value}.")
     if failover.phase.failing_back:
-        return disabled("A failback cannot be aborted; wait until it is done, then start a failover.")
+        return disabled("The failback is past its commit point; wait until it is done, then start a failover.")
     return disabled("The failover server has taken over already; use Failback to return.")
 
 
@@ -267,6 +277,13 @@ def _hold(row: RecorderRow, state: UiState) -> Condition:
     if not row.failover_enabled:
         return disabled(f"Failover is switched off for {row.name}; there is nothing to hold.")
     return _busy(f"hold:{row.id}", state)
+
+
+def _hold_failback(row: RecorderRow, state: UiState) -> Condition:
+    """Only while it counts: else there is nothing to stop, and the settings say whether it may happen at all."""
+    if row.failback_hold is not None or row.failback_in_ms is None:
+        return HIDDEN
+    return _busy(f"failback:{row.id}", state)
 
 
 def _editable(row: RecorderRow) -> Condition:

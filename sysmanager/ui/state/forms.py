@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sysmanager.domain.group import Group
+from sysmanager.domain.hours import problem_with_hours
 from sysmanager.domain.ids import GroupId, RecorderId, is_identifier
-from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, RecorderEdit, Role
+from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, FAILBACK_AFTER_S, RecorderEdit, Role
 from sysmanager.ui.state.model import UiState
 
 NAME_LIMIT = 64
@@ -29,6 +30,11 @@ def problem_with(fields: RecorderEdit, state: UiState, own: RecorderId | None) -
         return "Failover group is not chosen; a failover server belongs to exactly one group."
     if fields.detection_timeout_s not in DETECTION_TIMEOUTS_S:
         return "Disconnected for is not one of the times that can be chosen."
+    if fields.failback_after_s not in FAILBACK_AFTER_S:
+        return "Stable for is not one of the times that can be chosen."
+    hours = problem_with_hours(fields.failback_hours)
+    if hours is not None:
+        return f"Within the hours is wrong: {hours}."
     return None
 
 

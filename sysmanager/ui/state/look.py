@@ -96,9 +96,19 @@ def _note(row: RecorderRow) -> str:
         parts.append(f"fails over in {countdown_text(row.countdown_ms)}")
     elif row.hold is not None and "held" not in row.condition:
         parts.append("failover held")
-    if isinstance(row.assignment, Broken) and row.stable_ms and "stable" not in row.condition:
-        parts.append(f"stable {elapsed_text(row.stable_ms)}")
+    parts += _failback_parts(row)
     return " · ".join(parts)
+
+
+def _failback_parts(row: RecorderRow) -> list[str]:
+    """How a server that was replaced comes to its cameras again: the countdown, what holds it, or how long it has been stable."""
+    if not isinstance(row.assignment, Broken):
+        return []
+    if row.failback_in_ms is not None:
+        return [f"fails back in {countdown_text(row.failback_in_ms)}"]
+    if row.failback_hold is not None:
+        return ["failback held"]
+    return [f"stable {elapsed_text(row.stable_ms)}"] if row.stable_ms else []
 
 
 def _shorter(row: RecorderRow, note: str) -> tuple[str, ...]:
@@ -110,6 +120,10 @@ def _shorter(row: RecorderRow, note: str) -> tuple[str, ...]:
         forms = (f"fails over in {countdown}", f"in {countdown}", countdown)
     elif row.hold is not None:
         forms = ("failover held", "held")
+    elif isinstance(row.assignment, Broken) and row.failback_in_ms is not None:
+        forms = (f"back in {countdown_text(row.failback_in_ms)}", countdown_text(row.failback_in_ms))
+    elif isinstance(row.assignment, Broken) and row.failback_hold is not None:
+        forms = ("failback held", "held")
     elif isinstance(row.assignment, Broken) and row.stable_ms:
         forms = (f"stable {elapsed_text(row.stable_ms)}", elapsed_text(row.stable_ms))
     elif isinstance(row.assignment, Broken):
@@ -148,8 +162,7 @@ def chip_text(row: RecorderRow) -> str:
         parts.append(f"fails over in {countdown_text(row.countdown_ms)}")
     elif row.hold is not None:
         parts.append(f"failover {row.hold.cause.value}" if row.hold.cause.value not in row.condition else "")
-    if isinstance(row.assignment, Broken) and row.stable_ms and "stable" not in row.condition:
-        parts.append(f"stable {elapsed_text(row.stable_ms)}")
+    parts += _failback_parts(row)
     return " · ".join(part for part in parts if part)
 
 

@@ -68,7 +68,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 def tidied(fields: RecorderEdit) -> RecorderEdit:
     """Without blanks around what was typed."""
-    return msgspec.structs.replace(fields, name=fields.name.strip(), address=fields.address.strip())
+    texts = {field: getattr(fields, field).strip() for field in ("name", "address", "failback_hours")}
+    return msgspec.structs.replace(fields, **texts)
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from sysmanager.domain.failover import Failover
 from sysmanager.domain.recorder import Acting, Broken, Recording, Reserved, Standby
 from sysmanager.ui.state.log import capitalised, name_of, state_text
 from sysmanager.ui.state.model import Tone, UiState
-from sysmanager.ui.state.texts import counted, when_inside
+from sysmanager.ui.state.texts import countdown_text, counted, when_inside
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ def situation(state: UiState, now_wall_ms: int, zone: tzinfo | None = None) -> S
         case Reserved(for_recorder=home):
             return Situation(heading="Reserved", tone=Tone.ACCENT, text=f"It is taking over from {name_of(home, state)}.")
         case Broken(failover=failover):
-            return _broken(state.failovers.get(failover), state, now_wall_ms, zone)
+            return _broken(row, state.failovers.get(failover), state, now_wall_ms, zone)
 
 
 def _under_way(row: RecorderRow, state: UiState) -> Situation | None:
@@ -110,11 +110,21 @@ def _ordinal(number: int) -> str:
     return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")
 
 
-def _broken(failover: Failover | None, state: UiState, now_wall_ms: int, zone: tzinfo | None) -> Situation:
+def _broken(row: RecorderRow, failover: Failover | None, state: UiState, now_wall_ms: int, zone: tzinfo | None) -> Situation:
     heading = "Broken"
     if failover is None or failover.server is None:
         return Situation(heading=heading, tone=Tone.BAD, text="its entry is not in the failover log any more.")
     since = when_inside(failover.timeline.committed_ms or failover.started_ms, now_wall_ms, zone)
     text = f"{name_of(failover.server, state)} records {counted(len(failover.moved), 'camera')} of it since {since}."
     left = [f"{counted(len(failover.not_moved), 'camera')} did not move."] if failover.not_moved else []
-    return Situation(heading=heading, tone=Tone.ACCENT, text=text, detail=" ".join((*left, *failover.to_do)))
+    return Situation(heading=heading, tone=Tone.ACCENT, text=text, detail=" ".join((*_way_back(row), *left, *failover.to_do)))
+
+
+def _way_back(row: RecorderRow) -> tuple[str, ...]:
+    """Whether and when it gets its cameras back by itself."""
+    if not row.automatic_failback:
+        return ()
+    if row.failback_in_ms is not None:
+        waits = f": it {row.failback_note}" if row.failback_note else ""
+        return (f"It fails back by itself in {countdown_text(row.failback_in_ms)}{waits}.",)
+    return (f"It does not fail back by itself now: {row.failback_note}.",) if row.failback_note else ()

@@ -126,12 +126,26 @@ class Dialogs(QObject):
             self._abort(entry)
 
     def _abort(self, failover: Failover) -> None:
+        if failover.phase.failing_back:
+            self._abort_failback(failover)
+            return
         name = name_of(failover.recorder, self._context.store.state)
         self._ask(
             f"Abort the failover of {name}?",
             f"Nobody records the cameras of {name} while it is broken. Automatic failover of it is held until it was well once, "
             "or until the hold is released.",
             "Abort failover",
+            lambda: self._context.tasks.start(self._context.operations.abort_failover(failover.id)),
+        )
+
+    def _abort_failback(self, failover: Failover) -> None:
+        state = self._context.store.state
+        home = name_of(failover.home, state)
+        acting = name_of(failover.server, state) if failover.server is not None else "the failover server"
+        self._ask(
+            f"Abort the failback of {home}?",
+            f"{acting} goes on to record the cameras of {home}. It does not fail back by itself before you let it.",
+            "Abort failback",
             lambda: self._context.tasks.start(self._context.operations.abort_failover(failover.id)),
         )
 
@@ -157,6 +171,16 @@ class Dialogs(QObject):
         row = self._context.store.state.row
         if row is not None:
             self._context.tasks.start(self._context.operations.release(row.id))
+
+    def hold_failback(self) -> None:
+        row = self._context.store.state.row
+        if row is not None:
+            self._context.tasks.start(self._context.operations.hold_failback(row.id))
+
+    def acknowledge(self) -> None:
+        row = self._context.store.state.row
+        if row is not None:
+            self._context.tasks.start(self._context.operations.acknowledge(row.id))
 
     def details(self) -> None:
         """The selected entry of the failover log in a window of its own."""

@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QL
 
 from sysmanager.api import RecorderRow
 from sysmanager.domain.group import Group
-from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, RecorderEdit, Role, timeout_text
+from sysmanager.domain.hours import EXAMPLE, TEXT_LIMIT
+from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, FAILBACK_AFTER_S, RecorderEdit, Role, timeout_text
 from sysmanager.ui.state.conditions import Action, condition
 from sysmanager.ui.state.events import FieldsEdited
 from sysmanager.ui.state.forms import ADDRESS_LIMIT, NAME_LIMIT
@@ -57,7 +58,15 @@ class GeneralFields:
         self.timeout = CalmComboBox()
         for seconds in DETECTION_TIMEOUTS_S:
             self.timeout.addItem(timeout_text(seconds), seconds)
-        for combo in (self.role, self.group, self.timeout):
+        self.failback = QCheckBox("Fail back b&y itself after an automatic failover")
+        self.failback.setMinimumHeight(28)
+        self.failback_after = CalmComboBox()
+        for seconds in FAILBACK_AFTER_S:
+            self.failback_after.addItem(timeout_text(seconds), seconds)
+        self.failback_hours = QLineEdit()
+        self.failback_hours.setMaxLength(TEXT_LIMIT)
+        self.failback_hours.setPlaceholderText(f"Any time; or {EXAMPLE}")
+        for combo in (self.role, self.group, self.timeout, self.failback_after):
             combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             combo.setMinimumContentsLength(8)
             combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -66,7 +75,10 @@ class GeneralFields:
 
     @property
     def editors(self) -> tuple[QWidget, ...]:
-        return (self.name, self.address, self.role, self.group, self.enabled, self.timeout)
+        return (
+            *(self.name, self.address, self.role, self.group, self.enabled, self.timeout),
+            *(self.failback, self.failback_after, self.failback_hours),
+        )
 
     def show_groups(self, groups: Iterable[Group]) -> None:
         """Offer these groups, and none."""
@@ -90,13 +102,15 @@ class GeneralFields:
     def show_fields(self, fields: RecorderEdit) -> None:
         """Show the values without disturbing what is being typed."""
         blockers = [QSignalBlocker(editor) for editor in self.editors]
-        for line, text in ((self.name, fields.name), (self.address, fields.address)):
+        for line, text in ((self.name, fields.name), (self.address, fields.address), (self.failback_hours, fields.failback_hours)):
             if line.text() != text:
                 line.setText(text)
         self.role.setCurrentIndex(self.role.findData(fields.role))
         self.group.setCurrentIndex(self._group_place(fields.group))
         self.enabled.setChecked(fields.failover_enabled)
         self.timeout.setCurrentIndex(self.timeout.findData(fields.detection_timeout_s))
+        self.failback.setChecked(fields.automatic_failback)
+        self.failback_after.setCurrentIndex(self.failback_after.findData(fields.failback_after_s))
         del blockers
 
     def fields(self) -> RecorderEdit:
@@ -108,6 +122,9 @@ class GeneralFields:
             group=self.group.currentData(),
             failover_enabled=self.enabled.isChecked(),
             detection_timeout_s=int(self.timeout.currentData()),
+            automatic_failback=self.failback.isChecked(),
+            failback_after_s=int(self.failback_after.currentData()),
+            failback_hours=self.failback_hours.text(),
         )
 
 
@@ -136,6 +153,9 @@ class GeneralForm(QWidget):
         self._right = _half(
             ("Failover", edit.enabled),
             ("Disconnected f&or", edit.timeout),
+            ("Failback", edit.failback),
+            ("Stable fo&r", edit.failback_after),
+            ("&Within the hours", edit.failback_hours),
             ("Room", self._room),
             ("VCA channels", self._channels),
             ("Added plug-ins", self._plugins),
@@ -152,6 +172,9 @@ class GeneralForm(QWidget):
         edit.group.activated.connect(self._edited)
         edit.timeout.activated.connect(self._edited)
         edit.enabled.clicked.connect(self._edited)
+        edit.failback.clicked.connect(self._edited)
+        edit.failback_after.activated.connect(self._edited)
+        edit.failback_hours.textEdited.connect(self._edited)
 
     def render_state(self, state: UiState) -> None:
         row, fields = state.row, state.fields

@@ -239,6 +239,8 @@ class MainWindow(QMainWindow):
         trigger[Action.ABORT_ENTRY].triggered.connect(self.dialogs.abort_of_entry)
         trigger[Action.HOLD].triggered.connect(self.dialogs.hold)
         trigger[Action.RELEASE].triggered.connect(self.dialogs.release)
+        trigger[Action.HOLD_FAILBACK].triggered.connect(self.dialogs.hold_failback)
+        trigger[Action.ACKNOWLEDGE].triggered.connect(self.dialogs.acknowledge)
         trigger[Action.SAVE].triggered.connect(self.dialogs.save)
         trigger[Action.REVERT].triggered.connect(self.dialogs.revert)
         trigger[Action.REMOVE_SERVER].triggered.connect(self.dialogs.remove_server)

@@ -21,6 +21,8 @@ MENU: tuple[Action, ...] = (
     Action.ABORT,
     Action.HOLD,
     Action.RELEASE,
+    Action.HOLD_FAILBACK,
+    Action.ACKNOWLEDGE,
     Action.REMOVE_SERVER,
 )
 

@@ -68,6 +68,8 @@ class SettingsTab(QScrollArea):
         row.addStretch(1)
         row.addWidget(ActionButton(actions[Action.HOLD]))
         row.addWidget(ActionButton(actions[Action.RELEASE]))
+        row.addWidget(ActionButton(actions[Action.HOLD_FAILBACK]))
+        row.addWidget(ActionButton(actions[Action.ACKNOWLEDGE]))
         return row
 
     def _saving(self, actions: Actions) -> QHBoxLayout:

@@ -1,0 +1,89 @@
+"""The rules of failback that must hold at every step; lines in the tables of `checkers` name them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sysmanager.coordinator import facts as f
+from sysmanager.domain.failover import Failover, Phase, Trigger
+from sysmanager.domain.ids import RecorderId
+
+if TYPE_CHECKING:
+    from sysmanager.simulation.checkers import Step
+
+FLAP_MS = 3_600_000
+
+
+def automatic_failback_where_allowed(step: Step) -> str | None:
+    """By itself only what may: set so, after an automatic failover, held by nobody, stable, in its hours (SPEC 8, 13.5)."""
+    fact = step.fact
+    if not isinstance(fact, f.FailbackStarted) or not fact.automatic:
+        return None
+    world, state, now_ms = step.world, step.state, step.world.agenda.now_ms
+    entry = state.failovers[fact.failover]
+    row, recorder = state.recorders[entry.home], world.recorders[entry.home]
+    after_ms = row.failback_after_s * 1000
+    if not row.automatic_failback:
+        return f"{row.id} fails back by itself, and is not set so."
+    if any(one.trigger in (Trigger.MANUAL, Trigger.PLANNED) for one in _chain(step, entry)):
+        return f"{row.id} fails back by itself after a failover by hand."
+    if row.id in state.failback_holds:
+        return f"{row.id} fails back by itself, although that is held."
+    if not _in_hours(row.failback_hours, step.record.wall_ms):
+        return f"{row.id} fails back by itself outside {row.failback_hours}."
+    stable_ms = min(now_ms - since for since in (recorder.up_since_ms, world.hearing.started_ms) if since is not None)
+    if not recorder.up or stable_ms < after_ms:
+        return f"{row.id} was stable for {stable_ms} ms and fails back by itself; it has to be for {after_ms} ms."
+    if now_ms - world.broken_since.get(row.id, {}).get("disks mended", -after_ms) < after_ms:
+        return f"{row.id} fails back by itself, and had lost its disks a moment ago."
+    return None
+
+
+def flapping_is_held(step: Step) -> str | None:
+    """After the second of two failovers within an hour automatic failback is held until a person acknowledged it (SPEC 13.5)."""
+    fact, world = step.fact, step.world
+    if not isinstance(fact, f.FailbackStarted) or not fact.automatic or world.coordinator.wall_step_ms:
+        return None
+    home = step.state.failovers[fact.failover].home
+    commits: list[int] = []
+    released = -1
+    for record in world.facts:
+        match record.fact:
+            case f.TasksMoved(failover=failover) if _failed(step.state.failovers[failover], home):
+                commits.append(record.wall_ms)
+            case f.FailbackReleased(recorder=recorder) if recorder == home:
+                released = len(commits)
+            case f.RecorderEdited(recorder=recorder, fields=fields) if recorder == home and not fields.automatic_failback:
+                released = len(commits)
+            case _:
+                pass
+    if len(commits) >= 2 and commits[-1] - commits[-2] < FLAP_MS and released < len(commits):
+        return f"{home} fails back by itself after two failovers within an hour, and nobody acknowledged it."
+    return None
+
+
+def _failed(entry: Failover, home: RecorderId) -> bool:
+    return entry.recorder == home and entry.trigger is not Trigger.PLANNED
+
+
+def _chain(step: Step, entry: Failover) -> list[Failover]:
+    """The entry, and those in which the servers that it replaced had taken over, back to the home."""
+    chain = [entry]
+    while chain[-1].recorder != entry.home:
+        broke = chain[-1]
+        others = (one for one in step.state.failovers.values() if one.phase is Phase.SUPERSEDED and one.home == entry.home)
+        earlier = [one for one in others if one.server == broke.recorder and one.number < broke.number]
+        if not earlier:
+            break
+        chain.append(max(earlier, key=lambda one: one.number))
+    return chain
+
+
+def _in_hours(hours: str, wall_ms: int) -> bool:
+    """As drawn for simulated sites: nothing, or one window of every day."""
+    if not hours:
+        return True
+    clock = f"{datetime.fromtimestamp(wall_ms / 1000, tz=UTC):%H:%M}"
+    begin, end = hours.split("-")
+    return begin <= clock < end
