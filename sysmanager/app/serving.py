@@ -21,6 +21,8 @@ from sysmanager.engine.clients import ClientService
 from sysmanager.engine.clock import SystemClock
 from sysmanager.engine.engine import Engine
 from sysmanager.engine.field import Field
+from sysmanager.engine.logbook import KEEP_DAYS
+from sysmanager.history.sqlite import SqliteHistory
 from sysmanager.journal.lock import DataFolderLock
 from sysmanager.journal.sqlite import SqliteJournal
 
@@ -62,11 +64,13 @@ async def serving(
     practice: bool = False,
     site_key: Path | None = None,
     sync_delay_ms: int = 0,
+    keep_days: int = KEEP_DAYS,
 ) -> AsyncIterator[Serving]:
     """Run a coordinator on a data folder until the block ends.
 
     port: of the bus, 0 for the one it had, or a free one. site_key: where the site key lies; made at the first start.
-    sync_delay_ms: added to every journal sync, for measurements. Raises the errors of `app.errors`, each in one sentence.
+    sync_delay_ms: added to every journal sync, for measurements. keep_days: how long the failover log and the audit log can be searched.
+    Raises the errors of `app.errors`, each in one sentence.
     """
     _make_folder(data)
     async with AsyncExitStack() as stack:
@@ -84,7 +88,16 @@ async def serving(
         store = FileDocumentStore(data)
         field = Field(bus, store)
         journal = SqliteJournal(journal_file, sync_delay_ms=sync_delay_ms)
-        engine = Engine(journal, field, DocumentCache(store, field.document), SystemClock(), site=site, practice=practice)
+        engine = Engine(
+            journal,
+            field,
+            DocumentCache(store, field.document),
+            SystemClock(),
+            site=site,
+            practice=practice,
+            history=SqliteHistory(data / "history.sqlite"),
+            keep_days=keep_days,
+        )
         stack.push_async_callback(engine.stop)
         await engine.start()
         warnings += [engine.damage] if engine.damage is not None else []

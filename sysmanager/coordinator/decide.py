@@ -131,7 +131,7 @@ def decide(view: View, seen: Seen, taken: i.Input, now: Instant) -> Decision:
             return _entry(view, seen, key.failover, taken, now, On.REVIEW)
         case i.DocumentsFetched():
             return _fetched(view, seen, taken)
-        case i.CanaryReturned() | i.OrderAnswered() | i.OrderUndelivered():
+        case i.CanaryReturned() | i.OrderAnswered() | i.OrderUndelivered() | i.TurnedAway() | i.RefusalsDue():
             return Decision()
         case _:
             assert_never(taken)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sysmanager.domain.documents import DocumentKind, DocumentSet, SettingsSummary
+from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.rights import Actor
 from sysmanager.protocol.clients import Request
@@ -42,10 +43,29 @@ class ReviewFailover(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A client's request, from a session with a role."""
+    """A client's request, from a session with a role.
+
+    entry: what the history has of the entry that the request names, where that has left memory.
+    """
 
     actor: Actor
     request: Request
+    entry: Failover | None = None
+
+
+class TurnedAway(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody asked for something that was refused before it could be decided, and was told so; for the audit log.
+
+    request: its kind, empty where it could not be read.
+    """
+
+    actor: Actor
+    request: str
+    sentence: str
+
+
+class RefusalsDue(msgspec.Struct, frozen=True, kw_only=True):
+    """Refusals that were folded are to be written into the audit log."""
 
 
 class OrderAnswered(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +106,8 @@ Input = (
     | Review
     | ReviewFailover
     | Asked
+    | TurnedAway
+    | RefusalsDue
     | OrderAnswered
     | OrderUndelivered
     | DocumentsFetched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from sysmanager.coordinator.detection import group_of
@@ -11,7 +12,7 @@ from sysmanager.coordinator.requests import cached, failover_stops
 from sysmanager.coordinator.requests.switching import switch_stops
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
-from sysmanager.coordinator.state import View, running_in_group, tasks_of
+from sysmanager.coordinator.state import View, running_in_group, tasks_of, was_entry
 from sysmanager.coordinator.switching import choice_for
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import CameraId, RecorderId, shown
@@ -21,8 +22,8 @@ from sysmanager.protocol import clients as c
 HOLDER_LIMIT = 1000
 
 
-def answer(view: View, seen: Seen, question: c.Question) -> c.Answer:
-    """Answer a question of a client from the present view."""
+def answer(view: View, seen: Seen, question: c.ViewQuestion, left: Sequence[Failover] = ()) -> c.Answer:
+    """Answer a question of a client from the present view. left: entries that have left memory and that the question needs."""
     match question:
         case c.PreviewFailover(recorder=recorder):
             row = view.recorders.get(recorder)
@@ -36,11 +37,13 @@ def answer(view: View, seen: Seen, question: c.Question) -> c.Answer:
             return preview_switch(view, seen, row)
         case c.PreviewFailback(failover=failover):
             entry = view.failovers.get(failover)
+            if entry is None and was_entry(view, failover):
+                return c.Refused(sentence=f"{failover} ended long ago; a failback starts from an entry that is ready for it.")
             if entry is None:
                 return c.Refused(sentence=f"There is no entry {shown(failover)} in the failover log; see the list of entries.")
             return preview_failback(view, seen, entry)
         case c.WhoRecords(camera=camera, at_wall_ms=at_wall_ms):
-            return who_records(view, camera, at_wall_ms)
+            return who_records(view, camera, at_wall_ms, left)
         case _:
             assert_never(question)
 
@@ -142,16 +145,19 @@ def _changed_meanwhile(home: Recorder, server: Recorder) -> bool:
     return home.documents is not None and server.documents is not None and not home.documents.same_content(server.documents)
 
 
-def who_records(view: View, camera: CameraId, at_wall_ms: int) -> c.Holders:
-    """Which recorders held the camera at a moment: two while a failback hands it over, none while nobody had it."""
-    home = _home_of(view, camera)
+def who_records(view: View, camera: CameraId, at_wall_ms: int, left: Sequence[Failover] = ()) -> c.Holders:
+    """Which recorders held the camera at a moment: two while a failback hands it over, none while nobody had it.
+
+    left: entries of the camera's home around that moment that may have left memory.
+    """
+    home = home_of(view, camera)
     if home is None:
         return c.Holders()
-    spans = [span for span in _spans(view, home, camera) if _covers(span, at_wall_ms)]
+    spans = [span for span in _spans(view, home, camera, left) if _covers(span, at_wall_ms)]
     return c.Holders(holders=tuple(spans[:HOLDER_LIMIT]))
 
 
-def _home_of(view: View, camera: CameraId) -> RecorderId | None:
+def home_of(view: View, camera: CameraId) -> RecorderId | None:
     """The recorder that the camera belongs to. On an acting server the same camera stands under its home; who is on standby has none."""
     for row in view.recorders.values():
         holds = row.home is not None or row.role is Role.STANDARD
@@ -164,12 +170,10 @@ def _covers(span: c.Holder, at_wall_ms: int) -> bool:
     return span.from_wall_ms <= at_wall_ms and (span.until_wall_ms == 0 or at_wall_ms < span.until_wall_ms)
 
 
-def _spans(view: View, home: RecorderId, camera: CameraId) -> list[c.Holder]:
-    """Who held a camera of the home, from the first failover to now. A camera that did not move has nobody until the failback."""
-    entries = sorted(
-        (entry for entry in view.failovers.values() if entry.home == home and entry.timeline.committed_ms),
-        key=lambda entry: entry.number,
-    )
+def _spans(view: View, home: RecorderId, camera: CameraId, left: Sequence[Failover]) -> list[c.Holder]:
+    """Who held a camera of the home, from the first failover known here to now. One that did not move has nobody until the failback."""
+    known = {entry.id: entry for entry in (*left, *view.failovers.values()) if entry.home == home and entry.timeline.committed_ms}
+    entries = sorted(known.values(), key=lambda entry: entry.number)
     spans: list[c.Holder] = []
     holder: RecorderId | None = home
     since_ms = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from sysmanager.coordinator.audit import Refusals
 from sysmanager.domain.ids import Epoch, FailoverId, InstanceId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.recorders import (
@@ -198,6 +199,7 @@ class Seen:
         self.refused_orders: dict[RecorderId, RefusedOrder] = {}
         self.obeyed: dict[RecorderId, tuple[Order, int]] = {}
         self.doubted: set[RecorderId] = set()
+        self.refusals = Refusals()
 
     def of(self, recorder: RecorderId) -> Heard:
         """What was heard of the recorder; for one not heard yet, silence counts from the coordinator's start."""

@@ -43,6 +43,7 @@ class Reconcile(msgspec.Struct, frozen=True, kw_only=True):
 class View(Protocol):
     """The tables as a decision may see them: to read, not to change.
 
+    failovers: entries that are open, and the last that ended. Older ones have left memory: no decision may rest on them.
     open: entries that have not ended, in the order in which they were opened.
     open_with, open_in: the same, by each server that an entry names (recorder, home, server) and by group.
     members: servers by group. holds: recorders whose automatic failover is held; failback_holds: the same of failback.
@@ -79,10 +80,20 @@ class View(Protocol):
     def reconcile(self) -> Reconcile | None: ...
 
 
-class State:
-    """See `View`. A new one is the state before the first fact."""
+ENDED_KEPT = 200
+"""By default so many ended entries of the failover log stay in memory, the last ones to end; all others only the history has. Clients get
+these with every snapshot, and what is written on an entry soon after its end needs no look into the history."""
 
-    def __init__(self) -> None:
+
+class State:
+    """See `View`. A new one is the state before the first fact.
+
+    failovers: entries that are open, and the `ended_kept` last to end. ended: the latter, in the order in which they ended.
+    ended_kept: how many of them. news: entries as the last fact left them; what the history is told.
+    """
+
+    def __init__(self, ended_kept: int = ENDED_KEPT) -> None:
+        self.ended_kept = ended_kept
         self.term = 0
         self.next_epoch = Epoch(1)
         self.next_number = 1
@@ -90,6 +101,8 @@ class State:
         self.groups: dict[GroupId, Group] = {}
         self.failovers: dict[FailoverId, Failover] = {}
         self.open: dict[FailoverId, None] = {}
+        self.ended: dict[FailoverId, None] = {}
+        self.news: dict[FailoverId, Failover] = {}
         self.open_with: dict[RecorderId, dict[FailoverId, None]] = {}
         self.open_in: dict[GroupId, dict[FailoverId, None]] = {}
         self.holds: dict[RecorderId, Hold] = {}
@@ -97,6 +110,12 @@ class State:
         self.replaced_wall_ms: dict[RecorderId, int] = {}
         self.members: dict[GroupId, set[RecorderId]] = {}
         self.reconcile: Reconcile | None = None
+
+
+def was_entry(view: View, failover: FailoverId) -> bool:
+    """Whether there ever was an entry with this id, in memory or not."""
+    number = failover[1:]
+    return failover[:1] == "F" and number.isascii() and number.isdigit() and 1 <= int(number[:18]) < view.next_number
 
 
 def governing(view: View, recorder: Recorder) -> Recorder:

@@ -8,6 +8,7 @@ import msgspec
 
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, RecorderId
+from sysmanager.domain.remarks import Comment, Tick
 from sysmanager.domain.rights import Actor
 
 
@@ -290,6 +291,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     documents: fixed in step 2. moved, not_moved: cameras. to_do: what a person must do by hand.
     expected, dark: planned switch only: cameras whose first frames on `server` are waited for, and those of them that gave none.
     by_hand: the recorder was put away by a person, or took over in an entry that says so. failback_tries: automatic ones that were undone.
+    comments, ticks: what people wrote on it since; of each line of the to-do list the last tick.
     """
 
     id: FailoverId
@@ -321,6 +323,20 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     dark: tuple[CameraId, ...] = ()
     by_hand: bool = False
     failback_tries: int = 0
+    comments: tuple[Comment, ...] = ()
+    ticks: tuple[Tick, ...] = ()
+
+    @property
+    def to_do_left(self) -> tuple[str, ...]:
+        """Lines of the to-do list that nobody ticked off yet."""
+        done = {tick.item for tick in self.ticks if tick.done}
+        return tuple(line for item, line in enumerate(self.to_do) if item not in done)
+
+    @property
+    def shown_reason(self) -> Reason | None:
+        """Why it did not go as asked: of the failback once that has a reason, else of the failover."""
+        failed = self.failback.reason if self.failback is not None else None
+        return failed if failed is not None else self.reason
 
     @property
     def attempt(self) -> int:

@@ -44,6 +44,9 @@ BRIDGED_LIMIT = 100
 STILL_MS = 2_000
 """After so long without a change clients elsewhere are told that there was none."""
 
+UNKNOWN = Actor(name="unknown")
+"""Who sent what cannot be read."""
+
 GONE = "The coordinator has ended; start the program again."
 
 
@@ -293,6 +296,7 @@ class ClientService:
         try:
             call: Call = wire.decode(Call, message.body)
         except wire.WireError as error:
+            self._engine.turned_away(UNKNOWN, "", str(error))
             return wire.encode(Refused(sentence=str(error)))
         returned: Returned
         try:

@@ -19,15 +19,18 @@ import msgspec
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
+from sysmanager.coordinator.audit import answered, audited
 from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
 from sysmanager.coordinator.decide import absorb, decide, due_failover_ms, due_recorder_ms, follow_ups, neighbours, remember
 from sysmanager.coordinator.evolve import evolve
 from sysmanager.coordinator.outstanding import for_failover, for_recorder
 from sysmanager.coordinator.seen import Seen
-from sysmanager.coordinator.state import State
+from sysmanager.coordinator.state import ENDED_KEPT, State
+from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
-from sysmanager.domain.rights import COORDINATOR
+from sysmanager.domain.rights import COORDINATOR, Actor
+from sysmanager.history.port import Update, update_of
 from sysmanager.protocol.clients import Reply
 from sysmanager.protocol.recorders import Order, Record, Refusal, ReportFootage, StandDown
 
@@ -56,12 +59,16 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Facts to append in one transaction, and what waits for that. The tables hold them already. rows: of the table, that led to them."""
+    """Facts to append in one transaction, and what waits for that. The tables hold them already. rows: of the table, that led to them.
+
+    updates: what each record changes in the history; their sequences count from 1.
+    """
 
     records: tuple[f.FactRecord, ...]
     replies: tuple[tuple[Hashable, Reply], ...]
     follow: tuple[i.Input, ...]
     rows: tuple[int, ...] = ()
+    updates: tuple[Update, ...] = ()
 
 
 class Effects(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,13 +82,20 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True):
 class Core:
     """State, what is seen, what waits, what is in flight, and when to look again.
 
-    touched: recorders and entries whose rows may have changed since `take_touched` was last called.
+    touched: recorders and entries whose rows may have changed since they were last shown. last_rows: entries that changed
+    since then, also those that left the tables. replayed: what the history lacks of the records that were read; it has those up
+    to `history_last`.
     """
 
-    def __init__(self, records: Iterable[f.FactRecord], now: Instant) -> None:
-        self.state = State()
-        for record in records:
+    def __init__(
+        self, records: Iterable[f.FactRecord], now: Instant, *, history_last: int | None = None, ended_kept: int = ENDED_KEPT
+    ) -> None:
+        self.state = State(ended_kept)
+        self.replayed: list[Update] = []
+        for sequence, record in enumerate(records, 1):
             evolve(self.state, record)
+            if history_last is not None and sequence > history_last:
+                self.replayed.append(update_of(sequence, record, self.state.news, self.state.recorders))
         self.seen = Seen(now)
         for failover in self.state.open:
             self.seen.resume(failover, now)
@@ -96,6 +110,7 @@ class Core:
         self._work_failovers: set[FailoverId] = set()
         self.touched_recorders: set[RecorderId] = set()
         self.touched_failovers: set[FailoverId] = set()
+        self.last_rows: dict[FailoverId, Failover] = {}
         self.groups_changed = True
 
     def adopt(self, seen: Seen, now: Instant) -> None:
@@ -201,6 +216,8 @@ class Core:
             kind, _, name = key.partition(" ")
             if kind == "recorder":
                 prove |= self._recorder_due(RecorderId(name), now)
+            elif kind == "refusals":
+                self._push(i.RefusalsDue(), now)
             elif kind == "failover":
                 self._push(i.ReviewFailover(failover=FailoverId(name)), now)
                 self._work_failovers.add(FailoverId(name))
@@ -247,7 +264,16 @@ class Core:
         replies: list[tuple[Hashable, Reply]] = []
         follow: list[i.Input] = []
         rows: list[int] = []
+        updates: list[Update] = []
         moved: set[FailoverId] = set()
+
+        def apply(fact: f.AnyFact, actor: Actor, answer: f.Answered | None = None) -> None:
+            term = fact.term if isinstance(fact, f.CoordinatorStarted) else self.state.term
+            record = f.FactRecord(term=term, wall_ms=now.wall_ms, actor=actor, fact=fact, answer=answer)
+            self._apply(record, now)
+            records.append(record)
+            updates.append(update_of(len(records), record, self.state.news, self.state.recorders))
+
         for _ in range(min(BATCH_LIMIT, len(self._waiting))):
             waiting = self._waiting.popleft()
             if _steps(waiting.taken) in moved:
@@ -256,21 +282,28 @@ class Core:
                 continue
             decision = decide(self.state, self.seen, waiting.taken, waiting.at if isinstance(waiting.taken, i.Heard) else now)
             actor = waiting.taken.actor if isinstance(waiting.taken, i.Asked) else COORDINATOR
+            answer = answered(waiting.taken, decision.reply)
             for fact in decision.facts:
-                term = fact.term if isinstance(fact, f.CoordinatorStarted) else self.state.term
-                record = f.FactRecord(term=term, wall_ms=now.wall_ms, actor=actor, fact=fact)
-                self._apply(record, now)
-                records.append(record)
+                apply(fact, actor, answer)
+                answer = None
                 step = getattr(fact, "failover", None)
                 if step is not None:
                     moved.add(step)
                 follow += follow_ups(self.state, fact)
+            for line in audited(self.seen.refusals, waiting.taken, decision.reply, now):
+                apply(line, COORDINATOR)
             if decision.row is not None:
                 rows.append(decision.row)
             if decision.reply is not None:
                 replies.append((waiting.token, decision.reply))
             self._looked_at(waiting.taken, now)
-        return Batch(records=tuple(records), replies=tuple(replies), follow=tuple(follow), rows=tuple(rows))
+        self._plan_refusals()
+        return Batch(records=tuple(records), replies=tuple(replies), follow=tuple(follow), rows=tuple(rows), updates=tuple(updates))
+
+    def _plan_refusals(self) -> None:
+        due_ms = self.seen.refusals.due_ms
+        if due_ms is not None:
+            self._schedule("refusals ", due_ms)
 
     def _apply(self, record: f.FactRecord, now: Instant) -> None:
         fact = record.fact
@@ -279,6 +312,8 @@ class Core:
         evolve(self.state, record)
         remember(self.state, self.seen, fact, before, now)
         self.groups_changed |= isinstance(fact, f.GroupSaved | f.GroupRemoved | f.RecorderAdded | f.RecorderRemoved | f.RecorderEdited)
+        self.touched_failovers.update(self.state.news)
+        self.last_rows.update(self.state.news)
         entry = self.state.failovers.get(failover) if failover is not None else None
         if entry is not None:
             if entry.phase.ended:

@@ -8,24 +8,43 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import structlog
 
 from sysmanager import wire
 from sysmanager.coordinator import inputs as i
+from sysmanager.coordinator.audit import kind_of
 from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
 from sysmanager.coordinator.facts import AnyFact, FactRecord
-from sysmanager.coordinator.preview import answer
+from sysmanager.coordinator.preview import answer, home_of
 from sysmanager.coordinator.standing import answer_to
-from sysmanager.domain.ids import RecorderId
+from sysmanager.domain.failover import Failover
+from sysmanager.domain.ids import RecorderId, shown
 from sysmanager.domain.rights import Actor, Right, missing_right
 from sysmanager.engine.cache import DocumentCache
 from sysmanager.engine.clock import Clock
 from sysmanager.engine.core import Batch, Core
 from sysmanager.engine.field import Field
+from sysmanager.engine.logbook import KEEP_DAYS, Logbook
 from sysmanager.engine.publisher import REFRESH_MS, Publisher
 from sysmanager.engine.rows import name_of
+from sysmanager.history.port import History
+from sysmanager.history.sqlite import MemoryHistory
 from sysmanager.journal.port import Journal, JournalError, JournalFailed, StaleAppend
-from sysmanager.protocol.clients import Answer, Question, Refused, Reply, Request, Snapshot
+from sysmanager.protocol.clients import (
+    Answer,
+    CommentEntry,
+    FindAudit,
+    FindEntries,
+    Question,
+    Refused,
+    Reply,
+    Request,
+    ShowEntry,
+    Snapshot,
+    TickToDo,
+    WhoRecords,
+)
 from sysmanager.protocol.recorders import BEACON_INTERVAL_MS, Ask, Standing
 
 log = structlog.get_logger(__name__)
@@ -59,11 +78,24 @@ class Engine:
     """A running coordinator. `start`, then requests; `stop` ends it cleanly. Everything on the loop it was started on.
 
     journal: not yet open. field: not yet open. site: the name people see. practice: the servers are simulated or on one machine.
+    history: not yet open, one in memory by default. keep_days: for so long it keeps what ended.
     failure: gets one sentence when the engine cannot go on; its owner then stops it. ended: set when it was stopped or failed.
     """
 
-    def __init__(self, journal: Journal, field: Field, cache: DocumentCache, clock: Clock, *, site: str, practice: bool = False) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        field: Field,
+        cache: DocumentCache,
+        clock: Clock,
+        *,
+        site: str,
+        practice: bool = False,
+        history: History | None = None,
+        keep_days: int = KEEP_DAYS,
+    ) -> None:
         self._journal = journal
+        self.logbook = Logbook(history if history is not None else MemoryHistory(), journal, clock, keep_days=keep_days)
         self._field = field
         self._cache = cache
         self._clock = clock
@@ -76,6 +108,7 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._beacons: dict[int, int] = {}
         self._sequence = 0
+        self._last_body = b""
         self._lags: list[int] = []
         self._loop_task: asyncio.Task[None] | None = None
         self._replies: set[asyncio.Future[Reply]] = set()
@@ -93,9 +126,12 @@ class Engine:
     async def start(self) -> None:
         """Recover from the journal and begin to watch. Raises JournalError, WireError, also when the start itself cannot be saved."""
         opened = await self._journal.open()
+        history_last = await self.logbook.open(opened.last)
         with _collector_paused():
-            self._core = Core(await self._read_all(), self._clock.now())
+            self._core = Core(await self._read_all(), self._clock.now(), history_last=history_last)
         self._last = opened.last
+        self.logbook.begin(self._core.replayed, opened.last, self._last_body)
+        self._core.replayed = []
         if opened.damage is not None:
             log.error("journal damaged", damage=opened.damage)
         self.damage = opened.damage
@@ -119,6 +155,7 @@ class Engine:
             task.cancel()
         await asyncio.gather(*self._tasks, *([self._loop_task] if self._loop_task is not None else []), return_exceptions=True)
         await self._field.close()
+        await self.logbook.close()
         await self._journal.close()
 
     async def _read_all(self) -> list[FactRecord]:
@@ -126,7 +163,7 @@ class Engine:
         after = 0
         while found := await self._journal.read(after):
             records += [wire.decode_fact(record.body) for record in found]
-            after = found[-1].sequence
+            after, self._last_body = found[-1].sequence, found[-1].body
         return records
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -213,6 +250,7 @@ class Engine:
         self._durable.clear()
         self._last = await self._journal.append(self._last, bodies)
         self._durable.set()
+        self.logbook.tell(self._last, batch.updates, bodies[-1])
         self._failures, self._trouble = 0, None
         for record in batch.records:
             concerned = {name: value for name in ("failover", "recorder") if isinstance(value := _named(record.fact, name), str)}
@@ -246,6 +284,7 @@ class Engine:
             core = Core(records, self._clock.now())
             core.adopt(self._core.seen, self._clock.now())
             self._core, self._last = core, opened.last
+            self.logbook.rebuilt(opened.last)
             core.take(i.Started(damage=opened.damage), self._clock.now())
             self.publisher.restart(core)
             self.publisher.publish(core, self._clock.now())
@@ -334,27 +373,54 @@ class Engine:
         """Decide a request; the reply comes when it is durable or refused. Raises EngineFailed."""
         if self._end is not None:
             raise EngineFailed(self._end)
-        refusal = _unfit(actor, request) or self._trouble
+        refusal = _unfit(actor, request)
+        if refusal is not None:
+            self.turned_away(actor, kind_of(request), refusal)
+        refusal = refusal or self._trouble
         if refusal is not None:
             return Refused(sentence=refusal)
+        entry = await self._left_entry(request)
         token: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._replies.add(token)
-        self._core.take(i.Asked(actor=actor, request=request), self._clock.now(), token)
+        self._core.take(i.Asked(actor=actor, request=request, entry=entry), self._clock.now(), token)
         self._wake.set()
         try:
             return await token
         finally:
             self._replies.discard(token)
 
+    async def _left_entry(self, request: Request) -> Failover | None:
+        """What the history has of an entry that left memory and that the request writes on."""
+        if not isinstance(request, CommentEntry | TickToDo) or request.failover in self._core.state.failovers:
+            return None
+        return await self.logbook.entry(request.failover)
+
+    def turned_away(self, actor: Actor, kind: str, sentence: str) -> None:
+        """Something was refused before it came to a decision: a line for the audit log. Who asked is named as far as that can be shown."""
+        if self._end is None and self._trouble is None:
+            shown_actor = msgspec.structs.replace(actor, name=shown(actor.name) or "?")
+            self._core.take(i.TurnedAway(actor=shown_actor, request=kind, sentence=sentence), self._clock.now())
+            self._wake.set()
+
     async def ask(self, actor: Actor, question: Question) -> Answer:
-        """Answer a question from durable tables. Changes nothing. Raises EngineFailed."""
+        """Answer a question from durable tables and from the history. Changes nothing. Raises EngineFailed."""
         missing = missing_right(actor.role, Right.MONITOR)
         if missing is not None:
+            self.turned_away(actor, kind_of(question), missing)
             return Refused(sentence=missing)
         await self._durable.wait()
         if self._end is not None:
             raise EngineFailed(self._end)
-        return answer(self._core.state, self._core.seen, question)
+        match question:
+            case FindEntries() | ShowEntry() | FindAudit():
+                names = {row.id: row.name for row in self._core.state.recorders.values()}
+                return await self.logbook.answer(question, names)
+            case WhoRecords(camera=camera, at_wall_ms=at_wall_ms):
+                home = home_of(self._core.state, camera)
+                left = await self.logbook.around(home, at_wall_ms) if home is not None else ()
+                return left if isinstance(left, Refused) else answer(self._core.state, self._core.seen, question, left)
+            case _:
+                return answer(self._core.state, self._core.seen, question)
 
     @property
     def protected(self) -> int:

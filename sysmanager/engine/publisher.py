@@ -180,11 +180,15 @@ class Publisher:
     def _changed_failovers(self, core: Core) -> tuple[Failover, ...]:
         changed = []
         for failover in sorted(core.touched_failovers):
-            entry = core.state.failovers.get(failover)
+            entry = core.state.failovers.get(failover) or core.last_rows.get(failover)
             if entry is not None and self._failovers.get(failover) != entry:
                 self._failovers[failover] = entry
                 changed.append(entry)
         core.touched_failovers.clear()
+        core.last_rows.clear()
+        if len(self._failovers) > len(core.state.failovers):
+            # What left memory is no longer in snapshots: clients ask the history for it.
+            self._failovers = {key: entry for key, entry in self._failovers.items() if key in core.state.failovers}
         return tuple(changed)
 
 

@@ -35,6 +35,8 @@ SAMPLES: dict[type, c.Request] = {
     c.SaveGroup: c.SaveGroup(group=Group(id="n", name="New")),
     c.RemoveGroup: c.RemoveGroup(group="n"),
     c.ConfirmReconcile: c.ConfirmReconcile(findings=()),
+    c.CommentEntry: c.CommentEntry(failover="F00001", text="Disk changed."),
+    c.TickToDo: c.TickToDo(failover="F00001", item=0),
 }
 
 
@@ -80,7 +82,8 @@ def test_a_role_may_ask_exactly_what_its_rights_allow(quiet: Site, role: RoleNam
 def test_the_rights_of_the_built_in_roles() -> None:
     by_right = {right: {kind.__name__ for kind, needed in c.RIGHT_FOR.items() if needed is right} for right in Right}
     failback = {"StartFailback", "HoldFailback", "ReleaseFailback"}
-    assert by_right[Right.FAILOVER] == {"StartFailover", "AbortFailover", "HoldFailover", "ReleaseHold", "SwitchOver", *failback}
+    log = {"CommentEntry", "TickToDo"}
+    assert by_right[Right.FAILOVER] == {"StartFailover", "AbortFailover", "HoldFailover", "ReleaseHold", "SwitchOver", *failback, *log}
     assert by_right[Right.MONITOR] == by_right[Right.USERS] == set()
     assert ROLE_RIGHTS[RoleName.OPERATOR] == {Right.MONITOR, Right.FAILOVER}
 
@@ -108,6 +111,8 @@ ANY_REQUEST: st.SearchStrategy[Any] = st.one_of(
     st.builds(c.HoldFailback, recorder=ANY_ID),
     st.builds(c.ReleaseFailback, recorder=ANY_ID),
     st.builds(c.StartFailback, failover=ANY_ID | st.just("F00001")),
+    st.builds(c.CommentEntry, failover=ANY_ID | st.just("F00001"), text=ANY_TEXT),
+    st.builds(c.TickToDo, failover=ANY_ID | st.just("F00001"), item=st.integers(), done=st.booleans()),
     st.builds(c.AddRecorder, id=ANY_ID, fields=ANY_EDIT),
     st.builds(c.EditRecorder, recorder=ANY_ID, revision=st.integers() | st.just(1), fields=ANY_EDIT),
     st.builds(c.RemoveRecorder, recorder=ANY_ID),

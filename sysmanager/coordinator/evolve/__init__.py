@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.evolve import failback, failback_holds, failover, reconcile, system
+from sysmanager.coordinator.evolve import failback, failback_holds, failover, log, reconcile, system
 from sysmanager.coordinator.evolve.tables import failover_id, initial_assignment
 from sysmanager.coordinator.state import State
 
@@ -18,6 +18,7 @@ _SUBJECTS: tuple[tuple[Any, Callable[[State, f.FactRecord, Any], None]], ...] = 
     (f.FailbackFact, failback.apply),
     (f.FailbackHoldFact, failback_holds.apply),
     (f.ReconcileFact, reconcile.apply),
+    (f.LogFact, log.apply),
 )
 
 APPLIED_BY: dict[type, Callable[[State, f.FactRecord, Any], None]] = {kind: apply for union, apply in _SUBJECTS for kind in get_args(union)}
@@ -26,4 +27,5 @@ APPLIED_BY: dict[type, Callable[[State, f.FactRecord, Any], None]] = {kind: appl
 
 def evolve(state: State, record: f.FactRecord) -> None:
     """Apply one fact. Raises KeyError for a fact about something that is not there: such a journal is not sound."""
+    state.news.clear()
     APPLIED_BY[type(record.fact)](state, record, record.fact)

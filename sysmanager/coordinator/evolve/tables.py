@@ -35,6 +35,7 @@ def epoch_used(state: State, epoch: Epoch) -> None:
 
 def put_failover(state: State, row: Failover) -> None:
     old = state.failovers.get(row.id)
+    state.news[row.id] = row
     if old is not None and _stays(old, row):
         # Most facts move an entry on where it stands: its indexes stay as they are.
         state.failovers[row.id] = row
@@ -45,6 +46,7 @@ def put_failover(state: State, row: Failover) -> None:
     if row.phase.ended:
         state.open.pop(row.id, None)
         state.open_in.setdefault(row.group, {}).pop(row.id, None)
+        state.ended.setdefault(row.id)
     else:
         state.open.setdefault(row.id)
         state.open_in.setdefault(row.group, {}).setdefault(row.id)
@@ -53,6 +55,9 @@ def put_failover(state: State, row: Failover) -> None:
         if not row.phase.ended:
             entries[row.id] = None
     state.next_number = max(state.next_number, row.number + 1)
+    while len(state.ended) > state.ended_kept:
+        oldest = next(iter(state.ended))
+        del state.ended[oldest], state.failovers[oldest]
 
 
 def _stays(old: Failover, row: Failover) -> bool:

@@ -37,6 +37,7 @@ from sysmanager.coordinator.facts.failover import (
     SettingsSaved,
     TasksMoved,
 )
+from sysmanager.coordinator.facts.log import EntryCommented, LogFact, RemarkFact, RequestRefused, ToDoTicked
 from sysmanager.coordinator.facts.reconcile import Adjustment, ReconcileConfirmed, ReconcileFact, ReconcileStarted, RecorderReconciled
 from sysmanager.coordinator.facts.system import (
     CoordinatorStarted,
@@ -55,12 +56,14 @@ from sysmanager.domain.rights import Actor
 
 __all__ = [
     "Adjustment",
+    "Answered",
     "AnyFact",
     "AttemptEnded",
     "ClientsNotified",
     "CoordinatorStarted",
     "DocumentsCached",
     "DocumentsChecked",
+    "EntryCommented",
     "FactRecord",
     "FailbackCommitted",
     "FailbackDocumentsTaken",
@@ -84,6 +87,7 @@ __all__ = [
     "GroupSaved",
     "HoldLifted",
     "HoldPlaced",
+    "LogFact",
     "Opening",
     "ReconcileConfirmed",
     "ReconcileFact",
@@ -92,6 +96,8 @@ __all__ = [
     "RecorderEdited",
     "RecorderReconciled",
     "RecorderRemoved",
+    "RemarkFact",
+    "RequestRefused",
     "Reservation",
     "ResultWritten",
     "ServerReserved",
@@ -99,18 +105,29 @@ __all__ = [
     "SettingsSaved",
     "SystemFact",
     "TasksMoved",
+    "ToDoTicked",
 ]
 
-AnyFact = SystemFact | FailoverFact | FailbackFact | FailbackHoldFact | ReconcileFact
+AnyFact = SystemFact | FailoverFact | FailbackFact | FailbackHoldFact | ReconcileFact | LogFact
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request that was done: its kind, the id that it was about, and the sentence of the reply."""
+
+    request: str
+    about: str
+    sentence: str
 
 
 class FactRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A fact as it stands in the journal. Sequence and chain of hashes are the journal's.
 
-    term: of the coordinator that wrote it. wall_ms: for people. actor: who caused it.
+    term: of the coordinator that wrote it. wall_ms: for people. actor: who caused it. answer: on the first fact of a request, what was
+    asked and answered; it is the audit log's line for what was done.
     """
 
     term: int
     wall_ms: int
     actor: Actor
     fact: AnyFact
+    answer: Answered | None = None

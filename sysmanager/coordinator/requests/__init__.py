@@ -12,7 +12,7 @@ import msgspec
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.inputs import Asked
-from sysmanager.coordinator.requests import failback_holds, failover, reconcile, switching, system
+from sysmanager.coordinator.requests import failback_holds, failover, log, reconcile, switching, system
 from sysmanager.coordinator.requests.failover import cached, failover_stops
 from sysmanager.coordinator.requests.handling import Asking, Outcome, Rejected
 from sysmanager.coordinator.seen import Seen
@@ -38,6 +38,8 @@ HANDLERS: dict[type, Callable[[Asking, Any], Outcome]] = {
     c.SaveGroup: system.save_group,
     c.RemoveGroup: system.remove_group,
     c.ConfirmReconcile: reconcile.confirm_reconcile,
+    c.CommentEntry: log.comment_entry,
+    c.TickToDo: log.tick_to_do,
 }
 """What decides each request. A handler raises `Rejected` with a sentence, or returns facts and the reply."""
 

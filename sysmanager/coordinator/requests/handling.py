@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.inputs import Asked
 from sysmanager.coordinator.seen import Seen
-from sysmanager.coordinator.state import View
+from sysmanager.coordinator.state import View, was_entry
 from sysmanager.domain.failover import Failover, Reason
 from sysmanager.domain.ids import FailoverId, RecorderId, shown
 from sysmanager.domain.instant import Instant
@@ -53,6 +53,8 @@ def recorder_row(view: View, recorder: RecorderId) -> Recorder:
 
 def entry_row(view: View, failover: FailoverId) -> Failover:
     entry = view.failovers.get(failover)
+    if entry is None and was_entry(view, failover):
+        raise Rejected(f"{failover} ended long ago; only an entry that is open can be moved on.", Reason.INVALID_LOG_STATE)
     if entry is None:
         raise Rejected(f"There is no entry {shown(failover)} in the failover log; see the list of entries.", Reason.INVALID_LOG_STATE)
     return entry

@@ -9,6 +9,7 @@ import msgspec
 from sysmanager.domain.failover import CameraGap, NotMoved, Verdict
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.rights import Actor
+from sysmanager.protocol.clients.log import AuditFound, EntriesFound, FindAudit, FindEntries, ShowEntry
 from sysmanager.protocol.clients.requests import Done, Refused, Request
 
 
@@ -35,7 +36,13 @@ class WhoRecords(msgspec.Struct, frozen=True, kw_only=True, tag="who-records", f
     at_wall_ms: int
 
 
-Question = PreviewFailover | PreviewFailback | PreviewSwitch | WhoRecords
+ViewQuestion = PreviewFailover | PreviewFailback | PreviewSwitch | WhoRecords
+"""Answered from what the coordinator has in memory."""
+
+LogQuestion = FindEntries | ShowEntry | FindAudit
+"""Answered from the history."""
+
+Question = ViewQuestion | LogQuestion
 
 
 class Level(StrEnum):
@@ -83,7 +90,7 @@ class Holders(msgspec.Struct, frozen=True, kw_only=True, tag="holders"):
     holders: tuple[Holder, ...] = ()
 
 
-Answer = Preview | Holders | Refused
+Answer = Preview | Holders | EntriesFound | AuditFound | Refused
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,5 +100,5 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     body: Request | Question
 
 
-Returned = Done | Refused | Preview | Holders
+Returned = Done | Refused | Preview | Holders | EntriesFound | AuditFound
 """What comes back for a `Call`."""

@@ -98,6 +98,21 @@ class ConfirmReconcile(msgspec.Struct, frozen=True, kw_only=True, tag="confirm-r
     findings: tuple[Finding, ...]
 
 
+class CommentEntry(msgspec.Struct, frozen=True, kw_only=True, tag="comment-entry", forbid_unknown_fields=True):
+    """Write a comment on an entry of the failover log, open or ended (SPEC 11). Comments are never edited."""
+
+    failover: FailoverId
+    text: str
+
+
+class TickToDo(msgspec.Struct, frozen=True, kw_only=True, tag="tick-to-do", forbid_unknown_fields=True):
+    """Say that a line of the to-do list of an entry was done, or take that back. item: its place in the list, from 0."""
+
+    failover: FailoverId
+    item: int
+    done: bool = True
+
+
 Request = (
     StartFailover
     | AbortFailover
@@ -113,6 +128,8 @@ Request = (
     | SaveGroup
     | RemoveGroup
     | ConfirmReconcile
+    | CommentEntry
+    | TickToDo
 )
 
 
@@ -131,6 +148,8 @@ RIGHT_FOR: dict[type, Right] = {
     SaveGroup: Right.SETTINGS,
     RemoveGroup: Right.SETTINGS,
     ConfirmReconcile: Right.SETTINGS,
+    CommentEntry: Right.FAILOVER,
+    TickToDo: Right.FAILOVER,
 }
 """The right that each request needs (SPEC 12)."""
 

@@ -1,0 +1,270 @@
+"""How a page is found without reading the whole log.
+
+There are two ways. `walk`: along the index of the column that sorts, looking at each entry, until the page is full; good when many entries
+match. `drive`: take all entries that one filter leaves, look at each, sort; good when that filter leaves few. Which filter leaves how many
+is counted first, up to a limit.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from sysmanager import wire
+from sysmanager.history.port import HistoryFailed, NameMatches, WrongQuestion
+from sysmanager.history.words import match_of
+from sysmanager.protocol.clients import PAGE_LIMIT, FindEntries, LogColumn
+
+__all__ = ["Found", "find_numbers", "limited", "page_size"]
+
+COLUMNS: dict[LogColumn, str] = {
+    LogColumn.STARTED: "started",
+    LogColumn.SERVER: "server_key",
+    LogColumn.FAILOVER_SERVER: "failover_server_key",
+    LogColumn.TRIGGER: "trigger_",
+    LogColumn.STATE: "state",
+    LogColumn.GAP: "gap",
+    LogColumn.CAMERAS: "cameras",
+    LogColumn.STARTED_BY: "started_by",
+    LogColumn.REASON: "reason",
+}
+
+FEW = 6_000
+"""So many entries are looked at and sorted in a few hundredths of a second."""
+
+WALK_MS = 60
+"""A walk that takes longer meets too few entries that match: the other way is taken."""
+
+LIMIT_MS = 3_000
+"""No question takes longer."""
+
+_OPCODES = 2_000
+"""How often the clock is looked at, in instructions of SQLite."""
+
+TOO_LONG = "The search takes too long; narrow it by a server, a time range or a rarer word."
+
+
+class _Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """One condition. where: to look at one entry. numbers: a query for all entries that meet it; empty if none is good. count: how many,
+    None if more than `FEW`."""
+
+    where: str
+    values: tuple[object, ...]
+    numbers: str = ""
+    number_values: tuple[object, ...] = ()
+    count: int | None = None
+
+
+class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    column: LogColumn
+    descending: bool
+    value: int | str
+    number: int
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers of one page, in their order; the cursor of the next page, and how many match, None if not counted."""
+
+    numbers: tuple[int, ...]
+    next: str = ""
+    total: int | None = None
+
+
+def page_size(limit: int) -> int:
+    """Raises WrongQuestion."""
+    if not 1 <= limit <= PAGE_LIMIT:
+        raise WrongQuestion(f"A page has 1 to {PAGE_LIMIT} entries, not {limit}; correct the field limit.")
+    return limit
+
+
+@contextmanager
+def limited(sql: sqlite3.Connection, limit_ms: int) -> Iterator[None]:
+    """What takes longer raises `sqlite3.OperationalError`, as interrupted."""
+    end = time.monotonic() + limit_ms / 1000
+    sql.set_progress_handler(lambda: time.monotonic() > end, _OPCODES)
+    try:
+        yield
+    finally:
+        sql.set_progress_handler(None, 0)
+
+
+def find_numbers(sql: sqlite3.Connection, question: FindEntries, names: NameMatches) -> Found:
+    """One page. Raises WrongQuestion, HistoryFailed when it takes too long, sqlite3.Error."""
+    size = page_size(question.limit)
+    cursor = _cursor_of(question)
+    filters = _filters(sql, question, names)
+    if any(each.count == 0 for each in filters):
+        return Found(numbers=(), total=0)
+    counted = sorted((each for each in filters if each.numbers and each.count is not None), key=lambda each: each.count or 0)
+    if counted:
+        total = counted[0].count if len(filters) == 1 else None
+        return _page(question, size, _drive(sql, question, filters, counted[0], cursor, size), total)
+    total = _total(sql, filters)
+    try:
+        with limited(sql, WALK_MS):
+            rows = _walk(sql, question, filters, cursor, size)
+    except sqlite3.OperationalError as error:
+        if "interrupt" not in str(error):
+            raise
+        best = next((each for each in filters if each.numbers), None)
+        try:
+            with limited(sql, LIMIT_MS):
+                rows = _drive(sql, question, filters, best, cursor, size) if best else _walk(sql, question, filters, cursor, size)
+        except sqlite3.OperationalError as again:
+            raise HistoryFailed(TOO_LONG) if "interrupt" in str(again) else again from None
+    return _page(question, size, rows, total)
+
+
+def _page(question: FindEntries, size: int, rows: list[tuple[int | str, int]], total: int | None) -> Found:
+    numbers = tuple(number for _, number in rows[:size])
+    if len(rows) <= size:
+        return Found(numbers=numbers, total=len(rows) if total is None and not question.after else total)
+    value, number = rows[size - 1]
+    cursor = _Cursor(question.sort, question.descending, value, number)
+    return Found(numbers=numbers, next=wire.encode(cursor).decode("utf-8"), total=total)
+
+
+def _cursor_of(question: FindEntries) -> _Cursor | None:
+    if not question.after:
+        return None
+    try:
+        cursor: _Cursor = wire.decode(_Cursor, question.after.encode("utf-8"))
+        fits = cursor.column is question.sort and cursor.descending is question.descending and abs(cursor.number) < 1 << 62
+        if fits and (isinstance(cursor.value, str) or abs(cursor.value) < 1 << 62):
+            return cursor
+    except (wire.WireError, UnicodeEncodeError):
+        pass
+    raise WrongQuestion("The field after is not what the page before gave as next; begin again with the first page.")
+
+
+# ---------------------------------------------------------------- filters
+
+
+def _filters(sql: sqlite3.Connection, question: FindEntries, names: NameMatches) -> list[_Filter]:
+    found = [
+        _kinds(sql, question),
+        _equal(sql, "recorder", question.recorder),
+        _equal(sql, "server", question.server),
+        _equal(sql, "group_", question.group),
+        _span(sql, question),
+        _words(sql, question, names),
+    ]
+    return [each for each in found if each is not None]
+
+
+def _count(sql: sqlite3.Connection, numbers: str, values: tuple[object, ...]) -> int | None:
+    count: int = sql.execute(f"SELECT count(*) FROM (SELECT 1 FROM ({numbers}) LIMIT {FEW + 1})", values).fetchone()[0]
+    return count if count <= FEW else None
+
+
+def _counted(sql: sqlite3.Connection, where: str, values: tuple[object, ...], numbers: str, number_values: tuple[object, ...]) -> _Filter:
+    return _Filter(where=where, values=values, numbers=numbers, number_values=number_values, count=_count(sql, numbers, number_values))
+
+
+def _kinds(sql: sqlite3.Connection, question: FindEntries) -> _Filter | None:
+    """States, severities, triggers and reasons in one: the combinations of them that occur are few, and counted."""
+    wanted = (question.triggers, question.states, question.severities, question.reasons)
+    if not any(wanted):
+        return None
+    kinds, count = [], 0
+    for kind, trigger, state, severity, reason, entries in sql.execute("SELECT * FROM kind WHERE entries > 0"):
+        if all(not values or value in values for values, value in zip(wanted, (trigger, state, severity, reason), strict=True)):
+            kinds.append(kind)
+            count += entries
+    listed = ",".join(map(str, kinds))
+    return _Filter(
+        where=f"kind IN ({listed})",
+        values=(),
+        numbers=f"SELECT number FROM entry INDEXED BY by_kind WHERE kind IN ({listed})",
+        count=count if count <= FEW else None,
+    )
+
+
+def _equal(sql: sqlite3.Connection, column: str, value: str | None) -> _Filter | None:
+    if value is None:
+        return None
+    if column == "recorder":
+        numbers = (
+            "SELECT number FROM entry INDEXED BY by_recorder WHERE recorder = ?"
+            " UNION SELECT number FROM entry INDEXED BY by_home WHERE home = ?"
+        )
+        return _counted(sql, "(recorder = ? OR home = ?)", (value, value), numbers, (value, value))
+    index = "by_server" if column == "server" else "by_group"
+    return _counted(sql, f"{column} = ?", (value,), f"SELECT number FROM entry INDEXED BY {index} WHERE {column} = ?", (value,))
+
+
+def _span(sql: sqlite3.Connection, question: FindEntries) -> _Filter | None:
+    bounds = [("started >= ?", question.since_wall_ms), ("started < ?", question.until_wall_ms)]
+    given = [(where, value) for where, value in bounds if value]
+    if not given:
+        return None
+    if any(abs(value) >= 1 << 62 for _, value in given):
+        raise WrongQuestion("A moment is given in milliseconds since 1970; correct the fields since_wall_ms and until_wall_ms.")
+    where, values = " AND ".join(where for where, _ in given), tuple(value for _, value in given)
+    return _counted(sql, where, values, f"SELECT number FROM entry INDEXED BY sorted_started WHERE {where}", values)
+
+
+def _words(sql: sqlite3.Connection, question: FindEntries, names: NameMatches) -> _Filter | None:
+    match = match_of(question.search, names)
+    if not match:
+        return None
+    return _counted(
+        sql,
+        "EXISTS (SELECT 1 FROM word WHERE word MATCH ? AND rowid = entry.number)",
+        (match,),
+        "SELECT rowid AS number FROM word WHERE word MATCH ?",
+        (match,),
+    )
+
+
+def _total(sql: sqlite3.Connection, filters: list[_Filter]) -> int | None:
+    if not filters:
+        total: int = sql.execute("SELECT sum(entries) FROM kind").fetchone()[0] or 0
+        return total
+    if len(filters) == 1 and filters[0].where.startswith("kind"):
+        total = sql.execute(f"SELECT sum(entries) FROM kind WHERE {filters[0].where}").fetchone()[0] or 0
+        return total
+    return None
+
+
+# ---------------------------------------------------------------- the two ways
+
+
+def _order(question: FindEntries, plus: str) -> str:
+    direction = "DESC" if question.descending else "ASC"
+    return f"ORDER BY {plus}{COLUMNS[question.sort]} {direction}, {plus}number {direction}"
+
+
+def _after(question: FindEntries, cursor: _Cursor | None) -> tuple[str, tuple[object, ...]]:
+    if cursor is None:
+        return "1", ()
+    sign = "<" if question.descending else ">"
+    return f"({COLUMNS[question.sort]}, number) {sign} (?, ?)", (cursor.value, cursor.number)
+
+
+def _walk(
+    sql: sqlite3.Connection, question: FindEntries, filters: list[_Filter], cursor: _Cursor | None, size: int
+) -> list[tuple[int | str, int]]:
+    column = COLUMNS[question.sort]
+    after, values = _after(question, cursor)
+    where = " AND ".join([after, *(each.where for each in filters)])
+    query = (
+        f"SELECT {column}, number FROM entry INDEXED BY sorted_{question.sort.name.lower()} WHERE {where} {_order(question, '')} LIMIT ?"
+    )
+    return sql.execute(query, (*values, *(value for each in filters for value in each.values), size + 1)).fetchall()
+
+
+def _drive(
+    sql: sqlite3.Connection, question: FindEntries, filters: list[_Filter], driving: _Filter, cursor: _Cursor | None, size: int
+) -> list[tuple[int | str, int]]:
+    column = COLUMNS[question.sort]
+    after, values = _after(question, cursor)
+    others = [each for each in filters if each is not driving]
+    where = " AND ".join([f"number IN ({driving.numbers})", after, *(each.where for each in others)])
+    query = f"SELECT {column}, number FROM entry NOT INDEXED WHERE {where} {_order(question, '+')} LIMIT ?"
+    looked = tuple(value for each in others for value in each.values)
+    return sql.execute(query, (*driving.number_values, *values, *looked, size + 1)).fetchall()
