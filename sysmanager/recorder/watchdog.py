@@ -10,7 +10,7 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -20,7 +20,7 @@ from sysmanager import wire
 from sysmanager.bus import subjects
 from sysmanager.bus.port import Bus, BusError, Message, Subscription
 from sysmanager.journal.lock import DataFolderError, DataFolderLock
-from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Refusal, RefusalReason, WatchdogBeat
+from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Refusal, RefusalReason, ServiceState, WatchdogBeat
 from sysmanager.recorder.buskeeper import BusKeeper
 from sysmanager.recorder.configuration import ConfigurationError, RecorderConfiguration, load_configuration
 from sysmanager.recorder.ending import on_end_signals
@@ -45,15 +45,25 @@ class Watchdog:
     """`run` returns when it was told to `end`. `command` starts the recording service.
 
     `bus`: a connection that is there already; without one it is made from the configuration's credentials.
+    `tell`: gets what a person at the terminal should know, a sentence at a time: why the service does not run, and that it does again.
     """
 
-    def __init__(self, configuration: RecorderConfiguration, command: Sequence[str], *, bus: Bus | None = None) -> None:
+    def __init__(
+        self,
+        configuration: RecorderConfiguration,
+        command: Sequence[str],
+        *,
+        bus: Bus | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._configuration = configuration
         self._id = configuration.recorder
         self._command = command
         self._instance = instance_of(configuration.data_folder)
         self._pulse = Pulse(configuration.data_folder)
         self._given_bus = bus
+        self._tell = tell
+        self._told = ""
         self._keeper = BusKeeper(configuration.bus_credentials, f"watchdog {configuration.id}", self._attach)
         self._supervision = Supervision()
         self._process: psutil.Process | None = None
@@ -109,6 +119,7 @@ class Watchdog:
             if before.begun_ms is not None and after.begun_ms is None:
                 log.warning("recording service ended", recorder=self._id, why=after.sentence, failed_starts=after.failed_starts)
                 self._process = self._child = None
+                self._tell_once(after.sentence, f"The recording service of {self._id} ended and is started again. {after.sentence}")
             if action is Action.START:
                 self._start()
             elif action is Action.KILL and self._process is not None:
@@ -117,6 +128,8 @@ class Watchdog:
             if self._supervision.state is not before.state:
                 log.info("recording service", recorder=self._id, state=self._supervision.state.value)
                 self._news.set()
+            if self._told and self._supervision.state is ServiceState.RUNNING:
+                self._tell_once("", f"The recording service of {self._id} runs again.")
             await self._refuse_or_not()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
@@ -124,6 +137,12 @@ class Watchdog:
             now_s = time.monotonic()
             self._awake_ms += min(PAUSE_LIMIT_MS, round((now_s - before_s) * 1000))
             before_s = now_s
+
+    def _tell_once(self, reason: str, sentence: str) -> None:
+        """Every start that fails has its reason; it is said when it is another one than the last time."""
+        if reason != self._told:
+            self._told = reason
+            self._tell(sentence)
 
     def _look(self) -> Look:
         if self._child is not None:
@@ -145,6 +164,7 @@ class Watchdog:
             self._child = None
             sentence = f"The recording service can't be started: {getattr(error, 'strerror', None) or error}."
             self._supervision = start_failed(self._supervision, sentence, self._awake_ms)
+            self._tell_once(sentence, sentence)
             return
         log.info("recording service started", recorder=self._id, pid=self._child.pid)
 
@@ -228,7 +248,7 @@ def run_watchdog(config_path: Path, command: Sequence[str] | None = None, *, lea
     try:
         configuration = load_configuration(config_path)
         with DataFolderLock(configuration.data_folder / "watchdog"):
-            watchdog = Watchdog(configuration, command or service_command(config_path.resolve()))
+            watchdog = Watchdog(configuration, command or service_command(config_path.resolve()), tell=_say)
             asyncio.run(_run(watchdog, leave_service))
     except (ConfigurationError, DataFolderError, StateUnusable) as error:
         sentence = str(error)
@@ -236,8 +256,14 @@ def run_watchdog(config_path: Path, command: Sequence[str] | None = None, *, lea
         sentence = f"The data folder of the recorder can't be used ({error.strerror or error}); check its disk and rights."
     else:
         return 0
-    sys.stderr.write(f"sysmanager: {sentence}\n")
+    _say(sentence)
     return STATUS_WRONG
+
+
+def _say(sentence: str) -> None:
+    # The terminal may be gone; the log has it too.
+    with contextlib.suppress(OSError, ValueError):
+        print(f"sysmanager: {sentence}", file=sys.stderr, flush=True)
 
 
 async def _run(watchdog: Watchdog, leave_service: bool) -> None:

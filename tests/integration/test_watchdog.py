@@ -72,13 +72,17 @@ async def started_service(data_folder: Path) -> psutil.Process:
 
 @asynccontextmanager
 async def watching(
-    configuration: RecorderConfiguration, command: tuple[str, ...], *, leave: bool = False
+    configuration: RecorderConfiguration,
+    command: tuple[str, ...],
+    *,
+    leave: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[tuple[Watchdog, Coordinator]]:
     bus = LocalBus()
     coordinator = Coordinator(bus.endpoint())
     await coordinator.open()
     endpoint = bus.endpoint()
-    watchdog = Watchdog(configuration, command, bus=endpoint)
+    watchdog = Watchdog(configuration, command, bus=endpoint, tell=tell)
     run = asyncio.create_task(watchdog.run())
     try:
         yield watchdog, coordinator
@@ -139,7 +143,8 @@ async def test_a_service_that_cannot_start_is_failed_and_orders_are_refused_for_
     configuration = load_configuration(config)
     (configuration.data_folder).mkdir()
     (configuration.data_folder / "state-a").mkdir()
-    async with watching(configuration, service_command(config)) as (_, coordinator):
+    told: list[str] = []
+    async with watching(configuration, service_command(config), tell=told.append) as (_, coordinator):
         beat = await coordinator.watchdog("spare", says(ServiceState.FAILED))
         assert beat.failed_starts >= 3
         assert "state-a can't be read" in beat.sentence
@@ -148,12 +153,18 @@ async def test_a_service_that_cannot_start_is_failed_and_orders_are_refused_for_
         assert answer.reason is RefusalReason.SERVICE_DOWN
         (configuration.data_folder / "state-a").rmdir()
         assert (await coordinator.watchdog("spare", says(ServiceState.RUNNING))).failed_starts == 0
+    first, last = told
+    assert first.startswith("The recording service of spare ended and is started again. ")
+    assert "state-a can't be read" in first
+    assert last == "The recording service of spare runs again."
 
 
 async def test_a_command_that_does_not_exist_is_failed(config: Path, tmp_path: Path) -> None:
-    async with watching(load_configuration(config), (str(tmp_path / "nothing"),)) as (_, coordinator):
+    told: list[str] = []
+    async with watching(load_configuration(config), (str(tmp_path / "nothing"),), tell=told.append) as (_, coordinator):
         beat = await coordinator.watchdog("spare", says(ServiceState.FAILED))
         assert "can't be started" in beat.sentence
+        assert told == [beat.sentence], "once, not at every try"
 
 
 async def test_a_service_outlives_a_killed_watchdog_and_the_next_one_takes_it_up(config: Path) -> None:
