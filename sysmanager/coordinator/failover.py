@@ -13,7 +13,7 @@ from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
 from sysmanager.coordinator.state import View, running_in_group, tasks_of
 from sysmanager.coordinator.table import Case, On, Row, Then, always
-from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Reason, Trigger
+from sysmanager.domain.failover import DID_NOT_ANSWER, AttemptEnd, Failover, Phase, Reason, Trigger
 from sysmanager.domain.ids import Epoch, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Recorder
@@ -285,7 +285,7 @@ def _after_other_documents(case: Case) -> tuple[f.AnyFact, ...]:
 
 
 def _after_loss(case: Case) -> tuple[f.AnyFact, ...]:
-    return _next_attempt(AttemptEnd.LOST, case, "Did not answer in time.")
+    return _next_attempt(AttemptEnd.LOST, case, DID_NOT_ANSWER)
 
 
 def _documents_checked(case: Case) -> tuple[f.AnyFact, ...]:

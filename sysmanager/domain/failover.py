@@ -202,6 +202,10 @@ class AttemptEnd(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+DID_NOT_ANSWER = "Did not answer in time."
+"""Said of an attempt whose server was lost."""
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One candidate that was reserved. `end` is None while it runs and for the one that took over."""
 

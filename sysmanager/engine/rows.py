@@ -5,7 +5,7 @@ from __future__ import annotations
 from sysmanager.coordinator.automatic_failback import NOT_WANTED, Outlook, outlook
 from sysmanager.coordinator.detection import Assessment, assess, why_not_automatic
 from sysmanager.coordinator.reconcile import findings
-from sysmanager.coordinator.seen import CLOCK_OFF_MS, RIVAL_MS, Heard, Seen
+from sysmanager.coordinator.seen import CLOCK_OFF_MS, RIVAL_MS, Heard, RefusedOrder, Seen
 from sysmanager.coordinator.state import FailbackHold, View, open_failover_of
 from sysmanager.domain.failover import Trigger
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
@@ -165,7 +165,7 @@ def _connected_condition(view: View, seen: Seen, row: Recorder, heard: Heard) ->
     lost = sum(1 for disk in beat.disks if not disk.writable)
     if lost:
         return c.Health.WARNING, f"{lost} disk lost" if lost == 1 else f"{lost} disks lost"
-    if row.id in seen.refused_orders:
+    if _refusal(seen, row) is not None:
         return c.Health.WARNING, "refuses an order"
     match row.assignment:
         case Standby():
@@ -189,6 +189,12 @@ def _connected_condition(view: View, seen: Seen, row: Recorder, heard: Heard) ->
     if isinstance(row.assignment, Recording) and not _standby_in(view, seen, row):
         return c.Health.WARNING, "no failover server free"
     return c.Health.GOOD, "ready"
+
+
+def _refusal(seen: Seen, row: Recorder) -> RefusedOrder | None:
+    """The order that it refuses to obey. That a service which does not run takes none is no news: the Watchdog says the one."""
+    refused = seen.refused_orders.get(row.id)
+    return refused if refused is not None and refused.reason is not RefusalReason.SERVICE_DOWN else None
 
 
 def _idle_cameras(beat: Beat) -> tuple[c.Health, str] | None:
@@ -264,9 +270,8 @@ def _alarms(view: View, seen: Seen, now: Instant) -> tuple[c.Alarm, ...]:
         if heard.rival is not None and now.mono_ms - heard.rival_ms < RIVAL_MS:
             sentence = f"Two servers announce themselves as {row.id}; the newer one is refused: give it an id of its own."
             alarms.append(c.Alarm(key=f"rival {row.id}", sentence=sentence, since_wall_ms=heard.rival_since_wall_ms, health=c.Health.BAD))
-        refused = seen.refused_orders.get(row.id)
-        # A service that is not running is said by the Watchdog; that it takes no orders is no news.
-        if refused is not None and refused.reason is not RefusalReason.SERVICE_DOWN:
+        refused = _refusal(seen, row)
+        if refused is not None:
             sentence = f"{row.name} refuses what system data wants of it: {refused.sentence}"
             alarms.append(c.Alarm(key=f"refused {row.id}", sentence=sentence, since_wall_ms=refused.since_wall_ms))
         if heard.clock_off_wall_ms and seen.connected(row.id):

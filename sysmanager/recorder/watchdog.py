@@ -263,7 +263,8 @@ def run_watchdog(config_path: Path, command: Sequence[str] | None = None, *, lea
 def _say(sentence: str) -> None:
     # The terminal may be gone; the log has it too.
     with contextlib.suppress(OSError, ValueError):
-        print(f"sysmanager: {sentence}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"sysmanager: {sentence}\n")
+        sys.stderr.flush()
 
 
 async def _run(watchdog: Watchdog, leave_service: bool) -> None:

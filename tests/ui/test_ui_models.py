@@ -22,6 +22,7 @@ from sysmanager.ui.state.log import LogBuilder
 from sysmanager.ui.state.look import Symbol
 from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.reducer import reduce
+from sysmanager.ui.state.texts import cameras_text
 from sysmanager.ui.state.tree import TreeBuilder, TreeNode
 from tests.ui import site
 from tests.ui.situations import entry
@@ -202,6 +203,16 @@ def test_candidates_say_how_their_attempt_ended() -> None:
     assert next(line.outcome for line in columns.candidate_lines(ready.verdicts, None, state)) == "would be taken"
 
 
+def test_how_many_cameras_moved_is_none_before_the_commit_point() -> None:
+    told = {phase: cameras_text(entry(phase)) for phase in Phase}
+    everybody = told[Phase.READY]
+    moved, of_all = everybody.split(" / ")
+    assert int(moved) > 0
+    early = {phase for phase in Phase if phase.before_commit} | {Phase.FAILED, Phase.CANCELLED}
+    assert {phase for phase, text in told.items() if text == f"0 / {of_all}"} == early
+    assert {text for phase, text in told.items() if phase not in early} == {everybody}
+
+
 def test_cameras_that_stay_come_first_and_dark_ones_are_named() -> None:
     state = harbour()
     ready = state.failovers[FailoverId("F00033")]
@@ -209,6 +220,9 @@ def test_cameras_that_stay_come_first_and_dark_ones_are_named() -> None:
     assert not told[0].moved
     assert told[1].name == "Berth 01 west"
     assert columns.moved_lines(entry(Phase.FETCHED), state)[0].sentence == "will move"
+    for phase in (Phase.FAILED, Phase.CANCELLED):
+        assert all(not line.moved for line in columns.moved_lines(entry(phase), state))
+        assert columns.moved_lines(entry(phase), state)[-1].sentence == "the failover ended before it moved"
 
 
 def node(text: str, *children: TreeNode) -> TreeNode:

@@ -114,6 +114,15 @@ def test_a_lost_candidate_leads_to_the_next_within_two_seconds() -> None:
     assert site.entry.attempts[0].end is AttemptEnd.LOST
 
 
+def test_the_second_lost_candidate_is_said_to_be_lost_and_not_what_became_of_the_failover() -> None:
+    site = small_site()
+    site.server("F").answers = site.server("H").answers = False
+    site.ask(c.StartFailover(recorder=rid("A")))
+    site.run(5_000)
+    assert (site.entry.phase, site.entry.note) == (Phase.FAILED, "Two failover servers were lost in this failover.")
+    assert [(attempt.end, attempt.sentence) for attempt in site.entry.attempts] == [(AttemptEnd.LOST, "Did not answer in time.")] * 2
+
+
 def test_a_candidate_that_takes_the_order_and_does_not_answer_is_lost_after_five_seconds() -> None:
     site = small_site()
     site.ask(c.HoldFailover(recorder=rid("B")))
@@ -172,7 +181,7 @@ def test_a_failed_entry_gives_its_servers_back() -> None:
     site.ask(c.StartFailover(recorder=rid("A")))
     assert (site.entry.phase, site.entry.reason) == (Phase.FAILED, Reason.NO_SETTINGS)
     assert isinstance(assignment(site, "F"), Standby)
-    assert site.entry.attempts[0].end is AttemptEnd.LOST
+    assert site.entry.attempts[0].end is AttemptEnd.WITHDRAWN, "the server is not to blame for the cache"
 
 
 # ---------------------------------------------------------------- waiting

@@ -326,6 +326,7 @@ def test_a_recording_service_that_is_not_running_is_not_said_to_refuse_orders() 
     site.server("A").refusal = r.Refusal(reason=r.RefusalReason.SERVICE_DOWN, sentence="The recording service is not running.")
     site.run(1_000)
     assert rid("A") in site.core.seen.refused_orders
+    assert row(site, "A").condition == "starting to record"
     assert alarms(site) == {}
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.evolve.tables import assign, epoch_used, put_failover
 from sysmanager.coordinator.state import Hold, State, tasks_of
-from sysmanager.domain.failover import Attempt, AttemptEnd, Failover, Phase, Reason, StepRecord, Timeline, Trigger
+from sysmanager.domain.failover import DID_NOT_ANSWER, Attempt, AttemptEnd, Failover, Phase, Reason, StepRecord, Timeline, Trigger
 from sysmanager.domain.ids import Epoch, RecorderId
 from sysmanager.domain.recorder import Acting, Assignment, Broken, Recording, Reserved, Standby
 from sysmanager.domain.rights import COORDINATOR
@@ -66,7 +66,10 @@ def apply(state: State, record: f.FactRecord, fact: f.FailoverFact) -> None:
         case f.FailoverFailed():
             row = state.failovers[fact.failover]
             if fact.release_epoch:
-                row = _end_attempt(state, row, AttemptEnd.LOST if fact.hold else AttemptEnd.WITHDRAWN, fact.note, fact.release_epoch)
+                # Only a server that did not answer was lost; for what else went wrong it is not to blame.
+                lost = fact.reason is Reason.NO_CONNECTION and fact.hold
+                end, said = (AttemptEnd.LOST, DID_NOT_ANSWER) if lost else (AttemptEnd.WITHDRAWN, fact.note)
+                row = _end_attempt(state, row, end, said, fact.release_epoch)
             row = replace(row, phase=Phase.FAILED, reason=fact.reason, note=fact.note, ended_ms=wall_ms)
             if fact.hold and row.recorder in state.recorders:
                 state.holds[row.recorder] = Hold(cause=HoldCause.FAILURE, actor=record.actor, since_wall_ms=wall_ms)

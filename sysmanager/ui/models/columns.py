@@ -14,7 +14,7 @@ from sysmanager.ui.models.table import Column
 from sysmanager.ui.state.log import LogLine, capitalised, name_of
 from sysmanager.ui.state.look import camera_look, disk_look
 from sysmanager.ui.state.model import Tone, UiState
-from sysmanager.ui.state.texts import NOTHING, camera_gap_text, clock_text, duration_text, natural_key, rate_text, size_text
+from sysmanager.ui.state.texts import NOTHING, camera_gap_text, clock_text, duration_text, ended_early, natural_key, rate_text, size_text
 
 LOG_COLUMNS: tuple[Column[LogLine], ...] = (
     Column(title="Started", text=lambda line: line.started, sort=lambda line: line.started_ms),
@@ -210,8 +210,14 @@ def moved_lines(failover: Failover, state: UiState) -> tuple[CameraLine, ...]:
         CameraLine(
             camera=camera,
             name=names.get(camera, camera),
-            moved=True,
-            sentence="gave no frames after the failback" if camera in dark else "will move" if failover.phase.before_commit else "moved",
+            moved=not ended_early(failover),
+            sentence="the failover ended before it moved"
+            if ended_early(failover)
+            else "gave no frames after the failback"
+            if camera in dark
+            else "will move"
+            if failover.phase.before_commit
+            else "moved",
             gap=gaps.get(camera),
         )
         for camera in failover.moved

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, tzinfo
 
-from sysmanager.domain.failover import CameraGap, Failover, Trigger
+from sysmanager.domain.failover import CameraGap, Failover, Phase, Trigger
 from sysmanager.domain.recorder import Role
 
 NOTHING = "—"
@@ -126,9 +126,15 @@ def role_text(role: Role) -> str:
 
 
 def cameras_text(failover: Failover) -> str:
-    """``31 / 32``: cameras moved of all."""
+    """``31 / 32``: cameras moved of all. None moves before the commit point."""
     total = len(failover.moved) + len(failover.not_moved)
-    return f"{len(failover.moved)} / {total}" if total else NOTHING
+    moved = 0 if failover.phase.before_commit or ended_early(failover) else len(failover.moved)
+    return f"{moved} / {total}" if total else NOTHING
+
+
+def ended_early(failover: Failover) -> bool:
+    """Whether it ended before its commit point."""
+    return failover.phase in (Phase.FAILED, Phase.CANCELLED)
 
 
 _DIGITS = re.compile(r"(\d+)")
