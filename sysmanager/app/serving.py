@@ -25,6 +25,7 @@ from sysmanager.engine.logbook import KEEP_DAYS
 from sysmanager.history.sqlite import SqliteHistory
 from sysmanager.journal.lock import DataFolderLock
 from sysmanager.journal.sqlite import SqliteJournal
+from sysmanager.thismachine import machine_id
 
 log = structlog.get_logger(__name__)
 
@@ -97,6 +98,7 @@ async def serving(
             practice=practice,
             history=SqliteHistory(data / "history.sqlite"),
             keep_days=keep_days,
+            machine="" if practice else machine_id(),
         )
         stack.push_async_callback(engine.stop)
         await engine.start()

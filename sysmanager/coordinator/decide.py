@@ -14,7 +14,7 @@ from sysmanager.coordinator.failover import ANSWER_MS, CACHE_MS, DELIVERY_MS, FA
 from sysmanager.coordinator.gaps import unmeasured
 from sysmanager.coordinator.reconcile import agrees
 from sysmanager.coordinator.requests import Decision, decide_request
-from sysmanager.coordinator.seen import UNKNOWN_LIMIT, RefusedOrder, Seen
+from sysmanager.coordinator.seen import UNKNOWN_LIMIT, PrerollAnswer, RefusedOrder, Seen
 from sysmanager.coordinator.standing import goal, satisfied
 from sysmanager.coordinator.state import View
 from sysmanager.coordinator.switching import RELIEF_MS, SWITCH_TABLE
@@ -24,6 +24,7 @@ from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Broken, Recorder, Role
 from sysmanager.protocol.clients import HoldCause
+from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Beat, Footage, Mode, Order, Record, Refusal, RefusalReason, ReportFootage, StandDown
 
 __all__ = ["TABLE", "Decision", "absorb", "decide", "due_failover_ms", "due_recorder_ms", "follow_ups", "neighbours", "remember"]
@@ -88,6 +89,10 @@ def _doubt_cache(view: View, seen: Seen, order: Order) -> None:
 
 
 def _absorb_answer(view: View, seen: Seen, answered: i.OrderAnswered, now: Instant) -> None:
+    if isinstance(answered.order, KeepPreroll):
+        refusal = answered.answer.sentence if isinstance(answered.answer, Refusal) else ""
+        seen.preroll[answered.recorder] = PrerollAnswer(answered.order.plan, now.mono_ms, refusal)
+        return
     if isinstance(answered.order, ReportFootage):
         return
     key = answered.order.key

@@ -79,6 +79,7 @@ def _reservation(epoch: Epoch, choice: Choice, home: Recorder) -> f.Reservation:
         moved=choice.moved,
         not_moved=choice.not_moved,
         to_do=choice.to_do,
+        vca_off=choice.vca_off,
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
 from sysmanager.coordinator.gaps import awaits_footage
+from sysmanager.coordinator.preroll import preroll_orders
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.standing import order_for
 from sysmanager.coordinator.state import View, unreconciled
 from sysmanager.domain.failover import Failover, Phase, Trigger
+from sysmanager.domain.group import Group
 from sysmanager.domain.recorder import Recorder
 from sysmanager.protocol.recorders import ReportFootage
 
@@ -27,6 +29,8 @@ def outstanding(view: View, seen: Seen) -> tuple[Command, ...]:
     commands: list[Command] = []
     for row in view.recorders.values():
         commands += for_recorder(view, seen, row)
+    for group in view.groups.values():
+        commands += for_group(view, seen, group)
     for failover_id in view.open:
         commands += for_failover(view, seen, view.failovers[failover_id])
     return tuple(commands)
@@ -44,6 +48,14 @@ def for_recorder(view: View, seen: Seen, row: Recorder) -> tuple[Command, ...]:
         if own and (beat.documents != row.documents or row.id in seen.doubted):
             commands.append(FetchDocuments(recorder=row.id, documents=beat.documents))
     return tuple(commands)
+
+
+def for_group(view: View, seen: Seen, group: Group) -> tuple[Command, ...]:
+    """What servers on standby shall keep of the cameras of the group. An order to record or to stand down goes first."""
+    orders = preroll_orders(view, seen, group)
+    return tuple(
+        SendOrder(recorder=server, order=order) for server, order in orders.items() if order_for(view, seen, view.recorders[server]) is None
+    )
 
 
 def for_failover(view: View, seen: Seen, entry: Failover) -> tuple[Command, ...]:

@@ -65,6 +65,8 @@ def preview_failover(view: View, seen: Seen, row: Recorder) -> c.Preview:
         moves=choice.moved,
         stays=choice.not_moved,
         to_do=choice.to_do,
+        vca_off=choice.vca_off,
+        preroll_s=choice.preroll_s,
     )
 
 

@@ -35,6 +35,9 @@ UNKNOWN_LIMIT = 200
 CLOCK_OFF_MS = 2_000
 """A recorder's wall clock further off than this makes measured gaps doubtful."""
 
+OFFSET_WINDOW_MS = 30_000
+"""Wall clocks are compared over one to two such spans."""
+
 FRESH_MS = 3 * BEAT_INTERVAL_MS
 """A report older than this, by what was heard of the same server since, says nothing about the present."""
 
@@ -90,6 +93,7 @@ class Heard:
     losing a disk; None while it is not.
     beat_wall_ms: the coordinator's wall clock when the last beat came. clock_off_wall_ms, rival_since_wall_ms: since when its clock is off
     by more than `CLOCK_OFF_MS`, or a second instance announces itself; 0 if not.
+    offsets: lowest and highest difference of its wall clock to the coordinator's, in the present and in the last `OFFSET_WINDOW_MS`.
     """
 
     __slots__ = (
@@ -104,6 +108,8 @@ class Heard:
         "heard_ms",
         "heard_wall_ms",
         "instance",
+        "offset_since_ms",
+        "offsets",
         "rival",
         "rival_ms",
         "rival_since_wall_ms",
@@ -130,12 +136,35 @@ class Heard:
         self.beat_ms = 0
         self.beat_wall_ms = 0
         self.clock_off_wall_ms = 0
+        self.offset_since_ms = 0
+        self.offsets: tuple[int, int, int, int] | None = None
         self.connected_since_ms = 0
         self.watchdog: WatchdogBeat | None = None
         self.watchdog_ms = 0
         self.disks_lost: tuple[int, int] | None = None
         self.well_ms: int | None = None
         self.sound: tuple[int, int] | None = None
+
+    @property
+    def clock_offset_ms(self) -> int:
+        """Its wall clock minus the coordinator's, by the beat that was fastest on its way: a slow way is no slow clock."""
+        return max(self.offsets[1], self.offsets[3]) if self.offsets is not None else 0
+
+    @property
+    def clock_error_ms(self) -> int:
+        """How far the differences of the last minute lie apart: beats that took longer, or a clock that was set. No moment is surer."""
+        return max(self.offsets[1], self.offsets[3]) - min(self.offsets[0], self.offsets[2]) if self.offsets is not None else 0
+
+    def compare_clocks(self, offset_ms: int, now_ms: int) -> None:
+        """One beat more. Two windows, so that what was long ago is forgotten without keeping every beat."""
+        if self.offsets is None or now_ms - self.offset_since_ms >= 2 * OFFSET_WINDOW_MS:
+            self.offsets, self.offset_since_ms = (offset_ms, offset_ms, offset_ms, offset_ms), now_ms
+            return
+        low, high, low_before, high_before = self.offsets
+        if now_ms - self.offset_since_ms >= OFFSET_WINDOW_MS:
+            self.offsets, self.offset_since_ms = (offset_ms, offset_ms, low, high), now_ms
+        elif offset_ms < low or offset_ms > high:
+            self.offsets = (min(low, offset_ms), max(high, offset_ms), low_before, high_before)
 
     def reports_all_disks_lost(self) -> bool:
         beat = self.beat
@@ -178,14 +207,26 @@ class RefusedOrder(msgspec.Struct, frozen=True, kw_only=True):
     again: bool = False
 
 
+class PrerollAnswer(msgspec.Struct, frozen=True):
+    """What a server answered to a plan. refusal: why it does not follow it, until it reports something new; empty if it does."""
+
+    plan: str
+    at_ms: int
+    refusal: str = ""
+
+
 class Seen:
     """All that is known only from hearing. Owned by the engine; `observe` and its neighbours change it, decisions read it.
 
     doubted: servers whose documents are no longer in the cache, as somebody found out who asked for them there.
+    machine: the coordinator's own; on_machine: servers by the machine that they say they are on.
+    preroll: the last answer of a server that was told to keep pre-roll.
     """
 
-    def __init__(self, now: Instant) -> None:
+    def __init__(self, now: Instant, *, machine: str = "") -> None:
         self.started = now
+        self.machine = machine
+        self.on_machine: dict[str, set[RecorderId]] = {}
         self.listening = Listening(now)
         self.recorders: dict[RecorderId, Heard] = {}
         self.unknown: dict[RecorderId, Beat] = {}
@@ -200,6 +241,7 @@ class Seen:
         self.obeyed: dict[RecorderId, tuple[Order, int]] = {}
         self.doubted: set[RecorderId] = set()
         self.refusals = Refusals()
+        self.preroll: dict[RecorderId, PrerollAnswer] = {}
 
     def of(self, recorder: RecorderId) -> Heard:
         """What was heard of the recorder; for one not heard yet, silence counts from the coordinator's start."""
@@ -249,12 +291,21 @@ class Seen:
         for key in [key for key in self.failed_attempt_ms if key[0] == failover]:
             del self.failed_attempt_ms[key]
 
+    def _is_on(self, recorder: RecorderId, before: str, machine: str) -> None:
+        if before:
+            self.on_machine[before].discard(recorder)
+        if machine:
+            self.on_machine.setdefault(machine, set()).add(recorder)
+
     def forget(self, recorder: RecorderId) -> None:
-        self.recorders.pop(recorder, None)
+        heard = self.recorders.pop(recorder, None)
+        if heard is not None and heard.beat is not None:
+            self._is_on(recorder, heard.beat.machine, "")
         self.refused_orders.pop(recorder, None)
         self.obeyed.pop(recorder, None)
         self.doubted.discard(recorder)
         self.replaced_ms.pop(recorder, None)
+        self.preroll.pop(recorder, None)
 
     def expect(self, recorder: RecorderId, now: Instant) -> None:
         """The recorder entered system data: its silence counts from now, not from the coordinator's start."""
@@ -313,15 +364,22 @@ class Seen:
             news = old_service is not message.service
         else:
             # After the Watchdog alone was heard, the service's own word is news, even if it says what it said before.
-            news = heard.beat is None or not heard.service_heard() or differs(heard.beat, message)
-            if news and heard.beat is not None and unsettled(heard.beat, message):
+            old = heard.beat
+            news = old is None or not heard.service_heard() or differs(old, message)
+            if news and old is not None and unsettled(old, message):
                 heard.sound = None
             heard.beat, heard.beat_ms, heard.beat_wall_ms = message, now.mono_ms, now.wall_ms
+            if old is None or old.machine != message.machine:
+                self._is_on(message.recorder, old.machine if old is not None else "", message.machine)
+            heard.compare_clocks(message.wall_ms - now.wall_ms, now.mono_ms)
             if abs(message.wall_ms - now.wall_ms) <= CLOCK_OFF_MS:
                 heard.clock_off_wall_ms = 0
             elif not heard.clock_off_wall_ms:
                 heard.clock_off_wall_ms = now.wall_ms
         if news:
+            told = self.preroll.get(message.recorder)
+            if told is not None and told.refusal:
+                del self.preroll[message.recorder]
             self.refusal_may_change(message.recorder)
         changed = self._conditions(heard, now)
         heard.steady = heard.service_heard() and (heard.watchdog is None or heard.watchdog.service is ServiceState.RUNNING)
@@ -379,6 +437,21 @@ def unsettled(old: Beat, new: Beat) -> bool:
     return any(disk.writable and disk.path not in writable for disk in old.disks)
 
 
+def _preroll_differs(old: Beat, new: Beat) -> bool:
+    """What is held grows with every second; which plan is followed, the room for it, and of which cameras there is any, is news."""
+    before, after = old.preroll, new.preroll
+    if before is after:
+        return False
+    if (before.plan, before.memory_mb, before.limit_s) != (after.plan, after.memory_mb, after.limit_s):
+        return True
+    if len(before.cameras) != len(after.cameras):
+        return True
+    return any(
+        one.camera != other.camera or (one.held_ms == 0) is not (other.held_ms == 0)
+        for one, other in zip(before.cameras, after.cameras, strict=True)
+    )
+
+
 def differs(old: Beat, new: Beat) -> bool:
     """Whether two beats differ in something that a decision could rest on; counters, clocks, free space and frame times are not that."""
     if (
@@ -393,6 +466,9 @@ def differs(old: Beat, new: Beat) -> bool:
         or old.bitrate_limit_kbps != new.bitrate_limit_kbps
         or old.vca_channels != new.vca_channels
         or old.plugins != new.plugins
+        or old.hardware != new.hardware
+        or old.machine != new.machine
+        or _preroll_differs(old, new)
         or len(old.cameras) != len(new.cameras)
         or len(old.disks) != len(new.disks)
     ):

@@ -8,7 +8,7 @@ import msgspec
 
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, unreconciled
-from sysmanager.domain.camera import Camera, CameraKind, opening_order
+from sysmanager.domain.camera import Camera, CameraKind, RecordingMode, opening_order
 from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.failover import NotMoved, StayCause, Verdict
 from sysmanager.domain.group import Group
@@ -24,6 +24,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a selection. server None: there is no candidate; the verdicts say why not.
 
     moved: cameras in the order in which they are opened. not_moved, to_do: what stays behind, and what a person must do.
+    vca_off: moved cameras whose video content analysis stays off for want of channels. preroll_s: seconds that the server holds of each
+    moved camera of which it holds any, at least.
     """
 
     server: RecorderId | None
@@ -31,40 +33,99 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     moved: tuple[CameraId, ...] = ()
     not_moved: tuple[NotMoved, ...] = ()
     to_do: tuple[str, ...] = ()
+    vca_off: tuple[CameraId, ...] = ()
+    preroll_s: int = 0
 
 
-class _Fit(msgspec.Struct, frozen=True, kw_only=True):
+class Needs(msgspec.Struct, frozen=True):
+    """What a recorder's settings ask of whoever takes its tasks. cameras: those that move, in the order in which they are opened.
+
+    recorded, kbps: how many of them are recorded at all, and their bit rate. vca: how many have video content analysis.
+    """
+
+    cameras: tuple[Camera, ...]
+    recorded: int
+    kbps: int
+    vca: int
+
+
+def needs_of(settings: SettingsSummary) -> Needs:
+    """Worth keeping where many servers are compared with the same settings."""
+    cameras = opening_order(tuple(camera for camera in settings.cameras if camera.moves))
+    recorded = [camera for camera in cameras if camera.mode is not RecordingMode.OFF]
+    return Needs(
+        cameras,
+        len(recorded),
+        sum(camera.bitrate_kbps for camera in recorded),
+        sum(1 for camera in cameras if camera.vca),
+    )
+
+
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """A server that meets the hard requirements, and how well. rank_key: the smaller, the better."""
+
+    server: RecorderId
     rank_key: tuple[int | str, ...]
     sentence: str
     moved: tuple[Camera, ...]
     left: tuple[Camera, ...]
+    preroll_s: int = 0
 
 
-def choose(view: View, seen: Seen, *, failed: Recorder, home: Recorder, group: Group, tried: Collection[RecorderId] = ()) -> Choice:
+def choose(
+    view: View,
+    seen: Seen,
+    *,
+    failed: Recorder,
+    home: Recorder,
+    group: Group,
+    tried: Collection[RecorderId] = (),
+    needs: Needs | None = None,
+) -> Choice:
     """Choose for the cameras of `home`, which `failed` cannot record any more. tried: servers that refused or were lost in it."""
-    fits: list[tuple[tuple[int | str, ...], RecorderId, _Fit]] = []
-    out: list[Verdict] = []
-    for server in _candidates(view, home, failed, group):
-        objection = "was already tried in this failover" if server.id in tried else _objection(view, seen, server, home)
-        fit = None if objection else _fit(seen, server, home, failed, group)
-        if isinstance(fit, _Fit):
-            fits.append((fit.rank_key, server.id, fit))
-        else:
-            out.append(Verdict(server=server.id, rank=0, sentence=objection or fit or ""))
-    fits.sort(key=lambda found: found[0])
-    ranked = tuple(Verdict(server=server, rank=rank, sentence=fit.sentence) for rank, (_, server, fit) in enumerate(fits, 1))
+    fits, out = rank(view, seen, failed=failed, home=home, group=group, tried=tried, needs=needs)
+    ranked = tuple(Verdict(server=fit.server, rank=place, sentence=fit.sentence) for place, fit in enumerate(fits, 1))
     verdicts = ranked + tuple(out)
     if not fits:
         return Choice(server=None, verdicts=verdicts)
-    _, chosen, fit = fits[0]
-    stays = _stays(home.settings, fit.left)
+    fit = fits[0]
+    beat = seen.of(fit.server).beat
+    assert beat is not None, "a server without a beat meets no requirement"
+    vca_off = [] if fit.server == home.id else [camera for camera in fit.moved if camera.vca][beat.vca_channels :]
     return Choice(
-        server=chosen,
+        server=fit.server,
         verdicts=verdicts,
         moved=tuple(camera.id for camera in fit.moved),
-        not_moved=stays,
-        to_do=_to_do(view.recorders[chosen], home, seen.of(chosen).beat),
+        not_moved=_stays(home.settings, fit.left),
+        to_do=_to_do(view.recorders[fit.server], home, beat, vca_off) if fit.server != home.id else (),
+        vca_off=tuple(camera.id for camera in vca_off),
+        preroll_s=fit.preroll_s,
     )
+
+
+def rank(
+    view: View,
+    seen: Seen,
+    *,
+    failed: Recorder,
+    home: Recorder,
+    group: Group,
+    tried: Collection[RecorderId] = (),
+    needs: Needs | None = None,
+) -> tuple[list[Fit], list[Verdict]]:
+    """The servers that can take the tasks, best first, and the verdicts on those that cannot."""
+    needs = needs_of(home.settings) if needs is None else needs
+    fits: list[Fit] = []
+    out: list[Verdict] = []
+    for server in _candidates(view, home, failed, group):
+        objection = "was already tried in this failover" if server.id in tried else objection_to(view, seen, server, home)
+        fit = _fit(seen, server, home, group, needs) if objection is None else objection
+        if isinstance(fit, Fit):
+            fits.append(fit)
+        else:
+            out.append(Verdict(server=server.id, rank=0, sentence=fit))
+    fits.sort(key=lambda found: found.rank_key)
+    return fits, out
 
 
 def _candidates(view: View, home: Recorder, failed: Recorder, group: Group) -> list[Recorder]:
@@ -74,7 +135,7 @@ def _candidates(view: View, home: Recorder, failed: Recorder, group: Group) -> l
     return [home, *servers] if home.id != failed.id else servers
 
 
-def _objection(view: View, seen: Seen, server: Recorder, home: Recorder) -> str | None:
+def objection_to(view: View, seen: Seen, server: Recorder, home: Recorder) -> str | None:
     """The first hard requirement that the server does not meet, or None."""
     heard = seen.of(server.id)
     beat = heard.beat
@@ -113,59 +174,91 @@ def _minor(version: str) -> tuple[str, ...]:
     return tuple(version.split(".")[:2])
 
 
-def _fit(seen: Seen, server: Recorder, home: Recorder, failed: Recorder, group: Group) -> _Fit | str:
+def _fit(seen: Seen, server: Recorder, home: Recorder, group: Group, needs: Needs) -> Fit | str:
     """How well a server that meets the hard requirements fits; a sentence if it lacks room and the group allows no partial failover."""
-    beat = seen.of(server.id).beat
+    heard = seen.of(server.id)
+    beat = heard.beat
     assert beat is not None, "a server without a beat meets no requirement"
-    cameras = opening_order(tuple(camera for camera in home.settings.cameras if camera.moves))
-    moved, left = room(cameras, beat)
+    at_home = server.id == home.id
+    # Its own cameras a recorder records as configured: its limits are for those of others.
+    moved, left = (needs.cameras, ()) if at_home else _fill(needs, beat)
     if left and not group.partial:
-        return f"has room for {len(moved)} of {len(cameras)} cameras"
-    wanted_vca = sum(1 for camera in moved if camera.vca)
+        return f"has room for {len(moved)} of {len(needs.cameras)} cameras"
+    wanted_vca = sum(1 for camera in moved if camera.vca) if left else needs.vca
     vca = min(wanted_vca, beat.vca_channels)
-    days = _retention_days(beat, moved)
+    days = min(_retention_days(beat, moved if left else None, needs), home.settings.retention_days)
     late = seen.silence_ms(server.id) >= 2 * BEAT_INTERVAL_MS
     place = group.preference.index(server.id) if server.id in group.preference else UNLISTED
+    held, held_s = held_preroll(beat, moved)
     revision = beat.documents.revision if beat.documents is not None else 0
+    offset_s = abs(heard.clock_offset_ms) // 1000
     key = (
         late,
-        0 if server.id == home.id else 1,
+        0 if at_home else 1,
+        # An unprotected camera is worse than a gap: pre-roll counts among those that leave equally many behind.
         len(left),
+        -held,
+        -held_s,
         -vca,
-        -min(days, home.settings.retention_days),
+        -days,
+        -beat.hardware.rating,
         -revision,
-        abs(beat.wall_ms - seen.of(server.id).beat_wall_ms) // 1000,
+        offset_s,
         place,
         server.id,
     )
-    parts = [f"room for {len(moved)} of {len(cameras)} cameras"]
+    parts = [f"room for {len(moved)} of {len(needs.cameras)} cameras"]
+    if held:
+        parts.append(f"pre-roll of {held} of them, {held_s} s")
     if wanted_vca:
         parts.append(f"{vca} of {wanted_vca} VCA channels")
-    parts.append(f"{min(days, home.settings.retention_days)} of {home.settings.retention_days} days of retention")
+    parts.append(f"{days} of {home.settings.retention_days} days of retention")
+    if beat.hardware.words:
+        parts.append(beat.hardware.words)
+    if offset_s:
+        parts.append(f"clock {offset_s} s off")
     if late:
         parts.append("not heard for two heartbeats")
-    if server.id == home.id:
+    if at_home:
         parts.append(f"is {home.id} itself, well again")
-    return _Fit(rank_key=key, sentence="; ".join(parts), moved=moved, left=left)
+    return Fit(server=server.id, rank_key=key, sentence="; ".join(parts), moved=moved, left=left, preroll_s=held_s)
+
+
+def held_preroll(beat: Beat, cameras: tuple[Camera, ...]) -> tuple[int, int]:
+    """Of how many of these cameras the server holds pre-roll, and how many whole seconds of each at least."""
+    if not beat.preroll.cameras:
+        return 0, 0
+    wanted = {camera.id for camera in cameras}
+    held = [found.held_ms for found in beat.preroll.cameras if found.camera in wanted and found.held_ms]
+    return len(held), min(held, default=0) // 1000
+
+
+def _fill(needs: Needs, beat: Beat) -> tuple[tuple[Camera, ...], tuple[Camera, ...]]:
+    if needs.recorded <= beat.camera_limit and needs.kbps <= beat.bitrate_limit_kbps:
+        return needs.cameras, ()
+    return room(needs.cameras, beat)
 
 
 def room(cameras: tuple[Camera, ...], beat: Beat) -> tuple[tuple[Camera, ...], tuple[Camera, ...]]:
-    """Fill the server by priority; what does not fit by number or bit rate stays."""
+    """Fill the server by priority; what does not fit by number or bit rate stays. What is not recorded needs no room."""
     moved: list[Camera] = []
     left: list[Camera] = []
-    kbps = 0
+    count = kbps = 0
     for camera in cameras:
-        if len(moved) < beat.camera_limit and kbps + camera.bitrate_kbps <= beat.bitrate_limit_kbps:
+        if camera.mode is RecordingMode.OFF:
             moved.append(camera)
+        elif count < beat.camera_limit and kbps + camera.bitrate_kbps <= beat.bitrate_limit_kbps:
+            moved.append(camera)
+            count += 1
             kbps += camera.bitrate_kbps
         else:
             left.append(camera)
     return tuple(moved), tuple(left)
 
 
-def _retention_days(beat: Beat, cameras: tuple[Camera, ...]) -> int:
-    """For how many days the free space lasts at the expected bit rates."""
-    kbps = sum(camera.bitrate_kbps for camera in cameras)
+def _retention_days(beat: Beat, cameras: tuple[Camera, ...] | None, needs: Needs) -> int:
+    """For how many days the free space lasts at the expected bit rates. cameras: None for all of them."""
+    kbps = needs.kbps if cameras is None else sum(camera.bitrate_kbps for camera in cameras if camera.mode is not RecordingMode.OFF)
     free_mb = sum(disk.free_mb for disk in beat.disks if disk.writable)
     return 9999 if kbps == 0 else min(9999, free_mb * 8000 // (kbps * 86_400))
 
@@ -192,20 +285,20 @@ def _analogue_or_never(camera: Camera) -> NotMoved:
     return NotMoved(camera=camera.id, name=camera.name, sentence=sentence, cause=cause)
 
 
-def _to_do(server: Recorder, home: Recorder, beat: Beat | None) -> tuple[str, ...]:
+def _to_do(server: Recorder, home: Recorder, beat: Beat, vca_off: list[Camera]) -> tuple[str, ...]:
     """What a failover cannot do by itself and a person must (SPEC 6, step 5)."""
     lines = [
         f"Connect the analogue camera {camera.name} elsewhere, or repair {home.name}."
         for camera in home.settings.cameras
         if camera.kind is CameraKind.ANALOGUE
     ]
-    have = beat.plugins if beat is not None else ()
     lines += [
-        f"Install the plug-in {plugin} on {server.name}; it does not travel." for plugin in home.settings.plugins if plugin not in have
+        f"Install the plug-in {plugin} on {server.name}; it does not travel."
+        for plugin in home.settings.plugins
+        if plugin not in beat.plugins
     ]
-    channels = beat.vca_channels if beat is not None else 0
-    wanted = [camera for camera in opening_order(tuple(c for c in home.settings.cameras if c.moves)) if camera.vca]
-    lines += [f"Video content analysis of {camera.name} is off: {server.name} has {channels} VCA channels." for camera in wanted[channels:]]
+    channels = f"{beat.vca_channels} VCA channel{'' if beat.vca_channels == 1 else 's'}"
+    lines += [f"Video content analysis of {camera.name} is off: {server.name} has {channels}." for camera in vca_off]
     return tuple(lines)
 
 

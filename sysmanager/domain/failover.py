@@ -296,6 +296,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     expected, dark: planned switch only: cameras whose first frames on `server` are waited for, and those of them that gave none.
     by_hand: the recorder was put away by a person, or took over in an entry that says so. failback_tries: automatic ones that were undone.
     comments, ticks: what people wrote on it since; of each line of the to-do list the last tick.
+    vca_off: moved cameras without video content analysis, as the server has no more channels (SPEC 5).
     """
 
     id: FailoverId
@@ -318,6 +319,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     moved: tuple[CameraId, ...] = ()
     not_moved: tuple[NotMoved, ...] = ()
     to_do: tuple[str, ...] = ()
+    vca_off: tuple[CameraId, ...] = ()
     gaps: tuple[CameraGap, ...] = ()
     timeline: Timeline = Timeline()
     reason: Reason | None = None

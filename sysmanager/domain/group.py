@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.ids import GroupId, RecorderId
 
 
@@ -12,6 +13,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     preference: failover servers in the order in which equals are taken (SPEC 5); others follow by id.
     partial: whether a failover may leave cameras behind when none has room for all.
+    preroll: cameras of this failover priority and up are kept by failover servers on standby, so that they have no gap
+    (SPEC 6); None: none.
     """
 
     id: GroupId
@@ -19,3 +22,4 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     preference: tuple[RecorderId, ...] = ()
     partial: bool = False
+    preroll: FailoverPriority | None = None

@@ -23,19 +23,25 @@ from sysmanager.coordinator.audit import answered, audited
 from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
 from sysmanager.coordinator.decide import absorb, decide, due_failover_ms, due_recorder_ms, follow_ups, neighbours, remember
 from sysmanager.coordinator.evolve import evolve
-from sysmanager.coordinator.outstanding import for_failover, for_recorder
+from sysmanager.coordinator.outstanding import for_failover, for_group, for_recorder
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import ENDED_KEPT, State
 from sysmanager.domain.failover import Failover
-from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
 from sysmanager.domain.instant import Instant
+from sysmanager.domain.recorder import Recorder
 from sysmanager.domain.rights import COORDINATOR, Actor
 from sysmanager.history.port import Update, update_of
 from sysmanager.protocol.clients import Reply
-from sysmanager.protocol.recorders import Order, Record, Refusal, ReportFootage, StandDown
+from sysmanager.protocol.preroll import KeepPreroll
+from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Order, Record, Refusal, ReportFootage, StandDown
 
 BATCH_LIMIT = 500
 """Inputs decided in one transaction at most."""
+
+QUIET_MS = 3 * BEAT_INTERVAL_MS
+QUIET_STEP_MS = 100
+"""When a server counts as silent (`Seen.connected`), and how soon to look again while that is not proven yet."""
 
 PROOF_INTERVAL_MS = 20
 """How often a canary is sent ahead of its time while a deadline waits for proof that the coordinator could hear."""
@@ -88,7 +94,13 @@ class Core:
     """
 
     def __init__(
-        self, records: Iterable[f.FactRecord], now: Instant, *, history_last: int | None = None, ended_kept: int = ENDED_KEPT
+        self,
+        records: Iterable[f.FactRecord],
+        now: Instant,
+        *,
+        history_last: int | None = None,
+        ended_kept: int = ENDED_KEPT,
+        machine: str = "",
     ) -> None:
         self.state = State(ended_kept)
         self.replayed: list[Update] = []
@@ -96,7 +108,7 @@ class Core:
             evolve(self.state, record)
             if history_last is not None and sequence > history_last:
                 self.replayed.append(update_of(sequence, record, self.state.news, self.state.recorders))
-        self.seen = Seen(now)
+        self.seen = Seen(now, machine=machine)
         for failover in self.state.open:
             self.seen.resume(failover, now)
         self._waiting: deque[Waiting] = deque()
@@ -108,6 +120,7 @@ class Core:
         self._last_proof_ms = now.mono_ms - PROOF_INTERVAL_MS
         self._work_recorders: set[RecorderId] = set()
         self._work_failovers: set[FailoverId] = set()
+        self._work_groups: set[GroupId] = set()
         self.touched_recorders: set[RecorderId] = set()
         self.touched_failovers: set[FailoverId] = set()
         self.last_rows: dict[FailoverId, Failover] = {}
@@ -218,6 +231,8 @@ class Core:
                 prove |= self._recorder_due(RecorderId(name), now)
             elif kind == "refusals":
                 self._push(i.RefusalsDue(), now)
+            elif kind == "quiet":
+                self._quiet_due(RecorderId(name), now)
             elif kind == "failover":
                 self._push(i.ReviewFailover(failover=FailoverId(name)), now)
                 self._work_failovers.add(FailoverId(name))
@@ -247,6 +262,15 @@ class Core:
             return False
         self._last_proof_ms = now.mono_ms
         return True
+
+    def _quiet_due(self, recorder: RecorderId, now: Instant) -> None:
+        """Whether a server has gone silent: nothing tells that but time, and rows, readiness and plans for others rest on it."""
+        if recorder not in self.state.recorders:
+            return
+        if self.seen.connected(recorder):
+            self._schedule(f"quiet {recorder}", now.mono_ms + max(QUIET_STEP_MS, QUIET_MS - self.seen.silence_ms(recorder)))
+        else:
+            self._touch_recorder(recorder)
 
     def _schedule(self, key: str, due_ms: int) -> None:
         known = self._due.get(key)
@@ -326,6 +350,9 @@ class Core:
         recorder = getattr(recorder, "id", recorder)
         if isinstance(recorder, str):
             self._touch_recorder(RecorderId(recorder))
+        if isinstance(fact, f.GroupSaved):
+            for member in self.state.members.get(fact.group.id, ()):
+                self._touch_recorder(member)
         if isinstance(fact, f.CoordinatorStarted | f.ReconcileStarted | f.ReconcileConfirmed | f.RecorderReconciled):
             for row in self.state.recorders:
                 self._touch_recorder(row)
@@ -354,6 +381,9 @@ class Core:
     def _plan_recorder(self, recorder: RecorderId, now: Instant) -> None:
         row = self.state.recorders.get(recorder)
         due_ms = due_recorder_ms(self.state, self.seen, row, now) if row is not None else None
+        quiet = f"quiet {recorder}"
+        if row is not None and quiet not in self._due and self.seen.connected(recorder):
+            self._schedule(quiet, now.mono_ms + QUIET_MS)
         if due_ms is not None:
             # Time that is not proven yet may well be: look when the timeout would be over by the clock.
             self._schedule(f"recorder {recorder}", max(now.mono_ms, due_ms - self._unproven_ms(now)))
@@ -378,6 +408,12 @@ class Core:
             row = self.state.recorders.get(recorder)
             if row is not None:
                 commands += self._fresh(for_recorder(self.state, self.seen, row), now)
+                if row.group is not None and self._has_preroll(row):
+                    self._work_groups.add(row.group)
+        for group_id in sorted(self._work_groups):
+            group = self.state.groups.get(group_id)
+            if group is not None:
+                commands += self._fresh(for_group(self.state, self.seen, group), now)
         for failover in sorted(self._work_failovers):
             self._plan_failover(failover, now)
             if failover in self.state.open:
@@ -388,7 +424,14 @@ class Core:
                         commands += self._fresh((command,), now)
         self._work_recorders.clear()
         self._work_failovers.clear()
+        self._work_groups.clear()
         return Effects(replies=batch.replies, commands=tuple(commands))
+
+    def _has_preroll(self, row: Recorder) -> bool:
+        """Whether news of the server may change which standby keeps what."""
+        group = self.state.groups.get(row.group) if row.group is not None else None
+        beat = self.seen.of(row.id).beat
+        return (group is not None and group.preroll is not None) or (beat is not None and beat.preroll.plan != "")
 
     def _fresh(self, commands: Iterable[Command], now: Instant) -> list[Command]:
         """Those that are not under way already. A newer order to a recorder does not wait for the answer to an older one.
@@ -422,10 +465,14 @@ def _steps(taken: i.Input) -> FailoverId | None:
             return None
 
 
+_ORDER_KINDS: dict[type, str] = {ReportFootage: "footage", KeepPreroll: "preroll"}
+"""What does not stand in the way of an order to record or to stand down; of these the newest counts."""
+
+
 def _flight(command: Command) -> tuple[str, str] | None:
     match command:
         case SendOrder(recorder=recorder, order=order):
-            return ("footage" if isinstance(order, ReportFootage) else "order", recorder)
+            return (_ORDER_KINDS.get(type(order), "order"), recorder)
         case FetchDocuments(recorder=recorder):
             return ("fetch", recorder)
         case CheckCache(failover=failover):

@@ -79,6 +79,7 @@ class Engine:
 
     journal: not yet open. field: not yet open. site: the name people see. practice: the servers are simulated or on one machine.
     history: not yet open, one in memory by default. keep_days: for so long it keeps what ended.
+    machine: on which it runs, as recorders report theirs; empty on a practice site, where servers share one.
     failure: gets one sentence when the engine cannot go on; its owner then stops it. ended: set when it was stopped or failed.
     """
 
@@ -93,6 +94,7 @@ class Engine:
         practice: bool = False,
         history: History | None = None,
         keep_days: int = KEEP_DAYS,
+        machine: str = "",
     ) -> None:
         self._journal = journal
         self.logbook = Logbook(history if history is not None else MemoryHistory(), journal, clock, keep_days=keep_days)
@@ -100,7 +102,8 @@ class Engine:
         self._cache = cache
         self._clock = clock
         self.publisher = Publisher(site, practice=practice)
-        self._core = Core((), clock.now())
+        self._machine = machine
+        self._core = Core((), clock.now(), machine=machine)
         self._last = 0
         self._wake = asyncio.Event()
         self._durable = asyncio.Event()
@@ -128,7 +131,7 @@ class Engine:
         opened = await self._journal.open()
         history_last = await self.logbook.open(opened.last)
         with _collector_paused():
-            self._core = Core(await self._read_all(), self._clock.now(), history_last=history_last)
+            self._core = Core(await self._read_all(), self._clock.now(), history_last=history_last, machine=self._machine)
         self._last = opened.last
         self.logbook.begin(self._core.replayed, opened.last, self._last_body)
         self._core.replayed = []
@@ -281,7 +284,7 @@ class Engine:
             except JournalError as error:
                 log.error("journal still fails", why=str(error), attempt=self._failures)
                 continue
-            core = Core(records, self._clock.now())
+            core = Core(records, self._clock.now(), machine=self._machine)
             core.adopt(self._core.seen, self._clock.now())
             self._core, self._last = core, opened.last
             self.logbook.rebuilt(opened.last)

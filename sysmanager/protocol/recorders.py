@@ -13,26 +13,49 @@ import msgspec
 
 from sysmanager.domain.documents import DocumentKind, DocumentSet
 from sysmanager.domain.ids import CameraId, DocumentHash, Epoch, FailoverId, InstanceId, RecorderId
+from sysmanager.protocol.hardware import Hardware
+from sysmanager.protocol.preroll import NO_PREROLL, KeepPreroll, PrerollReport
+from sysmanager.protocol.values import CAMERAS_LIMIT, DISKS_LIMIT, Count, EpochReport, Text, WallMs
+
+__all__ = [
+    "BEACON_INTERVAL_MS",
+    "BEAT_INTERVAL_MS",
+    "CAMERAS_LIMIT",
+    "DISKS_LIMIT",
+    "Ask",
+    "Beacon",
+    "Beat",
+    "CameraBeat",
+    "CameraState",
+    "Count",
+    "DiskBeat",
+    "EpochReport",
+    "FetchDocument",
+    "Footage",
+    "FootageSpan",
+    "FromRecorder",
+    "GoOn",
+    "KeepPreroll",
+    "Mode",
+    "Obeyed",
+    "Order",
+    "OrderAnswer",
+    "OrderKey",
+    "Record",
+    "Refusal",
+    "RefusalReason",
+    "ReportFootage",
+    "ServiceState",
+    "StandDown",
+    "Standing",
+    "Text",
+    "WallMs",
+    "WatchdogBeat",
+]
 
 BEAT_INTERVAL_MS = 1000
 BEACON_INTERVAL_MS = 500
 """The coordinator's beacon tells recorders that it is there, and is its own canary: what it hears of itself proves that it can hear."""
-
-
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-"""A number as a recorder may report it: not negative, and exact in every program that reads JSON."""
-
-WallMs = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_000)]
-"""Milliseconds since 1970, up to the year 9999: what is later is no time for people."""
-
-Text = Annotated[str, msgspec.Meta(max_length=1000)]
-"""What a server says in words; it may go into log entries and so into the journal."""
-
-EpochReport = Annotated[Epoch, msgspec.Meta(ge=0, le=2**53)]
-"""An epoch as a recorder may report it: one beyond all reason would be the highest of the site for ever."""
-
-CAMERAS_LIMIT = 1024
-DISKS_LIMIT = 64
 
 
 class Mode(StrEnum):
@@ -81,7 +104,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
 
     boot: grows with every start of the service under one `instance`. home: whose cameras it records; None on standby.
     documents: what it holds, and records by. wall_ms: its own wall clock, for the offset.
-    camera_limit, bitrate_limit_kbps: room for cameras in all.
+    camera_limit, bitrate_limit_kbps: room for cameras in all. machine: the same for all servers of one machine; empty: not known.
     """
 
     recorder: RecorderId
@@ -101,6 +124,9 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
     bitrate_limit_kbps: Count = 400_000
     vca_channels: Count = 0
     plugins: tuple[Text, ...] = ()
+    hardware: Hardware = Hardware()
+    machine: Text = ""
+    preroll: PrerollReport = NO_PREROLL
     practice: bool = False
 
 
@@ -159,7 +185,7 @@ class ReportFootage(msgspec.Struct, frozen=True, kw_only=True, tag="report-foota
     cameras: tuple[CameraId, ...] = ()
 
 
-Order = Record | StandDown | ReportFootage
+Order = Record | StandDown | ReportFootage | KeepPreroll
 
 
 class RefusalReason(StrEnum):
@@ -175,6 +201,8 @@ class RefusalReason(StrEnum):
     CANNOT_SAVE = "cannot save"
     SERVICE_DOWN = "recording service down"
     REFUSED_BY_HAND = "refused by hand"
+    NOT_ON_STANDBY = "not on standby"
+    NO_PREROLL = "no pre-roll"
 
 
 class Obeyed(msgspec.Struct, frozen=True, kw_only=True, tag="obeyed"):

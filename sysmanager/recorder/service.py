@@ -42,6 +42,7 @@ from sysmanager.recorder.configuration import RecorderConfiguration
 from sysmanager.recorder.disks import DiskSet, DiskState
 from sysmanager.recorder.documents import RecorderDocuments
 from sysmanager.recorder.footage import read_footage
+from sysmanager.recorder.hardware import this_machine
 from sysmanager.recorder.janitor import Janitor
 from sysmanager.recorder.machine.state import held_documents
 from sysmanager.recorder.material import SegmentSettings
@@ -122,7 +123,7 @@ class RecordingService:
         self._loop = asyncio.get_running_loop()
         self._key = await asyncio.to_thread(site_key, self._configuration)
         started = await begin(self._configuration, self._states, self._store, self._key)
-        self._state = m.MachineState(identity=self._configuration.identity(), persisted=started.persisted)
+        self._state = m.MachineState(identity=this_machine(self._configuration.identity()), persisted=started.persisted)
         self._disks.listen(self._disks_told)
         self._disks.start()
         try:
@@ -196,6 +197,8 @@ class RecordingService:
             case m.StopCapture():
                 self._closed = ()
                 self._capture.finish()
+            case m.FollowPreroll():
+                pass  # its identity says that it can keep none, so that the machine lets only an order to keep none through
             case m.SendAsk(ask=ask):
                 self._spawn(self._ask(ask))
             case m.SendBeatNow():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from sysmanager.domain.camera import Camera
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
@@ -52,8 +53,11 @@ class Capture:
         self.epoch = Epoch(0)
         self.plan: CapturePlan | None = None
 
-    def follow(self, plan: CapturePlan) -> None:
-        """Record by this plan from now on. Cameras of both plans go on without a pause, under the new epoch."""
+    def follow(self, plan: CapturePlan, kept: Mapping[CameraId, int] = MappingProxyType({})) -> None:
+        """Record by this plan from now on. Cameras of both plans go on without a pause, under the new epoch.
+
+        kept: cameras whose past is here already, each with the wall clock since when: it is written first, so that there is no gap.
+        """
         wanted = {camera.id: camera for camera in plan.cameras}
         for gone in [camera for camera in self._sessions if camera not in wanted]:
             self._drop(gone)
@@ -69,6 +73,11 @@ class Capture:
         for camera in plan.cameras:
             if camera.id not in self._sessions:
                 session = self._sessions[camera.id] = Session(camera)
+                if camera.id in kept and self._obstacle(camera) is None:
+                    session.state = CameraState.RECORDING
+                    self._stamp(session, kept[camera.id])
+                    self._extend(session, now_ms)
+                    continue
                 self._later(self._around.between(self._pace.first_frame_ms), session)
         self._report()
 

@@ -25,9 +25,10 @@ from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, Recorder
 from sysmanager.domain.instant import Instant
 from sysmanager.engine.core import Core
 from sysmanager.protocol.clients import Done, Reply
+from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
-from sysmanager.simulation import failback_rules
+from sysmanager.simulation import failback_rules, knowing
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.phases import ALLOWED
 from sysmanager.simulation.recorder import SimulatedRecorder
@@ -286,6 +287,7 @@ OTHERS = (
     "saved before recorded",
     "footage stays",
     "one recorder per epoch",
+    *knowing.NAMES,
 )
 NAMES = (*DECIDED, *BEFORE, *AFTER, *OTHERS)
 
@@ -299,6 +301,7 @@ class Checkers:
         self._footage: dict[RecorderId, dict[tuple[CameraId, Epoch], int]] = {}
         self._waiting_ms: dict[FailoverId, int] = {}
         self._stamped: dict[tuple[CameraId, Epoch], RecorderId] = {}
+        self.knowing = knowing.Knowing(world, self._check)
 
     def _check(self, name: str, sentence: str | None) -> None:
         self._world.counts["checker", name] += 1
@@ -349,6 +352,8 @@ class Checkers:
                 known = row is not None and wanted is not None and order in (wanted, with_documents(row, wanted))
                 about = f"{type(order).__name__} under epoch {epoch} ({key.failover or 'no failover'})"
                 self._check("durable before done", None if known else f"{recorder} is sent {about}, which the journal does not say.")
+            case KeepPreroll():
+                self.knowing.preroll_order(recorder, order)
             case _:
                 pass
 
@@ -390,6 +395,7 @@ class Checkers:
         self._obeyed.pop(recorder, None)
 
     def effect(self, recorder: SimulatedRecorder, effect: m.Effect) -> None:
+        self.knowing.effect(recorder, effect)
         match effect:
             case m.Persist(persisted=persisted):
                 older = persisted.epoch < recorder.persisted.epoch

@@ -7,10 +7,8 @@ from sysmanager.coordinator.decide import TABLE
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.rights import COORDINATOR
 from sysmanager.engine.core import Batch
-from sysmanager.protocol.recorders import GoOn, ReportFootage
 from sysmanager.recorder import machine as m
-from sysmanager.recorder.machine.orders import FootageTurn, OrderTurn
-from sysmanager.recorder.machine.table import row_for
+from sysmanager.recorder.machine.table import row_for, turn_of
 
 OPENINGS = {1: "no failover of it runs, and a candidate exists", 2: "there is no candidate", 3: "another failover of the group runs"}
 """The rows of `open_entry`, which start from no entry and so stand in no table."""
@@ -43,16 +41,7 @@ def rows_of(batch: Batch) -> list[int]:
 
 def machine_row(state: m.MachineState, taken: m.Input, now: Instant) -> int | None:
     """Number of the row that an input will take; None if it is illegal, which `step` says better."""
-    match taken:
-        case m.OrderReceived(ticket=ticket, order=ReportFootage() as question):
-            turn: m.Input | OrderTurn | FootageTurn = FootageTurn(question=question, ticket=ticket)
-        case m.OrderReceived(ticket=ticket, order=order) if not isinstance(order, ReportFootage):
-            turn = OrderTurn(order=order, tickets=(ticket,))
-        case m.AskAnswered(answer=answer) if not isinstance(answer, GoOn):
-            turn = OrderTurn(order=answer)
-        case _:
-            turn = taken
     try:
-        return row_for(state, turn, now).number
+        return row_for(state, turn_of(taken), now).number
     except m.IllegalInput:
         return None

@@ -14,11 +14,14 @@ from sysmanager.domain.documents import CameraSettings, MasksDocument, MotionMas
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, GroupId, RecorderId
 from sysmanager.domain.recorder import Role
+from sysmanager.protocol.hardware import Hardware
 from sysmanager.recorder.machine import Identity
 from sysmanager.simulation.site import DISKS, ServerPlan, SitePlan
 
 RECORDERS_PER_GROUP = 5
 VCA_WANTED, VCA_OF_SPARE = 6, 4
+PREROLL_MB = 2_000
+PREROLL_LIMIT_S = 60
 """One recorder wants more VCA channels than its failover server has, so that the to-do list of a failover is worth reading."""
 
 TIMEOUTS_S = (10, 10, 10, 20, 10, 10, 30, 10, 10, 60)
@@ -153,5 +156,12 @@ def _spare(group: _GroupPlan, place: int) -> ServerPlan:
         group=GroupId(group.prefix),
         role=Role.FAILOVER,
         timeout_s=10,
-        identity=Identity(recorder=RecorderId(name), vca_channels=VCA_OF_SPARE, practice=True),
+        identity=Identity(
+            recorder=RecorderId(name),
+            vca_channels=VCA_OF_SPARE,
+            hardware=Hardware(16, 32_768, "simulated"),
+            preroll_memory_mb=PREROLL_MB,
+            preroll_limit_s=PREROLL_LIMIT_S,
+            practice=True,
+        ),
     )

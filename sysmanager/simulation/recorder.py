@@ -26,6 +26,7 @@ from sysmanager.protocol.recorders import (
 from sysmanager.recorder import machine as m
 from sysmanager.simulation.capture import Capture
 from sysmanager.simulation.footage import Material
+from sysmanager.simulation.preroll import Preroll
 from sysmanager.simulation.surroundings import Pace, Surroundings
 
 BEAT_MS = 1000
@@ -81,6 +82,7 @@ class SimulatedRecorder:
         self._broken_disks: frozenset[str] = frozenset()
         self._disk_mb = disk_mb
         self.capture = Capture(self.id, surroundings, pace, self.material, self.writable, self._captured)
+        self.preroll = Preroll(self.id, surroundings, pace)
         self._power_life = 0
         self._life = 0
         self._failed_starts = 0
@@ -194,6 +196,7 @@ class SimulatedRecorder:
     def cameras_changed(self) -> None:
         """Cameras went dark or came back."""
         self.capture.look()
+        self.preroll.look()
 
     def writable(self) -> bool:
         """Whether any material disk that the settings name can be written."""
@@ -208,6 +211,7 @@ class SimulatedRecorder:
         self._life += 1
         self.up_since_ms = None
         self.capture.stop()
+        self.preroll.stop()
         self._waiting.clear()
         self._tick_ms = None
         self._beacon = None
@@ -273,7 +277,8 @@ class SimulatedRecorder:
 
     def _say_beat(self, now: Instant, *, quiet: bool = False) -> None:
         self._sequence += 1
-        seen = m.Observations(sequence=self._sequence, version=self.version, cameras=self.capture.beats(now.wall_ms))
+        cameras, kept = self.capture.beats(now.wall_ms), self.preroll.held()
+        seen = m.Observations(sequence=self._sequence, version=self.version, cameras=cameras, preroll=kept)
         self._around.say(self.id, m.beat(self.state, seen, now), quiet=quiet)
 
     def _plan_tick(self, now_ms: int) -> None:
@@ -377,7 +382,9 @@ class SimulatedRecorder:
             case m.ReadFootage(ticket=ticket, question=question):
                 self._around.after(self._around.between(self.pace.fetch_ms), self._read_footage, ticket, question, self._life)
             case m.StartCapture(plan=plan) | m.ChangeCapture(plan=plan):
-                self.capture.follow(plan)
+                self.capture.follow(plan, self.preroll.take_over(plan.cameras))
+            case m.FollowPreroll(order=order):
+                self.preroll.follow(order)
             case m.StopCapture():
                 self.capture.stop()
             case m.SendAsk(ask=ask):

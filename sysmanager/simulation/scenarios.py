@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.protocol import clients as c
@@ -46,7 +47,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """groups: recorders and failover servers of each. deeds, wishes: by the time since the site runs. until_ms: when to look.
 
     failback_after_s: of every recorder, None if they do not fail back by themselves.
-    heals: whether everything is mended before the end, so that the site must be at rest.
+    heals: whether everything is mended before the end, so that the site must be at rest. preroll: the setting of all groups.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     ends: tuple[End, ...] = ()
     failback_after_s: int | None = None
     heals: bool = True
+    preroll: FailoverPriority | None = None
 
 
 def _off(server: str, at_ms: int = 0, lasts_ms: int = 0) -> Deed:
@@ -289,6 +291,29 @@ SCENARIOS: tuple[Scenario, ...] = (
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(
+        name="pre-roll: the server that keeps the cameras takes over, though another one comes first in the group",
+        groups=((2, 2),),
+        preroll=FailoverPriority.LOW,
+        deeds=(_off("A2", at_ms=25_000),),
+        ends=(End(recorder="A2", phase=READY, server="FA2"),),
+    ),
+    Scenario(
+        name="pre-roll: its keeper is lost, and the other one keeps the cameras",
+        groups=((1, 2),),
+        preroll=FailoverPriority.LOW,
+        deeds=(_off("FA1"), _off("A1", at_ms=30_000)),
+        ends=(End(recorder="A1", phase=READY, server="FA2"),),
+    ),
+    Scenario(
+        name="pre-roll, failover and failback: nobody keeps a session that is needed",
+        groups=((2, 2),),
+        preroll=FailoverPriority.LOW,
+        deeds=(_off("A1", at_ms=20_000, lasts_ms=20_000),),
+        wishes=(_back(FIRST, 50_000),),
+        until_ms=70_000,
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+    Scenario(
         name="a failback goes on after the coordinator was killed in its middle",
         deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=30_100, what=Wrong.KILLED, lasts_ms=1_000)),
         wishes=(_back(FIRST, 30_000),),
@@ -349,7 +374,8 @@ def play(
 
     kill_at_length: the coordinator is killed as soon as its journal is so long. kill_at: in the transaction of that number, at that point.
     """
-    world = World(plain_site(scenario.groups, failback_after_s=scenario.failback_after_s), scenario.name, story=story)
+    site = plain_site(scenario.groups, failback_after_s=scenario.failback_after_s, preroll=scenario.preroll)
+    world = World(site, scenario.name, story=story)
     world.begin()
     world.run(START_MS)
     world.entered_facts = len(world.coordinator.journal)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -89,7 +91,13 @@ FAILBACK_HOURS = ("", "08:10-08:20", "20:00-21:00")
 """Simulated sites begin at 08:00 UTC, which is their time of day too."""
 
 
-def plain_site(groups: tuple[tuple[int, int], ...], timeout_s: int = 10, cameras: int = 2, failback_after_s: int | None = None) -> SitePlan:
+def plain_site(
+    groups: tuple[tuple[int, int], ...],
+    timeout_s: int = 10,
+    cameras: int = 2,
+    failback_after_s: int | None = None,
+    preroll: FailoverPriority | None = None,
+) -> SitePlan:
     """Groups of so many recorders and failover servers each, all alike: A1, A2, ..., FA1, ... in group A, and so on."""
     servers: list[ServerPlan] = []
     for letter, (recorders, spares) in zip("ABCDEFGH", groups, strict=False):
@@ -99,7 +107,8 @@ def plain_site(groups: tuple[tuple[int, int], ...], timeout_s: int = 10, cameras
             held = tuple(CameraSettings(id=CameraId(f"{name}-c{each}"), name=f"{name} {each}", sessions=2) for each in numbers)
             servers.append(msgspec.structs.replace(_standard(name, letter, timeout_s, held), failback_after_s=failback_after_s))
         servers += [_spare(f"F{letter}{number}", letter) for number in range(1, spares + 1)]
-    return SitePlan(groups=_groups(servers), servers=tuple(servers))
+    prerolls = {GroupId(letter): preroll for letter in "ABCDEFGH"}
+    return SitePlan(groups=_groups(servers, prerolls=prerolls), servers=tuple(servers))
 
 
 def drawn_site(chance: random.Random, *, short: bool) -> SitePlan:
@@ -120,9 +129,10 @@ def drawn_site(chance: random.Random, *, short: bool) -> SitePlan:
     for number in range(spares):
         letter = letters[number % len(letters)]
         limit = 64 if chance.random() < 0.9 else 2
-        servers.append(_spare(f"F{letter}{number}", letter, camera_limit=limit))
+        servers.append(_spare(f"F{letter}{number}", letter, camera_limit=limit, preroll_mb=chance.choice((0, 20, 500))))
     partial = chance.random() < 0.3
-    return SitePlan(groups=_groups(servers, partial=partial), servers=tuple(servers))
+    prerolls = {GroupId(letter): chance.choice((None, FailoverPriority.HIGH, FailoverPriority.LOW)) for letter in letters}
+    return SitePlan(groups=_groups(servers, partial=partial, prerolls=prerolls), servers=tuple(servers))
 
 
 def _drawn_camera(chance: random.Random, recorder: str, number: int) -> CameraSettings:
@@ -151,7 +161,7 @@ def _standard(name: str, letter: str, timeout_s: int, cameras: tuple[CameraSetti
     )
 
 
-def _spare(name: str, letter: str, camera_limit: int = 64) -> ServerPlan:
+def _spare(name: str, letter: str, camera_limit: int = 64, preroll_mb: int = 500) -> ServerPlan:
     return ServerPlan(
         id=RecorderId(name),
         name=name,
@@ -159,11 +169,20 @@ def _spare(name: str, letter: str, camera_limit: int = 64) -> ServerPlan:
         group=GroupId(letter),
         role=Role.FAILOVER,
         timeout_s=10,
-        identity=Identity(recorder=RecorderId(name), camera_limit=camera_limit, vca_channels=1, practice=True),
+        identity=Identity(
+            recorder=RecorderId(name),
+            camera_limit=camera_limit,
+            vca_channels=1,
+            preroll_memory_mb=preroll_mb,
+            preroll_limit_s=60,
+            practice=True,
+        ),
     )
 
 
-def _groups(servers: list[ServerPlan], *, partial: bool = False) -> tuple[Group, ...]:
+def _groups(
+    servers: list[ServerPlan], *, partial: bool = False, prerolls: Mapping[GroupId, FailoverPriority | None] = MappingProxyType({})
+) -> tuple[Group, ...]:
     letters = sorted({server.group for server in servers})
     return tuple(
         Group(
@@ -171,6 +190,7 @@ def _groups(servers: list[ServerPlan], *, partial: bool = False) -> tuple[Group,
             name=f"Group {letter}",
             preference=tuple(server.id for server in servers if server.group == letter and server.role is Role.FAILOVER),
             partial=partial,
+            preroll=prerolls.get(letter),
         )
         for letter in letters
     )

@@ -29,6 +29,8 @@ from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.engine.core import Core
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
+from sysmanager.protocol.hardware import Hardware
+from sysmanager.protocol.preroll import KeepPreroll, PrerollBeat, PrerollReport
 
 WALL_MS = 1_760_000_000_000
 ADMIN = Actor(name="anna", role=RoleName.ADMINISTRATOR)
@@ -96,6 +98,14 @@ class Server:
     vca_channels: int = 0
     plugins: tuple[str, ...] = ()
     clock_offset_ms: int = 0
+    hardware: Hardware = field(default_factory=Hardware)
+    machine: str = ""
+    practice: bool = False
+    preroll_memory_mb: int = 0
+    preroll_limit_s: int = 0
+    preroll: KeepPreroll | None = None
+    preroll_since_ms: int = 0
+    preroll_refused: bool = False
     without: tuple[CameraId, ...] = ()
     since_ms: int = -1000
     instance: InstanceId | None = None
@@ -134,6 +144,20 @@ class Server:
             bitrate_limit_kbps=self.bitrate_limit_kbps,
             vca_channels=self.vca_channels,
             plugins=self.plugins,
+            hardware=self.hardware,
+            machine=self.machine,
+            practice=self.practice,
+            preroll=self._kept(now),
+        )
+
+    def _kept(self, now: Instant) -> PrerollReport:
+        parts = self.preroll.parts if self.preroll is not None else ()
+        held = now.mono_ms - self.preroll_since_ms
+        return PrerollReport(
+            memory_mb=self.preroll_memory_mb,
+            limit_s=self.preroll_limit_s,
+            plan=self.preroll.plan if self.preroll is not None else "",
+            cameras=tuple(PrerollBeat(camera, min(held, part.seconds * 1000)) for part in parts for camera in part.cameras),
         )
 
     def watchdog(self, now: Instant) -> r.WatchdogBeat:
@@ -152,10 +176,16 @@ class Server:
                 if (order.epoch, order.home) != (self.epoch, self.home) or self.mode is not r.Mode.RECORDING:
                     self.since_ms = now.mono_ms
                 self.epoch, self.home, self.mode, self.without = order.epoch, order.home, r.Mode.RECORDING, order.without
+                self.preroll = None
                 told = document_set("other") if self.obeys_otherwise else self.documents
                 return r.Obeyed(epoch=order.epoch, documents=told)
             case r.StandDown():
                 self.epoch, self.home, self.mode, self.without = order.epoch, None, r.Mode.STANDBY, ()
+                return r.Obeyed(epoch=order.epoch)
+            case KeepPreroll():
+                if self.preroll_refused:
+                    return r.Refusal(reason=r.RefusalReason.NO_PREROLL, sentence="not today")
+                self.preroll, self.preroll_since_ms = order, now.mono_ms
                 return r.Obeyed(epoch=order.epoch)
             case r.ReportFootage():
                 if not self.footage:

@@ -10,7 +10,19 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from sysmanager.coordinator import automatic_failback, decide, detection, evolve, failback, failover, reconcile, requests, seen, standing
+from sysmanager.coordinator import (
+    automatic_failback,
+    decide,
+    detection,
+    evolve,
+    failback,
+    failover,
+    preroll,
+    reconcile,
+    requests,
+    seen,
+    standing,
+)
 from sysmanager.coordinator.table import Row
 from sysmanager.domain.ids import Epoch
 from sysmanager.domain.recorder import Broken as BrokenServer
@@ -20,6 +32,7 @@ from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.capture import Capture
 from sysmanager.simulation.coordinator import SimulatedCoordinator
 from sysmanager.simulation.faults import Deed, Wrong
+from sysmanager.simulation.preroll import Preroll
 from sysmanager.simulation.run import run_seed
 from sysmanager.simulation.scenarios import SCENARIOS, Scenario, Wish, play, settle
 
@@ -196,6 +209,33 @@ def flapping_is_forgotten_at_a_restart(patch: Patch) -> None:
     patch.setattr(failover, "held_after_commit", lambda view, seen, entry, now: ())
 
 
+def preroll_takes_the_only_session(patch: Patch) -> None:
+    patch.setattr(preroll, "SESSIONS", 1)
+    patch.setattr(preroll, "SESSIONS_AWAY", 1)
+
+
+def preroll_knows_no_memory(patch: Patch) -> None:
+    patch.setattr(preroll, "LEAST_S", 10**6)
+    right = preroll._within_limits
+
+    def within_limits(beat: Any, shares: Any) -> Any:
+        roomy = msgspec.structs.replace(beat.preroll, memory_mb=10**6)
+        return right(msgspec.structs.replace(beat, preroll=roomy), shares)
+
+    patch.setattr(preroll, "_within_limits", within_limits)
+
+
+def preroll_is_dropped_at_the_take_over(patch: Patch) -> None:
+    right = Preroll.take_over
+
+    def take_over(self: Any, cameras: Any) -> Any:
+        right(self, cameras)
+        return {}
+
+    patch.setattr(Preroll, "take_over", take_over)
+
+
+KEPT = "pre-roll: the server that keeps the cameras takes over, though another one comes first in the group"
 HELD = Scenario(
     name="held, then lost",
     wishes=(Wish(at_ms=0, request=HoldFailover(recorder="A1")),),  # type: ignore[arg-type]  # an id is text
@@ -225,6 +265,9 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (reconcile_forgets_the_highest_epoch, "the journal loses the failover: reconcile, confirm, and it works", {"comes to rest"}),
     (recorder_obeys_old_epochs, "an order of an older epoch comes late, and is refused", {"no older epoch obeyed"}),
     (recorder_records_before_it_saves, "connection lost", {"saved before recorded"}),
+    (preroll_takes_the_only_session, None, {"pre-roll within limits", "comes to rest"}),
+    (preroll_knows_no_memory, None, {"pre-roll within limits"}),
+    (preroll_is_dropped_at_the_take_over, KEPT, {"pre-roll is written"}),
     (standing_down_removes_footage, "failback", {"footage stays"}),
     (automatic_failback_forgets_how_long, "a crash in between begins the time anew", {"automatic failback where allowed"}),
     (automatic_failback_after_one_by_hand, "after a failover by hand only a person fails back", {"automatic failback where allowed"}),

@@ -12,6 +12,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 
 from sysmanager.api import AbortFailover, AddRecorder, ConfirmReconcile, Refused, RemoveGroup, RemoveRecorder, SaveGroup
+from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.failover import Failover, Phase
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import FailoverId, GroupId
@@ -108,6 +109,8 @@ async def test_a_group_is_renamed_and_its_order_changed(open_site: OpenSite) -> 
     dialog.order.setCurrentRow(1)
     dialog.up.click()
     dialog.partial.click()
+    dialog.preroll.setCurrentIndex(2)
+    dialog.preroll.activated.emit(2)
     dialog.save.click()
     await until(lambda: bool(opened.client.requests), "the request")
     (request,) = opened.client.requests
@@ -115,6 +118,7 @@ async def test_a_group_is_renamed_and_its_order_changed(open_site: OpenSite) -> 
     assert request.group.name == "Terminal A East"
     assert request.group.preference == (site.rid("TA-FO-02"), site.rid("TA-FO-01"))
     assert request.group.partial
+    assert request.group.preroll is FailoverPriority.MEDIUM
     opened.client.tell(groups=(request.group,))
     await until(lambda: dialog.list.item(0).text() == "Terminal A East", "the new name")
     await until(lambda: not dialog.save.isEnabled(), "the answer")

@@ -7,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sysmanager.coordinator.selection import Choice, choose
-from sysmanager.domain.camera import Camera, FailoverPriority
+from sysmanager.domain.camera import Camera, FailoverPriority, RecordingMode
 from sysmanager.domain.failover import Phase, StayCause
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
-from tests.helpers.coordination import GROUP, Site, analogue, cameras_of, never, rid, small_site
+from sysmanager.protocol.hardware import Hardware
+from tests.helpers.coordination import GROUP, Site, analogue, cameras_of, document_set, never, rid, small_site
 
 
 def chosen(site: Site, failed: str = "A", tried: tuple[str, ...] = ()) -> Choice:
@@ -114,13 +115,15 @@ def test_without_any_candidate_every_verdict_says_why() -> None:
     [
         (cameras_of("A", 3, vca=True), {"vca_channels": 1}),
         (3, {"free_mb": 100}),
+        (3, {"hardware": Hardware(2, 64_000)}),
         (3, {"clock_offset_ms": 9_000}),
     ],
-    ids=["VCA channels", "free disk against retention", "clock offset"],
+    ids=["VCA channels", "free disk against retention", "hardware", "clock offset"],
 )
 def test_the_better_candidate_comes_first_whatever_its_id(cameras: tuple[Camera, ...] | int, changes: dict[str, object]) -> None:
     site = site_with(cameras=cameras, **changes)
     site.server("H").vca_channels = 2
+    site.server("H").hardware = Hardware(4, 8_000)
     site.run(1_000)
     choice = chosen(site)
     assert choice.server == "H"
@@ -146,6 +149,19 @@ def test_a_candidate_not_heard_for_two_beats_comes_last() -> None:
 def test_the_sentence_tells_room_channels_and_retention() -> None:
     site = site_with(cameras=cameras_of("A", 2, vca=True), vca_channels=1)
     assert verdict(chosen(site), "F") == "room for 2 of 2 cameras; 1 of 2 VCA channels; 14 of 14 days of retention"
+
+
+def test_the_sentence_tells_machine_and_clock_where_they_are_known_and_matter() -> None:
+    site = site_with(hardware=Hardware(8, 32_768, "some"), clock_offset_ms=3_500)
+    assert verdict(chosen(site), "F") == "room for 3 of 3 cameras; 13 of 14 days of retention; 8 cores, 32 GB; clock 3 s off"
+    assert Hardware(0, 900).words == ""
+
+
+def test_of_equal_machines_the_newer_documents_count_and_then_the_order() -> None:
+    site = site_with()
+    site.server("H").documents = document_set("old", revision=3)
+    site.run(1_000)
+    assert chosen(site).server == "H"
 
 
 def test_the_home_itself_is_the_first_candidate_when_its_acting_server_breaks() -> None:
@@ -183,6 +199,37 @@ def test_cameras_go_by_priority_where_partial_failover_is_allowed_and_the_rest_i
     }
 
 
+def test_the_home_itself_has_room_for_its_own_cameras_whatever_its_limits_say() -> None:
+    site = small_site()
+    site.fail_over("A")
+    site.server("A").camera_limit = 1
+    site.run(3_000)
+    choice = chosen(site, "F")
+    assert (choice.server, len(choice.moved)) == ("A", 3)
+    assert (choice.to_do, choice.vca_off) == ((), ())
+
+
+def test_a_camera_that_is_not_recorded_needs_no_room() -> None:
+    cameras = (
+        Camera(id=CameraId("a"), name="a", mode=RecordingMode.OFF, priority=FailoverPriority.HIGH),
+        Camera(id=CameraId("b"), name="b"),
+        Camera(id=CameraId("c"), name="c"),
+    )
+    assert verdict(chosen(site_with(cameras=cameras, camera_limit=1)), "F") == "has room for 2 of 3 cameras"
+    assert chosen(site_with(cameras=cameras, camera_limit=2)).moved == ("a", "b", "c")
+
+
+def test_video_analysis_beyond_the_channels_stays_off_and_is_listed_for_the_cameras_that_move() -> None:
+    cameras = cameras_of("A", 3, vca=True)
+    site = site_with(partial=True, cameras=cameras, camera_limit=2, vca_channels=1)
+    site.server("H").up = False
+    site.run(4_000)
+    choice = chosen(site)
+    assert (choice.moved, choice.vca_off) == (("A-c0", "A-c1"), ("A-c1",))
+    assert choice.to_do == ("Video content analysis of A camera 1 is off: F has 1 VCA channel.",)
+    assert site.fail_over("A").vca_off == ("A-c1",)
+
+
 def test_who_takes_all_cameras_goes_before_who_takes_some() -> None:
     assert chosen(site_with(partial=True, camera_limit=2)).server == "H"
 
@@ -194,7 +241,7 @@ def test_what_a_person_must_do_by_hand() -> None:
     assert choice.to_do == (
         "Connect the analogue camera A analogue elsewhere, or repair A.",
         "Install the plug-in plates on F; it does not travel.",
-        "Video content analysis of A camera 1 is off: F has 1 VCA channels.",
+        "Video content analysis of A camera 1 is off: F has 1 VCA channel.",
     )
 
 

@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from sysmanager.domain.ids import Epoch
+from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Beacon, GoOn, Obeyed, Refusal, RefusalReason, ReportFootage
 from sysmanager.recorder import machine as m
 from sysmanager.recorder.machine.orders import FootageTurn, OrderTurn
+from sysmanager.recorder.machine.preroll import PrerollTurn
 from sysmanager.recorder.machine.table import otherwise
 from tests.helpers.machine_world import (
     DISK,
@@ -26,7 +28,7 @@ from tests.helpers.machine_world import (
     stand_down,
 )
 
-TURNS = (OrderTurn, FootageTurn, *(each for each in get_args(m.Input) if each is not m.OrderReceived))
+TURNS = (OrderTurn, FootageTurn, PrerollTurn, *(each for each in get_args(m.Input) if each is not m.OrderReceived))
 
 
 def test_numbers_are_used_once_and_rise() -> None:
@@ -70,6 +72,7 @@ INPUTS: tuple[m.Input, ...] = (
     m.OrderReceived(ticket=1, order=record(3, home=HOME, documents=None)),
     m.OrderReceived(ticket=1, order=stand_down(3)),
     m.OrderReceived(ticket=1, order=ReportFootage(epoch=Epoch(3))),
+    m.OrderReceived(ticket=1, order=KeepPreroll(epoch=Epoch(3), plan="p")),
     m.DocumentsReady(documents=FOREIGN, settings=SETTINGS),
     m.DocumentsReady(documents=OWN, settings=SETTINGS),
     m.DocumentsFailed(documents=FOREIGN, reason=RefusalReason.DOCUMENTS_MISSING, sentence="Gone."),

@@ -117,6 +117,7 @@ def _reserve(state: State, row: Failover, reservation: f.Reservation, wall_ms: i
         moved=reservation.moved,
         not_moved=reservation.not_moved,
         to_do=reservation.to_do,
+        vca_off=reservation.vca_off,
         reason=None,
         timeline=replace(row.timeline, decided_ms=wall_ms),
     )

@@ -33,6 +33,7 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     moved: tuple[CameraId, ...] = ()
     not_moved: tuple[NotMoved, ...] = ()
     to_do: tuple[str, ...] = ()
+    vca_off: tuple[CameraId, ...] = ()
 
 
 class FailoverStarted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failover-started"):

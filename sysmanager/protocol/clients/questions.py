@@ -62,6 +62,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True, tag="preview"):
     """The same decision that would be taken, computed without taking it.
 
     allowed: whether the request would be accepted. target: who would record afterwards. moves: cameras that change hands.
+    vca_off: of those, cameras whose video content analysis stays off. preroll_s: seconds before the failover that the target holds.
     expected_gap_ms: cameras that allow one session only, with the gap to expect while they are handed over (failback).
     """
 
@@ -72,6 +73,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True, tag="preview"):
     moves: tuple[CameraId, ...] = ()
     stays: tuple[NotMoved, ...] = ()
     to_do: tuple[str, ...] = ()
+    vca_off: tuple[CameraId, ...] = ()
+    preroll_s: int = 0
     expected_gaps: tuple[CameraGap, ...] = ()
     handed_over_singly: tuple[CameraId, ...] = ()
 

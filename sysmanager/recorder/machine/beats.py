@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sysmanager.domain.instant import Instant
+from sysmanager.protocol.preroll import NO_PREROLL, PrerollBeat, PrerollReport
 from sysmanager.protocol.recorders import Beat, CameraBeat
 from sysmanager.recorder.machine.state import MachineState, shown_documents
 
@@ -12,12 +13,13 @@ from sysmanager.recorder.machine.state import MachineState, shown_documents
 class Observations(msgspec.Struct, frozen=True, kw_only=True):
     """What a heartbeat says beyond the state. sequence: grows with every beat of one boot.
 
-    cameras: with frame times of this moment; None: as reported last.
+    cameras: with frame times of this moment; None: as reported last. preroll: what is kept of other recorders' cameras now.
     """
 
     sequence: int
     version: str
     cameras: tuple[CameraBeat, ...] | None = None
+    preroll: tuple[PrerollBeat, ...] = ()
 
 
 def beat(state: MachineState, observations: Observations, now: Instant) -> Beat:
@@ -41,13 +43,28 @@ def beat(state: MachineState, observations: Observations, now: Instant) -> Beat:
         bitrate_limit_kbps=identity.bitrate_limit_kbps,
         vca_channels=identity.vca_channels,
         plugins=identity.plugins,
+        hardware=identity.hardware,
+        machine=identity.machine,
+        preroll=_preroll(state, observations.preroll),
         practice=identity.practice,
+    )
+
+
+def _preroll(state: MachineState, kept: tuple[PrerollBeat, ...]) -> PrerollReport:
+    identity, told = state.identity, state.preroll
+    if not identity.preroll_memory_mb or not identity.preroll_limit_s:
+        return NO_PREROLL
+    return PrerollReport(
+        memory_mb=identity.preroll_memory_mb,
+        limit_s=identity.preroll_limit_s,
+        plan=told.plan if told is not None else "",
+        cameras=kept if told is not None else (),
     )
 
 
 def shows_change(old: MachineState, new: MachineState) -> bool:
     """Whether a heartbeat of `new` says something that must not wait for its turn. Free space and frame times may."""
-    if old.situation is not new.situation or old.persisted is not new.persisted:
+    if old.situation is not new.situation or old.persisted is not new.persisted or old.preroll is not new.preroll:
         return True
     if old.disks is not new.disks and [(d.path, d.writable) for d in old.disks] != [(d.path, d.writable) for d in new.disks]:
         return True

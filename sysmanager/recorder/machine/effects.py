@@ -7,6 +7,7 @@ import msgspec
 from sysmanager.domain.camera import Camera
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.ids import CameraId, DocumentHash, Epoch, RecorderId
+from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Ask, OrderAnswer, ReportFootage
 from sysmanager.recorder.machine.state import Persisted
 
@@ -77,6 +78,13 @@ class StopCapture(msgspec.Struct, frozen=True):
     """Close all cameras and segments. Footage stays."""
 
 
+class FollowPreroll(msgspec.Struct, frozen=True, kw_only=True):
+    """Keep the last seconds of these cameras, and of no others. `StartCapture` takes over what is kept of the cameras of its plan: it is
+    written first; the rest is given up. The end of the service gives up all."""
+
+    order: KeepPreroll
+
+
 class SendAsk(msgspec.Struct, frozen=True, kw_only=True):
     """Ask the coordinator, then input `AskAnswered` or `AskFailed`."""
 
@@ -103,6 +111,7 @@ Effect = (
     | StartCapture
     | ChangeCapture
     | StopCapture
+    | FollowPreroll
     | SendAsk
     | SendBeatNow
     | Say

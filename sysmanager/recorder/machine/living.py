@@ -237,6 +237,7 @@ def stop(state: MachineState, stopped: i.ServiceStopped, now: Instant) -> Result
         next_ask_ms=None,
         next_load_ms=None,
         cameras=(),
+        preroll=None,
         down_sentence=stopped.sentence,
     )
     out: e.Effects = (e.StopCapture(),) if state.situation is Situation.RECORDING else ()

@@ -369,6 +369,7 @@ def _follow(state: MachineState, pending: Pending) -> Result:
         leave=False,
         next_ask_ms=None,
         next_load_ms=None,
+        preroll=None,
     )
     return state, (follow, *_obeyed(state.persisted, pending.tickets), e.ForgetDocuments(keep=held_documents(state)))
 

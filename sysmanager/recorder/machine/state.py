@@ -8,6 +8,8 @@ import msgspec
 
 from sysmanager.domain.documents import DocumentSet, SettingsSummary
 from sysmanager.domain.ids import CameraId, DocumentHash, Epoch, InstanceId, RecorderId
+from sysmanager.protocol.hardware import Hardware
+from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import CameraBeat, DiskBeat, Mode, Record, StandDown
 
 ASK_LIMIT_MS = 5000
@@ -43,13 +45,20 @@ _MODES: dict[Situation, Mode] = {situation: Mode(situation.value) for situation 
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a recorder comes from its configuration file and stays the same while it runs; units as in `Beat`."""
+    """What of a recorder comes from its configuration file and its machine and stays the same while it runs; units as in `Beat`.
+
+    preroll_memory_mb, preroll_limit_s: what it can keep of cameras that others record; 0: nothing.
+    """
 
     recorder: RecorderId
     camera_limit: int = 64
     bitrate_limit_kbps: int = 400_000
     vca_channels: int = 0
     plugins: tuple[str, ...] = ()
+    hardware: Hardware = Hardware()
+    machine: str = ""
+    preroll_memory_mb: int = 0
+    preroll_limit_s: int = 0
     practice: bool = False
 
 
@@ -119,6 +128,7 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     asking_ms: when the present asking began; next_ask_ms: when to send the question (again), None if none is open.
     beacon_ms: when the coordinator was last heard, at first the start. All of these on the monotonic clock.
     seen_epoch: the highest of any order that came since the start, obeyed or not: an older one that was held up is not obeyed after it.
+    preroll: which cameras it keeps the last seconds of while it is on standby. Not durable: after a start it is told again.
     """
 
     identity: Identity
@@ -137,6 +147,7 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     cameras: tuple[CameraBeat, ...] = ()
     refuse_by_hand: bool = False
     seen_epoch: Epoch = Epoch(0)
+    preroll: KeepPreroll | None = None
     down_sentence: str = "It was not started yet."
 
 
@@ -148,7 +159,8 @@ def highest_epoch(state: MachineState) -> Epoch:
 def held_documents(state: MachineState) -> frozenset[DocumentHash]:
     """Hashes of the documents that must stay in the recorder's store; all others may be forgotten."""
     pending = state.pending.documents if state.pending is not None else None
-    sets = (state.persisted.documents, state.persisted.own, pending)
+    parts = state.preroll.parts if state.preroll is not None else ()
+    sets = (state.persisted.documents, state.persisted.own, pending, *(part.documents for part in parts))
     return frozenset(
         each for documents in sets if documents is not None for each in (documents.settings, documents.masks, documents.schedules)
     )

@@ -12,16 +12,18 @@ from typing import Any
 import msgspec
 
 from sysmanager.domain.instant import Instant
-from sysmanager.protocol.recorders import GoOn, ReportFootage
+from sysmanager.protocol.preroll import KeepPreroll
+from sysmanager.protocol.recorders import GoOn, Record, ReportFootage, StandDown
 from sysmanager.recorder.machine import effects as e
 from sysmanager.recorder.machine import inputs as i
-from sysmanager.recorder.machine import living, orders
+from sysmanager.recorder.machine import living, orders, preroll
 from sysmanager.recorder.machine.beats import shows_change
 from sysmanager.recorder.machine.orders import FootageTurn, OrderTurn, otherwise
+from sysmanager.recorder.machine.preroll import PrerollTurn
 from sysmanager.recorder.machine.state import MachineState, Situation
 
 replace = msgspec.structs.replace
-Turn = i.Input | OrderTurn | FootageTurn
+Turn = i.Input | OrderTurn | FootageTurn | PrerollTurn
 
 
 class IllegalInput(Exception):
@@ -81,6 +83,11 @@ ROWS: tuple[Row, ...] = (
     _row(23, UP, OrderTurn, otherwise, (), orders.fetch, "It fetches the documents that the order names."),
     _row(30, (DOWN,), FootageTurn, otherwise, (), orders.refuse_down, "The service does not run."),
     _row(31, UP, FootageTurn, otherwise, (), orders.read_footage, "It looks into the index of its material."),
+    _row(32, (DOWN,), PrerollTurn, otherwise, (), preroll.refuse_down, "The service does not run."),
+    _row(33, UP, PrerollTurn, preroll.is_old, (), preroll.refuse_old, "An order of an older epoch is refused."),
+    _row(34, (ASKING, RECORDING), PrerollTurn, otherwise, (), preroll.refuse_busy, "It has cameras to record, and keeps no pre-roll."),
+    _row(35, (STANDBY,), PrerollTurn, preroll.is_unable, (), preroll.refuse_unable, "It cannot keep pre-roll, and says so."),
+    _row(36, (STANDBY,), PrerollTurn, otherwise, (), preroll.follow, "It keeps the last seconds of these cameras."),
     # documents
     _row(40, UP, i.DocumentsReady, orders.fetched_for_order, UP, orders.check_and_save, "It checks the settings and saves the order."),
     _row(41, (ASKING,), i.DocumentsReady, living.loads_task_with_leave, (RECORDING,), living.load_and_open, "It opens its cameras."),
@@ -143,7 +150,7 @@ def row_for(state: MachineState, turn: Turn, now: Instant) -> Row:
 
 def step(state: MachineState, any_input: i.Input, now: Instant) -> tuple[MachineState, e.Effects]:
     """What the machine is after the input, and what is to be done, in this order. IllegalInput changes nothing."""
-    turn = _turn(any_input)
+    turn = turn_of(any_input)
     new, out = _apply(state, turn, now)
     if isinstance(turn, i.Tick):
         for _ in range(DUES_LIMIT):
@@ -161,11 +168,14 @@ def step(state: MachineState, any_input: i.Input, now: Instant) -> tuple[Machine
     return new, out
 
 
-def _turn(any_input: i.Input) -> Turn:
+def turn_of(any_input: i.Input) -> Turn:
+    """The input as the table knows it: an order of its kind, whichever way it came."""
     match any_input:
         case i.OrderReceived(ticket=ticket, order=ReportFootage() as question):
             return FootageTurn(question=question, ticket=ticket)
-        case i.OrderReceived(ticket=ticket, order=order) if not isinstance(order, ReportFootage):
+        case i.OrderReceived(ticket=ticket, order=KeepPreroll() as order):
+            return PrerollTurn(order=order, ticket=ticket)
+        case i.OrderReceived(ticket=ticket, order=Record() | StandDown() as order):
             return OrderTurn(order=order, tickets=(ticket,))
         case i.AskAnswered(answer=answer) if not isinstance(answer, GoOn):
             return OrderTurn(order=answer)

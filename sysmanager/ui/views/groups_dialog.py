@@ -8,6 +8,7 @@ import msgspec
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QDialog,
     QFormLayout,
     QHBoxLayout,
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import GroupId, RecorderId
 from sysmanager.ui.icons import Glyph
@@ -30,6 +32,16 @@ from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.parts import ShortList, fit, heading, icon_button, keep_icon, keep_primary_icon, muted, work_with, wrapped
 
 _NEW = GroupId("")
+_PREROLL: tuple[tuple[str, FailoverPriority | None], ...] = (
+    ("Off", None),
+    ("Cameras of high priority", FailoverPriority.HIGH),
+    ("Cameras of high and medium priority", FailoverPriority.MEDIUM),
+    ("All cameras that move", FailoverPriority.LOW),
+)
+PREROLL_TIP = (
+    "Failover servers on standby keep the last seconds of these cameras, as far as the cameras allow a second session, "
+    "so that they have no gap in a failover."
+)
 
 
 class GroupsDialog(QDialog):
@@ -50,6 +62,10 @@ class GroupsDialog(QDialog):
         self.name.setMaxLength(NAME_LIMIT)
         self.description.setMaxLength(DESCRIPTION_LIMIT)
         self.partial = QCheckBox("Allow a failover that leaves cameras behind when none has room for all")
+        self.preroll = QComboBox()
+        for text, priority in _PREROLL:
+            self.preroll.addItem(text, priority)
+        self.preroll.setToolTip(PREROLL_TIP)
         self.order = ShortList("No failover server is in this group yet. Add one, or choose this group in its settings.")
         self.order.setAccessibleName("Failover servers in the order in which they are taken")
         self._members, self._problem = wrapped(), wrapped()
@@ -69,6 +85,7 @@ class GroupsDialog(QDialog):
         for line in (self.name, self.description):
             line.textEdited.connect(self._check)
         self.partial.clicked.connect(self._check)
+        self.preroll.activated.connect(self._check)
         self.render_state(context.store.state)
         if self._base is None:
             self._show(self._fresh())
@@ -109,6 +126,7 @@ class GroupsDialog(QDialog):
             ("N&ame", self.name),
             ("&Description", self.description),
             ("", self.partial),
+            ("&Pre-roll", self.preroll),
             ("Standard servers", self._members),
             ("Failover servers,\nfirst one first", order),
         ):
@@ -192,6 +210,7 @@ class GroupsDialog(QDialog):
         self.name.setText(group.name)
         self.description.setText(group.description)
         self.partial.setChecked(group.partial)
+        self.preroll.setCurrentIndex(next(place for place, (_, priority) in enumerate(_PREROLL) if priority is group.preroll))
         self._members.setText(self._members_text(group))
         self.order.clear()
         for row in failover:
@@ -218,7 +237,12 @@ class GroupsDialog(QDialog):
         base = self._base if self._base is not None else self._fresh()
         preference = tuple(RecorderId(self.order.item(row).data(Qt.ItemDataRole.UserRole)) for row in range(self.order.count()))
         return msgspec.structs.replace(
-            base, name=self.name.text(), description=self.description.text(), partial=self.partial.isChecked(), preference=preference
+            base,
+            name=self.name.text(),
+            description=self.description.text(),
+            partial=self.partial.isChecked(),
+            preroll=_PREROLL[max(0, self.preroll.currentIndex())][1],
+            preference=preference,
         )
 
     def _check(self) -> None:
@@ -238,7 +262,7 @@ class GroupsDialog(QDialog):
         obstacle = allowed or (removal_problem(group.id, state) or "" if existing else "Choose a group to remove.")
         self.remove.setEnabled(not obstacle)
         self.remove.setToolTip(obstacle)
-        for field in (self.name, self.description, self.partial, self.order, self.up, self.down):
+        for field in (self.name, self.description, self.partial, self.preroll, self.order, self.up, self.down):
             field.setEnabled(not allowed)
 
     async def _send(self) -> None:

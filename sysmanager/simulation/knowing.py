@@ -1,0 +1,79 @@
+"""Rules about what is known or promised before it happens: pre-roll within its limits and written, the measured gap, the preview.
+
+Of the checkers of one world; each rule has its name in `NAMES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sysmanager.domain.ids import CameraId, RecorderId
+from sysmanager.domain.recorder import Standby
+from sysmanager.protocol.preroll import KeepPreroll
+from sysmanager.recorder import machine as m
+from sysmanager.simulation.recorder import SimulatedRecorder
+
+if TYPE_CHECKING:
+    from sysmanager.simulation.world import World
+
+PREROLL_LIMITS = "pre-roll within limits"
+PREROLL_WRITTEN = "pre-roll is written"
+NAMES = (PREROLL_LIMITS, PREROLL_WRITTEN)
+
+Check = Callable[[str, str | None], None]
+"""Counts that a rule was checked; with a sentence it is broken."""
+
+
+class Knowing:
+    """The rules over one world."""
+
+    def __init__(self, world: World, check: Check) -> None:
+        self._world = world
+        self._check = check
+        self._kept: dict[RecorderId, dict[CameraId, int]] = {}
+
+    # ------------------------------------------------------------ pre-roll
+
+    def preroll_order(self, recorder: RecorderId, order: KeepPreroll) -> None:
+        self._check(PREROLL_LIMITS, self._beyond(recorder, order))
+
+    def _beyond(self, recorder: RecorderId, order: KeepPreroll) -> str | None:
+        state, identity = self._world.shadow, self._world.recorders[recorder].identity
+        row = state.recorders.get(recorder)
+        if row is None or not isinstance(row.assignment, Standby):
+            return f"{recorder} is to keep pre-roll, and is not on standby."
+        kbit = count = 0
+        for part in order.parts:
+            holders = [other for other in state.recorders.values() if other.home == part.home]
+            cameras = {camera.id: camera for other in holders for camera in other.settings.cameras}
+            for name in part.cameras:
+                camera = cameras.get(name)
+                if camera is None or camera.sessions < 2 or not camera.moves:
+                    return f"{recorder} is to keep {name}, which allows no second session or does not move."
+                kbit += camera.bitrate_kbps * part.seconds
+                count += 1
+            if part.seconds > identity.preroll_limit_s:
+                return f"{recorder} is to keep {part.seconds} s, and keeps {identity.preroll_limit_s} s at most."
+        if kbit > identity.preroll_memory_mb * 8000 or count > identity.camera_limit:
+            return f"{recorder} is to keep {kbit // 8000} MB of {count} cameras, and has room for {identity.preroll_memory_mb} MB."
+        return None
+
+    def effect(self, recorder: SimulatedRecorder, effect: m.Effect) -> None:
+        """Before it is carried out."""
+        match effect:
+            case m.StartCapture(plan=plan):
+                now_ms = self._world.now(recorder.id).wall_ms
+                wanted = {camera.id for camera in plan.cameras}
+                dark = self._world.cameras.dark
+                held = recorder.preroll.held() if recorder.writable() else ()
+                self._kept[recorder.id] = {
+                    one.camera: now_ms - one.held_ms for one in held if one.held_ms and one.camera in wanted and one.camera not in dark
+                }
+            case m.Answer():
+                for camera, since_ms in self._kept.pop(recorder.id, {}).items():
+                    (span,) = recorder.material.spans(recorder.capture.epoch, (camera,)) or (None,)
+                    lost = span is None or span.first_frame_ms > since_ms
+                    self._check(PREROLL_WRITTEN, f"{recorder.id} held pre-roll of {camera} and did not write it." if lost else None)
+            case _:
+                pass
