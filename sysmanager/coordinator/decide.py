@@ -10,8 +10,8 @@ from sysmanager.coordinator.automatic_failback import outlook
 from sysmanager.coordinator.detection import assess, why_not_automatic
 from sysmanager.coordinator.failback import ANSWER_MS as FAILBACK_ANSWER_MS
 from sysmanager.coordinator.failback import DOCUMENTS_MS, FAILBACK_TABLE, FRAMES_MS
-from sysmanager.coordinator.failover import ANSWER_MS, CACHE_MS, DELIVERY_MS, FAILOVER_TABLE, GAP_WAIT_MS, RETRY_MS, open_entry
-from sysmanager.coordinator.gaps import unmeasured
+from sysmanager.coordinator.failover import ANSWER_MS, CACHE_MS, DELIVERY_MS, FAILOVER_TABLE, RETRY_MS, open_entry
+from sysmanager.coordinator.gaps import GAP_WAIT_MS, unmeasured
 from sysmanager.coordinator.reconcile import agrees
 from sysmanager.coordinator.requests import Decision, decide_request
 from sysmanager.coordinator.seen import UNKNOWN_LIMIT, PrerollAnswer, RefusedOrder, Seen

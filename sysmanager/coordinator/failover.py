@@ -6,7 +6,7 @@ from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.automatic_failback import held_after_commit
 from sysmanager.coordinator.detection import assess, group_of
 from sysmanager.coordinator.evolve import failover_id
-from sysmanager.coordinator.gaps import last_frames, measured, unmeasured
+from sysmanager.coordinator.gaps import last_frames, worth_writing, written
 from sysmanager.coordinator.inputs import DocumentsInCache, OrderAnswered
 from sysmanager.coordinator.invariants import commit_objection
 from sysmanager.coordinator.seen import Seen
@@ -33,10 +33,6 @@ LOST_LIMIT = 2
 
 RETRY_MS = 60_000
 """When a server that refused, or was lost, may be tried again by an entry that waits."""
-
-GAP_WAIT_MS = 30_000
-"""How long after the commit first frames are waited for before the gaps are written down as they are."""
-
 
 # ---------------------------------------------------------------- opening
 
@@ -216,15 +212,6 @@ def _contradiction(case: Case) -> bool:
     return commit_objection(case.view, case.failover) is not None
 
 
-def _gaps_to_write(case: Case) -> bool:
-    entry = case.failover
-    now_measured = measured(case.seen, entry)
-    if now_measured == entry.gaps:
-        return False
-    # Written once all cameras have their first frame, and again only when that says more: not with every single camera.
-    return not unmeasured(now_measured, entry.moved) or (bool(unmeasured(entry.gaps, entry.moved)) and case.waited_ms >= GAP_WAIT_MS)
-
-
 # ---------------------------------------------------------------- facts
 
 
@@ -312,10 +299,6 @@ def _result(case: Case) -> tuple[f.AnyFact, ...]:
 
 def _notified(case: Case) -> tuple[f.AnyFact, ...]:
     return (f.ClientsNotified(failover=case.failover.id, duration_ms=case.step_ms),)
-
-
-def _gaps(case: Case) -> tuple[f.AnyFact, ...]:
-    return (f.GapsMeasured(failover=case.failover.id, gaps=measured(case.seen, case.failover)),)
 
 
 # ---------------------------------------------------------------- the table
@@ -490,8 +473,8 @@ FAILOVER_TABLE: tuple[Row, ...] = (
         number=60,
         phases=(Phase.READY,),
         on=On.REVIEW,
-        when=_gaps_to_write,
-        then=_gaps,
+        when=worth_writing,
+        then=written,
         to=(Phase.READY,),
         sentence="first frames, or footage read from the disks, tell the gaps",
     ),

@@ -6,11 +6,16 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.seen import Seen
+from sysmanager.coordinator.table import Case
 from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.failover import CameraGap, Failover
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import Beat
+
+GAP_WAIT_MS = 30_000
+"""How long after the commit first frames are waited for before the gaps are written down as they are."""
 
 
 def last_frames(beat: Beat | None, settings: SettingsSummary) -> tuple[CameraGap, ...]:
@@ -48,6 +53,20 @@ def unmeasured(gaps: Iterable[CameraGap], moved: Iterable[CameraId]) -> tuple[Ca
     """Cameras that moved and have no first frame yet."""
     known = {gap.camera for gap in gaps if gap.first_after_ms}
     return tuple(camera for camera in moved if camera not in known)
+
+
+def worth_writing(case: Case) -> bool:
+    """Written once all cameras have their first frame, and again only when that says more: not with every single camera."""
+    entry = case.failover
+    now_measured = measured(case.seen, entry)
+    if now_measured == entry.gaps:
+        return False
+    return not unmeasured(now_measured, entry.moved) or (bool(unmeasured(entry.gaps, entry.moved)) and case.waited_ms >= GAP_WAIT_MS)
+
+
+def written(case: Case) -> tuple[f.AnyFact, ...]:
+    """What is known by now, as a fact."""
+    return (f.GapsMeasured(failover=case.failover.id, gaps=measured(case.seen, case.failover)),)
 
 
 def awaits_footage(entry: Failover) -> bool:

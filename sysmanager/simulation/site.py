@@ -116,6 +116,7 @@ def drawn_site(chance: random.Random, *, short: bool) -> SitePlan:
     letters = "AB" if chance.random() < 0.6 else "ABC"
     recorders = chance.randint(5, 9) if short else chance.choice((7, 10, 12, 12, 12, 13, 15))
     spares = len(letters) if short and chance.random() < 0.4 else chance.choice((3, 3, 3, 4))
+    kept = random.Random(repr(chance.getstate()[1][:8]))
     servers: list[ServerPlan] = []
     for number in range(1, recorders + 1):
         letter = letters[number % len(letters)]
@@ -129,9 +130,9 @@ def drawn_site(chance: random.Random, *, short: bool) -> SitePlan:
     for number in range(spares):
         letter = letters[number % len(letters)]
         limit = 64 if chance.random() < 0.9 else 2
-        servers.append(_spare(f"F{letter}{number}", letter, camera_limit=limit, preroll_mb=chance.choice((0, 20, 500))))
+        servers.append(_spare(f"F{letter}{number}", letter, camera_limit=limit, preroll_mb=kept.choice((0, 20, 500))))
     partial = chance.random() < 0.3
-    prerolls = {GroupId(letter): chance.choice((None, FailoverPriority.HIGH, FailoverPriority.LOW)) for letter in letters}
+    prerolls = {GroupId(letter): kept.choice((None, FailoverPriority.HIGH, FailoverPriority.LOW)) for letter in letters}
     return SitePlan(groups=_groups(servers, partial=partial, prerolls=prerolls), servers=tuple(servers))
 
 
