@@ -32,7 +32,7 @@ def cameras_on(disks: tuple[Path, ...]) -> tuple[CameraId, ...]:
         except OSError:
             continue
         for folder in folders:
-            name = next((name for path in folder.glob("*/*.ts") if (name := SegmentName.parse(path)) is not None), None)
+            name = next((name for path in folder.glob("*/*_e*.*") if (name := SegmentName.parse(path)) is not None), None)
             if name is not None:
                 cameras.add(CameraId(name.camera))
     return tuple(sorted(cameras))

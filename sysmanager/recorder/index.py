@@ -15,7 +15,7 @@ import msgspec
 
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import FootageSpan
-from sysmanager.recorder.segments import CLOCK_HZ, SUFFIX, SegmentName, camera_folder
+from sysmanager.recorder.segments import SUFFIXES, Container, SegmentName, camera_folder
 
 INDEX_SUFFIX: Final = ".idx"
 INDEX_LIMIT_BYTES: Final = 16 << 20
@@ -75,19 +75,23 @@ def read_index(path: Path) -> dict[str, IndexLine]:
     return lines
 
 
+_FORMATS: Final = {Container.TS: "mpegts", Container.NUT: "nut"}
+
+
 def read_frames(path: Path) -> Iterator[StoredFrame]:
-    """The frames of a segment in the order of decoding, as far as it can be read. ValueError when the name is no segment's."""
+    """The pictures of a segment in the order of decoding, as far as it can be read. ValueError when the name is no segment's."""
     name = SegmentName.parse(path)
     if name is None:
         raise ValueError(f"{path.name} is not the name of a segment")
     try:
-        with av.open(str(path), format="mpegts") as container:
+        with av.open(str(path), format=_FORMATS[name.container]) as container:
             if not container.streams.video:
                 return
             for packet in container.demux(container.streams.video[0]):
-                if packet.size and packet.pts is not None:
-                    at_us = name.start_ms * 1000 + packet.pts * 1_000_000 // CLOCK_HZ
-                    early_us = (packet.pts - packet.dts) * 1_000_000 // CLOCK_HZ if packet.dts is not None else 0
+                if packet.size and packet.pts is not None and packet.time_base is not None:
+                    us_per_tick = 1_000_000 * packet.time_base
+                    at_us = name.start_ms * 1000 + int(packet.pts * us_per_tick)
+                    early_us = int((packet.pts - packet.dts) * us_per_tick) if packet.dts is not None else 0
                     yield StoredFrame(at_us, packet.is_keyframe, bytes(packet), at_us - early_us)
     except (av.FFmpegError, OSError):
         return  # cut in the middle, or gone: what came before counts
@@ -212,6 +216,6 @@ def _folders(folder: Path) -> list[Path]:
 
 def _segment_files(day: Path) -> list[Path]:
     try:
-        return sorted(path for path in day.iterdir() if path.suffix == SUFFIX)
+        return sorted(path for path in day.iterdir() if path.suffix in SUFFIXES)
     except OSError:
         return []

@@ -18,7 +18,8 @@ import structlog
 
 from sysmanager.recorder.diskwriter import DiskFile, FileOwner
 from sysmanager.recorder.index import IndexLine, index_name
-from sysmanager.recorder.segments import Frame, SegmentName, StreamKind, TsMuxer
+from sysmanager.recorder.muxers import Muxed, Muxer, muxer_for
+from sysmanager.recorder.segments import Frame, SegmentName, StreamKind, container_for
 
 log = structlog.get_logger()
 
@@ -50,7 +51,7 @@ class CameraWriter:
     """Takes one camera's frames and puts them on disks. Thread safe; no call waits for a disk.
 
     `recorded` is called for each frame once, from a disk's thread, in the order of decoding. Counters: `lost_frames` were dropped
-    because no disk took them in time; `damaged_frames` could not be put into MPEG-TS.
+    because no disk took them in time; `damaged_frames` could not be put into a segment.
     """
 
     def __init__(
@@ -153,9 +154,18 @@ class CameraWriter:
                 continue
             first = stretch.groups[0].frames[0]
             name = SegmentName(
-                camera=self._camera, recorder=self._recorder, epoch=stretch.epoch, start_ms=min(first.dts_us, first.pts_us) // 1000
+                camera=self._camera,
+                recorder=self._recorder,
+                epoch=stretch.epoch,
+                start_ms=min(first.dts_us, first.pts_us) // 1000,
+                container=container_for(stretch.kind),
             )
-            copy = _Copy(self, stretch, TsMuxer(stretch.kind, name.start_ms))
+            try:
+                muxer = muxer_for(stretch.kind, name.start_ms, first)
+            except (av.FFmpegError, ValueError, IndexError) as error:
+                self._cannot_begin(stretch, error)
+                continue
+            copy = _Copy(self, stretch, muxer)
             file = self._disks.open(name.relative, self._camera, copy)
             if file is None:
                 return
@@ -170,23 +180,43 @@ class CameraWriter:
 
     def _write(self, copy: _Copy, frame: Frame) -> None:
         try:
-            data = copy.muxer.add(frame)
-        except av.FFmpegError as error:
-            self.damaged_frames += 1
-            if self.damaged_frames & (self.damaged_frames - 1) == 0:  # 1, 2, 4, … of them
-                log.warning("frame cannot be stored", camera=self._camera, problem=error.strerror, frames=self.damaged_frames)
+            muxed = copy.muxer.add(frame)
+        except (av.FFmpegError, ValueError) as error:
+            self._damaged(1, error)
             return
-        copy.note(frame, len(data))
-        copy.stretch.note_end(frame, copy.bytes)
-        assert copy.file is not None
-        copy.file.write(data)
+        self._put_out(copy, muxed)
+
+    def _put_out(self, copy: _Copy, muxed: Muxed) -> None:
+        copy.bytes += len(muxed.data)
+        for frame in muxed.whole:
+            copy.note(frame)
+            copy.stretch.note_end(frame, copy.bytes)
+        if muxed.data:
+            assert copy.file is not None
+            copy.file.write(muxed.data)
+
+    def _damaged(self, frames: int, error: Exception) -> None:
+        before, self.damaged_frames = self.damaged_frames, self.damaged_frames + frames
+        if before.bit_length() != self.damaged_frames.bit_length():  # at 1, 2, 4, … of them
+            problem = getattr(error, "strerror", None) or str(error)
+            log.warning("frame cannot be stored", camera=self._camera, problem=problem, frames=self.damaged_frames)
+
+    def _cannot_begin(self, stretch: _Stretch, error: Exception) -> None:
+        """Its first group of pictures makes no segment: the next key frame tries again."""
+        group = stretch.groups.popleft()
+        stretch.kept_bytes -= group.bytes
+        self._damaged(len(group.frames), error)
+        if stretch.groups:
+            stretch.from_us = stretch.groups[0].frames[0].dts_us
+            self._house()
+            return
+        self._stretches.remove(stretch)
+        if self._current is stretch:
+            self._current = None
 
     def _complete(self, copy: _Copy) -> None:
         assert copy.file is not None
-        data = copy.muxer.close()
-        if data:
-            copy.bytes += len(data)
-            copy.file.write(data)
+        self._put_out(copy, copy.muxer.close())
         copy.file.close()
 
     def _limit_memory(self) -> None:
@@ -198,7 +228,7 @@ class CameraWriter:
                 group = stretch.groups.popleft()
                 kept -= group.bytes
                 stretch.kept_bytes -= group.bytes
-                self.lost_frames += sum(1 for frame in group.frames if frame.dts_us > stretch.reported_dts_us)
+                self.lost_frames += sum(1 for frame in group.frames if not frame.sound and frame.dts_us > stretch.reported_dts_us)
             if not stretch.groups and stretch.copy is None:
                 self._stretches.remove(stretch)
             elif stretch.copy is None:
@@ -211,7 +241,7 @@ class CameraWriter:
                 self._complete(stretch.copy)
             else:
                 self._stretches.remove(stretch)
-                self.lost_frames += sum(len(group.frames) for group in stretch.groups)
+                self.lost_frames += sum(not frame.sound for group in stretch.groups for frame in group.frames)
 
     # -- what a disk says of a copy
 
@@ -297,7 +327,8 @@ class _Stretch:
         group.frames.append(frame)
         group.bytes += len(frame.data)
         self.kept_bytes += len(frame.data)
-        self.last_dts_us = frame.dts_us
+        if not frame.sound:
+            self.last_dts_us = frame.dts_us
 
     @property
     def waiting_bytes(self) -> int:
@@ -318,7 +349,7 @@ class _Stretch:
 class _Copy(FileOwner):
     """One try to write a stretch to a disk."""
 
-    def __init__(self, writer: CameraWriter, stretch: _Stretch, muxer: TsMuxer) -> None:
+    def __init__(self, writer: CameraWriter, stretch: _Stretch, muxer: Muxer) -> None:
         self.stretch = stretch
         self.muxer = muxer
         self.file: DiskFile | None = None
@@ -330,8 +361,10 @@ class _Copy(FileOwner):
         self.unreported: deque[tuple[int, Frame]] = deque()
         self._writer = writer
 
-    def note(self, frame: Frame, size_bytes: int) -> None:
-        self.bytes += size_bytes
+    def note(self, frame: Frame) -> None:
+        """It is whole in the file, as far as the file goes now."""
+        if frame.sound:
+            return
         self.first_us = min(self.first_us, frame.pts_us) if self.frames else frame.pts_us
         self.last_us = max(self.last_us, frame.pts_us)
         self.frames += 1

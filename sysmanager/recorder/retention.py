@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from sysmanager.recorder.evidence import EvidenceLock
-from sysmanager.recorder.segments import SUFFIX, SegmentName
+from sysmanager.recorder.segments import SUFFIXES, SegmentName
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
@@ -112,7 +112,7 @@ def _pieces(day: Path) -> Iterator[Piece]:
     except FileNotFoundError:
         return
     for path in paths:
-        name = SegmentName.parse(path) if path.suffix == SUFFIX else None
+        name = SegmentName.parse(path) if path.suffix in SUFFIXES else None
         if name is None:
             continue
         try:

@@ -11,7 +11,8 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from fractions import Fraction
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import av
@@ -22,13 +23,17 @@ from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.frameclock import FrameClock, SteadyClock
 from sysmanager.recorder.material import CLOCK_STEP_US
+from sysmanager.recorder.muxers import fits_adts
 from sysmanager.recorder.reconnect import Problem, Waits, opening_problem
 from sysmanager.recorder.redaction import redact, with_credentials
-from sysmanager.recorder.segments import CODECS, Frame, StreamKind
+from sysmanager.recorder.segments import CODECS, SOUND, AudioKind, Frame, StreamKind
 
 log = structlog.get_logger()
 
 PENDING_LIMIT = 16
+SOUND_SAMPLES = 1024
+"""Samples in a packet of sound, about."""
+
 TICK_US = 100
 """Frames whose times would fall together are set apart by this."""
 
@@ -193,7 +198,7 @@ class CameraSession:
         settings = self._settings
         options = {
             "rtsp_transport": "tcp",
-            "allowed_media_types": "video",
+            "allowed_media_types": "video+audio",
             "analyzeduration": "0",
             "probesize": "32",
             "fpsprobesize": "0",
@@ -210,37 +215,39 @@ class CameraSession:
         with container:
             if not container.streams.video:
                 return Problem(CameraState.FAILED, f"{name} sends no video under this address. Correct the path in the settings.")
-            stream = container.streams.video[0]
-            context = stream.codec_context
-            # The stubs say always, PyAV says None where it knows no decoder.
-            codec = context.codec.canonical_name if context is not None else "an unknown format"  # type: ignore[redundant-expr]
-            if codec not in CODECS:
-                return Problem(CameraState.FAILED, f"{name} sends {codec}, which cannot be recorded. Set it to H.264 or H.265.")
-            kind = StreamKind(codec=codec, extradata=bytes(context.extradata or b""))
+            kind, problem = _kind_of(container, name)
+            if kind is None:
+                return Problem(CameraState.FAILED, problem)
             with self._lock:
                 current.opened, current.quiet_s = True, 0.0
-            return self._read(current, container, stream, kind)
+            return self._read(current, container, kind)
 
-    def _read(self, current: _Try, container: av.container.InputContainer, stream: av.VideoStream, kind: StreamKind) -> Problem:
-        timing = _Timing(stream, self._clock)
+    def _read(self, current: _Try, container: av.container.InputContainer, kind: StreamKind) -> Problem:
+        video = container.streams.video[0]
+        audio = container.streams.audio[0] if kind.audio is not None else None
+        rate = video.average_rate or video.guessed_rate
+        timing = _Timing(video.time_base, round(1_000_000 / rate) if rate else 40_000, self._clock)
+        sounds = _Timing(audio.time_base, 1_000_000 * SOUND_SAMPLES // max(1, audio.rate), self._clock, sound=True) if audio else None
         with self._lock:
             if self._try is not current:
                 return Problem(CameraState.CONNECTING, "")
             self._writer.begin(kind)
         recording = False
         try:
-            for packet in container.demux(stream):
+            for packet in container.demux([video] if audio is None else [video, audio]):
                 if not packet.size:  # the end; a key frame may come without time stamps, but never empty
                     continue
-                current.packets += 1
-                for frame in timing.frames(packet, time.monotonic()):
+                of_picture = packet.stream_index == video.index
+                current.packets += of_picture  # a camera that sends sound only has stalled
+                own = timing if of_picture or sounds is None else sounds
+                for frame in own.frames(packet, time.monotonic()):
                     with self._lock:
                         if self._try is not current:
                             return Problem(CameraState.CONNECTING, "")
                         taken = self._writer.put(frame)
                         if current.until_us is not None and frame.pts_us >= current.until_us:
                             self._end()
-                    if taken and not recording:
+                    if taken and of_picture and not recording:
                         recording = True
                         self._waits.reset()
                         self._report(current, Problem(CameraState.RECORDING, ""))
@@ -277,24 +284,41 @@ class _Try:
         self.blocking = True
 
 
+def _kind_of(container: av.container.InputContainer, name: str) -> tuple[StreamKind | None, str]:
+    """What the camera sends; None with a sentence for what cannot be recorded. Sound that is not kept is left out."""
+    context = container.streams.video[0].codec_context
+    # The stubs say always, PyAV says None where it knows no decoder.
+    codec = context.codec.canonical_name if context is not None else "an unknown format"  # type: ignore[redundant-expr]
+    if codec not in CODECS:
+        return None, f"{name} sends {codec}, which cannot be recorded. Set it to H.264, H.265 or MJPEG."
+    audio = None
+    for stream in container.streams.audio[:1]:
+        sound = stream.codec_context
+        if sound is not None and sound.codec.canonical_name in SOUND:  # type: ignore[redundant-expr]
+            extradata = bytes(sound.extradata or b"")
+            audio = AudioKind(codec=sound.codec.canonical_name, rate=sound.sample_rate, layout=sound.layout.name, extradata=extradata)
+    if audio is not None and audio.codec == "aac" and not fits_adts(audio.extradata):
+        audio = None
+    return StreamKind(codec=codec, extradata=bytes(context.extradata or b""), audio=audio), ""
+
+
 class _Timing:
     """Turns packets into frames with wall-clock times that only grow."""
 
-    def __init__(self, stream: av.VideoStream, clock: SteadyClock) -> None:
-        base = stream.time_base
+    def __init__(self, base: Fraction | None, frame_us: int, clock: SteadyClock, *, sound: bool = False) -> None:
         self._us_per_tick = 1_000_000 * base if base is not None else None
-        rate = stream.average_rate or stream.guessed_rate
-        self._frame_us = round(1_000_000 / rate) if rate else 40_000
+        self._frame_us = frame_us
+        self._sound = sound
         self._clock = clock
         self._frames = FrameClock()
         self._pending: list[tuple[bytes, bool]] = []
         self._last_dts_us: int | None = None
 
-    def frames(self, packet: av.Packet[av.VideoStream], arrived_s: float) -> list[Frame]:
+    def frames(self, packet: av.Packet[Any], arrived_s: float) -> list[Frame]:
         pts_us, dts_us = self._us(packet.pts), self._us(packet.dts)
         self._frames.observe(pts_us, self._clock.at(arrived_s))
         captured_us = self._frames.captured_us(pts_us, _camera_clock_us(packet), self._frame_us)
-        data, key = bytes(packet), packet.is_keyframe
+        data, key = bytes(packet), packet.is_keyframe and not self._sound
         if captured_us is None:
             # The first frame can come without a time stamp; it follows from the next one's.
             if len(self._pending) < PENDING_LIMIT:
@@ -316,13 +340,13 @@ class _Timing:
         if last is not None and dts_us <= last and (not key or dts_us >= last - CLOCK_STEP_US):
             dts_us = last + TICK_US
         self._last_dts_us = dts_us
-        return Frame(data, key, max(captured_us, dts_us), dts_us)
+        return Frame(data, key, max(captured_us, dts_us), dts_us, self._sound)
 
     def _us(self, ticks: int | None) -> int | None:
         return None if ticks is None or self._us_per_tick is None else round(ticks * self._us_per_tick)
 
 
-def _camera_clock_us(packet: av.Packet[av.VideoStream]) -> int | None:
+def _camera_clock_us(packet: av.Packet[Any]) -> int | None:
     """When the camera says that the frame was captured: AVProducerReferenceTime, which FFmpeg makes from RTCP sender reports."""
     if not packet.has_sidedata("prft"):
         return None

@@ -7,7 +7,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from sysmanager.recorder.index import IndexLine, index_name
-from sysmanager.recorder.segments import SegmentName, TsMuxer
+from sysmanager.recorder.muxers import TsMuxer
+from sysmanager.recorder.segments import SegmentName
 from sysmanager.simulation.cameras.clip import Clip
 from tests.helpers.footage import H264, marked_frames
 
@@ -35,7 +36,7 @@ def put_piece(
     muxer = TsMuxer(H264, name.start_ms)
     path = disk / name.relative
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"".join([*(muxer.add(frame) for frame in frames), muxer.close()]))
+    path.write_bytes(b"".join([*(muxer.add(frame).data for frame in frames), muxer.close().data]))
     if indexed:
         line = IndexLine(
             file=path.name,

@@ -11,7 +11,8 @@ from sysmanager.app.site.report import Machine, Moments, Report, Stint, camera_r
 from sysmanager.domain.failover import CameraGap, Failback, Failover, Phase, Timeline, Trigger
 from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, RecorderId
 from sysmanager.domain.rights import Actor, RoleName
-from sysmanager.recorder.segments import Frame, SegmentName, TsMuxer
+from sysmanager.recorder.muxers import TsMuxer
+from sysmanager.recorder.segments import Frame, SegmentName
 from sysmanager.simulation.cameras.clip import Clip
 from tests.helpers.footage import H264, START_US, marked_frames
 
@@ -62,8 +63,8 @@ class Footage:
             path.parent.mkdir(parents=True, exist_ok=True)
             muxer = TsMuxer(H264, name.start_ms)
             # The muxer wants a key frame first and times that grow, whatever the marks say.
-            content = b"".join(muxer.add(_as_nth(frame, index, frames[0])) for index, frame in enumerate(frames))
-            path.write_bytes(content + muxer.close())
+            content = b"".join(muxer.add(_as_nth(frame, index, frames[0])).data for index, frame in enumerate(frames))
+            path.write_bytes(content + muxer.close().data)
             paths.append(path)
         return paths
 

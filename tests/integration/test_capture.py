@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,61 +13,20 @@ import pytest
 
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import CameraState
-from sysmanager.recorder.capture import CameraEvent, CameraStatus, Capture, FrameEvent
-from sysmanager.recorder.disks import DiskSet
+from sysmanager.recorder.capture import FrameEvent
 from sysmanager.recorder.index import segments, spans
-from sysmanager.recorder.material import SegmentSettings
 from sysmanager.recorder.preroll import RingSettings
-from sysmanager.recorder.session import CameraPlan, SessionSettings
+from sysmanager.recorder.session import CameraPlan
 from sysmanager.simulation.cameras.clip import ClipShape
 from sysmanager.simulation.cameras.config import CamerasConfig, CamerasError
 from sysmanager.simulation.cameras.control import CameraStatus as SyntheticStatus
 from sysmanager.simulation.cameras.control import execute, send_command
 from sysmanager.simulation.cameras.live import Fault
 from sysmanager.simulation.cameras.server import CameraServer
-from tests.helpers.footage import Gauge, marks, numbers
+from tests.helpers.footage import marks, numbers
+from tests.helpers.recording import Recording
 
 SHAPE = ClipShape(width=160, height=96, fps=20, gop_frames=6, groups=10, bit_rate_kbps=100)
-IMPATIENT = SessionSettings(socket_timeout_s=1.0, open_timeout_s=2.0, stall_s=0.8)
-
-
-class Recording:
-    """A capture of its own disk, and all that it said."""
-
-    def __init__(self, folder: Path, segment_ms: int = 60_000) -> None:
-        self.disk = folder
-        folder.mkdir()
-        self.gauge = Gauge()
-        self.disks = DiskSet([folder])
-        self.disks.start()
-        self.capture = Capture(
-            "rec-1",
-            self.disks,
-            self.gauge.notice,
-            chance=random.Random(1),
-            segments=SegmentSettings(segment_ms=segment_ms),
-            sessions=IMPATIENT,
-        )
-
-    def status(self, camera: str) -> CameraStatus:
-        return next(status for status in self.capture.snapshot() if status.camera == camera)
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        await asyncio.to_thread(self.gauge.wait, condition)
-
-    async def until_state(self, camera: str, state: CameraState) -> None:
-        await self.until(lambda: self.status(camera).state is state)
-
-    async def until_more(self, camera: str, frames: int = 5) -> None:
-        target = self.status(camera).frames + frames
-        await self.until(lambda: self.status(camera).frames >= target)
-
-    def states(self, camera: str) -> list[CameraState]:
-        return [event.state for event in self.gauge.seen if isinstance(event, CameraEvent) and event.camera == camera]
-
-    async def close(self) -> None:
-        await asyncio.to_thread(self.capture.stop)
-        await asyncio.to_thread(self.disks.stop)
 
 
 @pytest.fixture

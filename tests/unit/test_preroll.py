@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from sysmanager.recorder import preroll as preroll_module
 from sysmanager.recorder.disks import DiskSet
-from sysmanager.recorder.index import segments
+from sysmanager.recorder.index import read_frames, segments
 from sysmanager.recorder.material import CameraWriter, SegmentSettings
 from sysmanager.recorder.preroll import FrameRing, PreRoll, RingSettings
-from sysmanager.recorder.segments import Frame
+from sysmanager.recorder.segments import AudioKind, Frame, StreamKind
 from sysmanager.simulation.cameras.clip import Clip
-from tests.helpers.footage import H264, QUICK_DISKS, FaultyFileSystem, Gauge, marked_frames, numbers, small_clip
+from tests.helpers.footage import H264, QUICK_DISKS, START_US, FaultyFileSystem, Gauge, marked_frames, numbers, small_clip
 
 GOP_MS = 5 * 1000 // 15
 
@@ -203,3 +203,17 @@ def test_a_held_session_that_ends_leaves_nothing(rig: Rig, clip: Clip) -> None:
     rig.put(marked_frames(clip, 20))
     rig.preroll.end()
     assert not list(rig.disk.rglob("*.ts"))
+
+
+def test_a_group_that_makes_no_segment_is_counted_and_the_next_key_frame_begins_one(rig: Rig, clip: Clip) -> None:
+    kind = StreamKind(codec="h264", audio=AudioKind(codec="pcm_alaw", rate=8000))
+    garbage = [Frame(b"no picture", number == 0, START_US + number * 1000, START_US + number * 1000) for number in range(3)]
+    rig.writer.begin(kind)
+    for frame in garbage:
+        rig.writer.put(frame)
+    for frame in marked_frames(clip, 10, start_us=START_US + 1_000_000):
+        rig.writer.put(frame)
+    rig.writer.end()
+    rig.gauge.wait(rig.writer.idle)
+    assert rig.writer.damaged_frames == 1
+    assert len([*read_frames(next(rig.disk.rglob("*.nut")))]) == 10

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sysmanager.recorder.index import IndexLine, read_index, read_segment, rebuild, segments, spans
-from sysmanager.recorder.segments import SegmentName, StreamKind, TsMuxer, camera_folder
+from sysmanager.recorder.muxers import TsMuxer
+from sysmanager.recorder.segments import SegmentName, StreamKind, camera_folder
 from tests.helpers.footage import H264, START_US, marked_frames, marks, numbers, small_clip
 
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True)
@@ -45,7 +46,7 @@ def write_segment(disk: Path, count: int, *, first: int = 0, recorder: str = "re
     muxer = TsMuxer(H264, name.start_ms)
     path = disk / name.relative
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"".join([*(muxer.add(frame) for frame in frames), muxer.close()]))
+    path.write_bytes(b"".join([*(muxer.add(frame).data for frame in frames), muxer.close().data]))
     return path
 
 
@@ -63,7 +64,7 @@ def test_every_cut_of_a_segment_can_be_read_up_to_the_cut(tmp_path: Path) -> Non
     path.parent.mkdir(parents=True)
     content = b""
     for count, frame in enumerate(frames, 1):
-        content += muxer.add(frame)
+        content += muxer.add(frame).data
         path.write_bytes(content)
         assert [number for number, _ in marks(path)] == list(range(count))
     muxer.close()
@@ -76,7 +77,7 @@ def test_parameter_sets_from_outside_go_before_each_key_frame(tmp_path: Path) ->
     muxer = TsMuxer(StreamKind(codec="h264", extradata=sets), START_US // 1000)
     stripped = bare[0].data.replace(sets, b"")
     assert stripped != bare[0].data
-    assert sets in muxer.add(type(bare[0])(stripped, True, bare[0].pts_us, bare[0].dts_us))
+    assert sets in muxer.add(type(bare[0])(stripped, True, bare[0].pts_us, bare[0].dts_us)).data
     muxer.close()
 
 
