@@ -15,9 +15,11 @@ from sysmanager.api.client import API_VERSION, Client, ClientError
 from sysmanager.domain.failover import CameraGap, Failover, LogState, Phase, Reason, Severity, Trigger
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, FailoverId, GroupId, RecorderId
+from sysmanager.domain.maintenance import Maintenance, Scope, Target
 from sysmanager.domain.recorder import RecorderEdit, Role
 from sysmanager.domain.remarks import Comment, Tick
 from sysmanager.domain.rights import Actor, Right, RoleName
+from sysmanager.domain.system import SystemSettings
 from sysmanager.protocol.clients import (
     RIGHT_FOR,
     AbortFailover,
@@ -37,6 +39,8 @@ from sysmanager.protocol.clients import (
     DiskRow,
     Done,
     EditRecorder,
+    EditSystem,
+    EndMaintenance,
     EntriesFound,
     FailbackHoldCause,
     FailbackHoldRow,
@@ -70,6 +74,7 @@ from sysmanager.protocol.clients import (
     Snapshot,
     StartFailback,
     StartFailover,
+    StartMaintenance,
     SwitchOver,
     SystemRow,
     TickToDo,
@@ -108,6 +113,8 @@ __all__ = [
     "DiskRow",
     "Done",
     "EditRecorder",
+    "EditSystem",
+    "EndMaintenance",
     "EntriesFound",
     "FailbackHoldCause",
     "FailbackHoldRow",
@@ -129,6 +136,7 @@ __all__ = [
     "Level",
     "LogColumn",
     "LogState",
+    "Maintenance",
     "Phase",
     "PracticeControls",
     "PracticeServer",
@@ -152,14 +160,18 @@ __all__ = [
     "Role",
     "RoleName",
     "SaveGroup",
+    "Scope",
     "ServiceState",
     "Severity",
     "ShowEntry",
     "Snapshot",
     "StartFailback",
     "StartFailover",
+    "StartMaintenance",
     "SwitchOver",
     "SystemRow",
+    "SystemSettings",
+    "Target",
     "Tick",
     "TickToDo",
     "Trigger",

@@ -6,6 +6,7 @@ import msgspec
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.failback_checks import checks
+from sysmanager.coordinator.maintenance import maintenance_of
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View
 from sysmanager.domain.failover import Failover, Phase, Trigger
@@ -58,6 +59,8 @@ def _obstacle(view: View, seen: Seen, entry: Failover, home: Recorder) -> str | 
     hold = view.failback_holds.get(home.id)
     if hold is not None:
         return f"automatic failback is {hold.cause}"
+    if maintenance_of(view, home) is not None:
+        return f"{home.name} is in maintenance"
     if view.reconcile is not None and not view.reconcile.confirmed:
         return "the reconcile is not confirmed yet"
     server = view.recorders.get(entry.server) if entry.server is not None else None

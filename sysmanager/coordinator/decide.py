@@ -6,16 +6,18 @@ from typing import assert_never
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
+from sysmanager.coordinator import maintenance
 from sysmanager.coordinator.automatic_failback import outlook
-from sysmanager.coordinator.detection import assess, why_not_automatic
+from sysmanager.coordinator.detection import IN_MAINTENANCE, assess, why_not_automatic
 from sysmanager.coordinator.failback import ANSWER_MS as FAILBACK_ANSWER_MS
 from sysmanager.coordinator.failback import DOCUMENTS_MS, FAILBACK_TABLE, FRAMES_MS
-from sysmanager.coordinator.failover import ANSWER_MS, CACHE_MS, DELIVERY_MS, FAILOVER_TABLE, RETRY_MS, open_entry
+from sysmanager.coordinator.failover import ANSWER_MS, CACHE_MS, DELIVERY_MS, FAILOVER_TABLE, RETRY_MS
 from sysmanager.coordinator.gaps import GAP_WAIT_MS, unmeasured
 from sysmanager.coordinator.reconcile import agrees
 from sysmanager.coordinator.requests import Decision, decide_request
 from sysmanager.coordinator.seen import UNKNOWN_LIMIT, PrerollAnswer, RefusedOrder, Seen
 from sysmanager.coordinator.standing import goal, satisfied
+from sysmanager.coordinator.starting import on_trigger
 from sysmanager.coordinator.state import View
 from sysmanager.coordinator.switching import RELIEF_MS, SWITCH_TABLE
 from sysmanager.coordinator.table import Case, On, find
@@ -27,7 +29,18 @@ from sysmanager.protocol.clients import HoldCause
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Beat, Footage, Mode, Order, Record, Refusal, RefusalReason, ReportFootage, StandDown
 
-__all__ = ["TABLE", "Decision", "absorb", "decide", "due_failover_ms", "due_recorder_ms", "follow_ups", "neighbours", "remember"]
+__all__ = [
+    "TABLE",
+    "Decision",
+    "absorb",
+    "decide",
+    "due_failover_ms",
+    "due_recorder_ms",
+    "due_site_ms",
+    "follow_ups",
+    "neighbours",
+    "remember",
+]
 
 PROOF_MS = 500
 """So long it may take until time that is over by the clock is proven."""
@@ -50,6 +63,8 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
                 return False
             seen.unknown.pop(message.recorder, None)
             news = seen.observe(message, now)
+            if message.recorder in seen.withheld and assess(view, seen, view.recorders[message.recorder]).trigger is None:
+                seen.withheld.discard(message.recorder)
             if message.recorder in seen.refused_orders:
                 _forget_settled_refusal(view, seen, message.recorder)
             return news
@@ -126,6 +141,8 @@ def decide(view: View, seen: Seen, taken: i.Input, now: Instant) -> Decision:
             return _review(view, seen, message.recorder, now)
         case i.Review(recorder=recorder):
             return _review(view, seen, recorder, now)
+        case i.ReviewSite():
+            return Decision(facts=maintenance.ended(view, now))
         case i.ReviewFailover(failover=failover):
             return _entry(view, seen, failover, taken, now, On.REVIEW)
         case i.DocumentsInCache(failover=failover):
@@ -160,6 +177,8 @@ def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, n
         seen.expect(fact.recorder.id, now)
     if isinstance(fact, f.RecorderRemoved):
         seen.forget(fact.recorder)
+    if isinstance(fact, f.FailoverWithheld):
+        seen.withheld.add(fact.opening.recorder)
     if entry is None:
         return
     if isinstance(fact, f.AttemptEnded) and fact.end is not AttemptEnd.WITHDRAWN and before is not None and before.server is not None:
@@ -202,9 +221,12 @@ def _review(view: View, seen: Seen, recorder: RecorderId, now: Instant) -> Decis
         return Decision(facts=(f.HoldLifted(recorder=recorder, sentence="The recorder is well again."),))
     if _restorable(row, heard.beat) and seen.connected(recorder):
         return Decision(facts=(f.ServerRestored(recorder=recorder, epoch=row.assignment.epoch),))
+    over = maintenance.over_with_failover(view, row)
+    if over is not None:
+        return Decision(facts=(over,))
     # What is heard while the canary is overdue may be a backlog, and say what was true long ago: the canary comes after it.
-    if judged.trigger is not None and not seen.listening.deaf(now) and why_not_automatic(view, row) is None:
-        return Decision(facts=open_entry(view, seen, row, judged.trigger, now))
+    if judged.trigger is not None and not seen.listening.deaf(now):
+        return Decision(facts=on_trigger(view, seen, row, judged.trigger, now))
     return Decision()
 
 
@@ -233,6 +255,10 @@ def follow_ups(view: View, fact: f.AnyFact) -> tuple[i.Input, ...]:
         last = entry.attempts[-1].server if entry.attempts else None
         concerned = dict.fromkeys(row for row in (entry.recorder, entry.home, entry.server, last) if row is not None)
         return (*again, *(i.Review(recorder=row) for row in concerned))
+    if isinstance(fact, f.MaintenanceBegan | f.MaintenanceEnded):
+        concerned_rows = tuple(maintenance.covered(view, fact.target))
+        neighbouring = dict.fromkeys(open_id for row in concerned_rows for open_id in neighbours(view, row))
+        return (*(i.Review(recorder=row) for row in concerned_rows), *(i.ReviewFailover(failover=open_id) for open_id in neighbouring))
     recorder = getattr(fact, "recorder", None)
     recorder = getattr(recorder, "id", recorder)
     if isinstance(recorder, str) and recorder in view.recorders:
@@ -252,7 +278,8 @@ def neighbours(view: View, recorder: RecorderId) -> tuple[FailoverId, ...]:
 
 def due_recorder_ms(view: View, seen: Seen, row: Recorder, now: Instant) -> int | None:
     """When to review the recorder without news, as if all time were proven; None if news alone can change something."""
-    if why_not_automatic(view, row) is not None:
+    obstacle = why_not_automatic(view, row)
+    if obstacle not in (None, IN_MAINTENANCE) or row.id in seen.withheld:
         return None
     judged = assess(view, seen, row)
     return None if judged.due_in_ms is None else now.mono_ms + judged.due_in_ms
@@ -267,6 +294,11 @@ def _failback_due_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> i
     """When automatic failback is to be looked at again. The hours are the wall clock's, which may be set, or change over to summer."""
     due_in_ms = outlook(view, seen, entry, now).due_in_ms
     return None if due_in_ms is None else now.mono_ms + min(max(due_in_ms, PROOF_MS), HOURS_LOOK_MS)
+
+
+def due_site_ms(view: View, now: Instant) -> int | None:
+    """When to review the site as a whole, by the monotonic clock; None while nothing of it has a deadline."""
+    return maintenance.due_ms(view, now)
 
 
 def due_failover_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from sysmanager.coordinator.maintenance import maintenance_of
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, governing, open_failover_of
 from sysmanager.domain.failover import Trigger
@@ -72,6 +73,9 @@ def _connection(ever: bool, silence_ms: int, timeout_ms: int) -> Connection:
     return Connection.SILENT if silence_ms < timeout_ms else Connection.LOST
 
 
+IN_MAINTENANCE = "in maintenance"
+
+
 def why_not_automatic(view: View, row: Recorder) -> str | None:
     """None if a trigger of this recorder starts a failover by itself; else why it does not, in a few words for the tree."""
     governor = governing(view, row)
@@ -87,6 +91,8 @@ def why_not_automatic(view: View, row: Recorder) -> str | None:
         return "failover is held until the reconcile is confirmed"
     if open_failover_of(view, row.id) is not None:
         return "failover is running"
+    if maintenance_of(view, row) is not None:
+        return IN_MAINTENANCE  # last, so that it is given only where nothing else keeps the failover from starting
     return None
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.automatic_failback import held_after_commit
-from sysmanager.coordinator.detection import assess, group_of
-from sysmanager.coordinator.evolve import failover_id
-from sysmanager.coordinator.gaps import last_frames, worth_writing, written
+from sysmanager.coordinator.detection import assess
+from sysmanager.coordinator.gaps import worth_writing, written
 from sysmanager.coordinator.inputs import DocumentsInCache, OrderAnswered
 from sysmanager.coordinator.invariants import commit_objection
+from sysmanager.coordinator.opening import reservation_of
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
-from sysmanager.coordinator.state import View, running_in_group, tasks_of
+from sysmanager.coordinator.state import running_in_group, tasks_of
 from sysmanager.coordinator.table import Case, On, Row, Then, always
 from sysmanager.domain.failover import DID_NOT_ANSWER, AttemptEnd, Failover, Phase, Reason, Trigger
 from sysmanager.domain.ids import Epoch, RecorderId
@@ -33,50 +33,6 @@ LOST_LIMIT = 2
 
 RETRY_MS = 60_000
 """When a server that refused, or was lost, may be tried again by an entry that waits."""
-
-# ---------------------------------------------------------------- opening
-
-
-def open_entry(view: View, seen: Seen, failed: Recorder, trigger: Trigger, now: Instant) -> tuple[f.AnyFact, ...]:
-    """Rows 1 to 3: the trigger holds, and no failover of this recorder is open. Empty if the recorder is in no group."""
-    group_id = group_of(view, failed)
-    home_id = failed.home
-    if group_id is None or home_id is None or home_id not in view.recorders:
-        return ()
-    home = tasks_of(failed, view.recorders[home_id])
-    heard = seen.of(failed.id)
-    opening = f.Opening(
-        failover=failover_id(view.next_number),
-        recorder=failed.id,
-        home=home_id,
-        group=group_id,
-        trigger=trigger,
-        previous_epoch=failed.assignment.epoch,
-        last_heard_ms=heard.heard_wall_ms,
-        detected_ms=now.wall_ms,
-        gaps=last_frames(heard.beat, home.settings),
-    )
-    if running_in_group(view, group_id) is not None:
-        return (f.FailoverQueued(opening=opening),)
-    choice = choose(view, seen, failed=failed, home=home, group=view.groups[group_id])
-    if choice.server is None or home.documents is None:
-        return (f.FailoverWaiting(failover=opening.failover, opening=opening, verdicts=choice.verdicts),)
-    return (f.FailoverStarted(opening=opening, reservation=_reservation(view.next_epoch, choice, home), duration_ms=0),)
-
-
-def _reservation(epoch: Epoch, choice: Choice, home: Recorder) -> f.Reservation:
-    assert choice.server is not None, "a reservation needs a server"
-    assert home.documents is not None, "a reservation needs documents"
-    return f.Reservation(
-        server=choice.server,
-        epoch=epoch,
-        documents=home.documents,
-        verdicts=choice.verdicts,
-        moved=choice.moved,
-        not_moved=choice.not_moved,
-        to_do=choice.to_do,
-        vca_off=choice.vca_off,
-    )
 
 
 # ---------------------------------------------------------------- guards
@@ -217,7 +173,7 @@ def _contradiction(case: Case) -> bool:
 
 def _take_up(case: Case) -> tuple[f.AnyFact, ...]:
     choice = choice_of(case)
-    reservation = _reservation(case.view.next_epoch, choice, _tasks(case))
+    reservation = reservation_of(case.view.next_epoch, choice, _tasks(case))
     return (f.ServerReserved(failover=case.failover.id, reservation=reservation, duration_ms=case.step_ms),)
 
 
@@ -248,7 +204,7 @@ def _next_attempt(end: AttemptEnd, case: Case, sentence: str) -> tuple[f.AnyFact
     choice = choice_of(case)
     following = None
     if choice.server is not None:
-        following = _reservation(Epoch(case.view.next_epoch + 1), choice, _tasks(case))
+        following = reservation_of(Epoch(case.view.next_epoch + 1), choice, _tasks(case))
     return (
         f.AttemptEnded(
             failover=case.failover.id,

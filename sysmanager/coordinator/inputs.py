@@ -42,6 +42,10 @@ class ReviewFailover(msgspec.Struct, frozen=True, kw_only=True):
     failover: FailoverId
 
 
+class ReviewSite(msgspec.Struct, frozen=True):
+    """Look at what concerns the site as a whole: a deadline of it was reached."""
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A client's request, from a session with a role.
 
@@ -105,6 +109,7 @@ Input = (
     | CanaryReturned
     | Review
     | ReviewFailover
+    | ReviewSite
     | Asked
     | TurnedAway
     | RefusalsDue

@@ -221,6 +221,7 @@ class Seen:
     doubted: servers whose documents are no longer in the cache, as somebody found out who asked for them there.
     machine: the coordinator's own; on_machine: servers by the machine that they say they are on.
     preroll: the last answer of a server that was told to keep pre-roll.
+    withheld: servers of which it was said that they would have failed over, and whose trigger still holds.
     """
 
     def __init__(self, now: Instant, *, machine: str = "") -> None:
@@ -242,6 +243,7 @@ class Seen:
         self.doubted: set[RecorderId] = set()
         self.refusals = Refusals()
         self.preroll: dict[RecorderId, PrerollAnswer] = {}
+        self.withheld: set[RecorderId] = set()
 
     def of(self, recorder: RecorderId) -> Heard:
         """What was heard of the recorder; for one not heard yet, silence counts from the coordinator's start."""
@@ -306,6 +308,7 @@ class Seen:
         self.doubted.discard(recorder)
         self.replaced_ms.pop(recorder, None)
         self.preroll.pop(recorder, None)
+        self.withheld.discard(recorder)
 
     def expect(self, recorder: RecorderId, now: Instant) -> None:
         """The recorder entered system data: its silence counts from now, not from the coordinator's start."""

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 import msgspec
 
+from sysmanager.coordinator.maintenance import own_maintenance
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, unreconciled
 from sysmanager.domain.camera import Camera, CameraKind, RecordingMode, opening_order
@@ -142,6 +143,8 @@ def objection_to(view: View, seen: Seen, server: Recorder, home: Recorder) -> st
     free = isinstance(server.assignment, Broken if server.id == home.id else Standby)
     if not free:
         return f"is {describe_assignment(server)}"
+    if own_maintenance(view, server.id) is not None:
+        return "is in maintenance"
     if unreconciled(view, server.id):
         return "has not been reconciled yet"
     if beat is None or not seen.connected(server.id):

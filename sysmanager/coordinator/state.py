@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import Epoch, FailoverId, GroupId, RecorderId
+from sysmanager.domain.maintenance import Maintenance
 from sysmanager.domain.recorder import Acting, Recorder
 from sysmanager.domain.rights import Actor
+from sysmanager.domain.system import SystemSettings
 from sysmanager.protocol.clients import FailbackHoldCause, HoldCause
 
 
@@ -48,6 +50,8 @@ class View(Protocol):
     open_with, open_in: the same, by each server that an entry names (recorder, home, server) and by group.
     members: servers by group. holds: recorders whose automatic failover is held; failback_holds: the same of failback.
     replaced_wall_ms: when each recorder was replaced last, by the wall clock of the facts.
+    members: servers by group. holds: recorders whose automatic failover is held.
+    maintenance: by the key of its target. settings_revision: of the system settings, grows with every edit.
     """
 
     @property
@@ -78,6 +82,12 @@ class View(Protocol):
     def members(self) -> Mapping[GroupId, Set[RecorderId]]: ...
     @property
     def reconcile(self) -> Reconcile | None: ...
+    @property
+    def maintenance(self) -> Mapping[str, Maintenance]: ...
+    @property
+    def settings(self) -> SystemSettings: ...
+    @property
+    def settings_revision(self) -> int: ...
 
 
 ENDED_KEPT = 200
@@ -110,6 +120,9 @@ class State:
         self.replaced_wall_ms: dict[RecorderId, int] = {}
         self.members: dict[GroupId, set[RecorderId]] = {}
         self.reconcile: Reconcile | None = None
+        self.maintenance: dict[str, Maintenance] = {}
+        self.settings = SystemSettings()
+        self.settings_revision = 1
 
 
 def was_entry(view: View, failover: FailoverId) -> bool:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.detection import assess, group_of
 from sysmanager.coordinator.failback import DARK_SHARE_PERCENT, FRAMES_MS, with_frames
-from sysmanager.coordinator.failover import obeyed, open_entry
+from sysmanager.coordinator.failover import obeyed
 from sysmanager.coordinator.invariants import commit_objection
+from sysmanager.coordinator.opening import open_entry
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
 from sysmanager.coordinator.state import View, running_in_group, tasks_of

@@ -40,6 +40,7 @@ class LogState(StrEnum):
     WAITING = "Waiting for a failover server"
     QUEUED = "Waiting in the failover queue"
     CANCELLED = "Cancelled"
+    WITHHELD = "Would have failed over now"
     FAILOVER_FAILED = "Failover failed"
     FAILBACK_FAILED = "Failback failed"
 
@@ -47,7 +48,7 @@ class LogState(StrEnum):
     def severity(self) -> Severity:
         if self in (LogState.FAILOVER_FAILED, LogState.FAILBACK_FAILED):
             return Severity.ERROR
-        if self in (LogState.SKIPPED, LogState.WAITING, LogState.QUEUED, LogState.CANCELLED):
+        if self in (LogState.SKIPPED, LogState.WAITING, LogState.QUEUED, LogState.CANCELLED, LogState.WITHHELD):
             return Severity.WARNING
         return Severity.INFORMATION
 
@@ -117,6 +118,7 @@ class Phase(StrEnum):
     CANCELLED = "cancelled"
     FAILED = "failed"
     SUPERSEDED = "superseded"
+    WITHHELD = "withheld"
 
     @property
     def ended(self) -> bool:
@@ -147,7 +149,7 @@ class Phase(StrEnum):
         )
 
 
-_ENDED = (Phase.RETURNED, Phase.CANCELLED, Phase.FAILED, Phase.SUPERSEDED)
+_ENDED = (Phase.RETURNED, Phase.CANCELLED, Phase.FAILED, Phase.SUPERSEDED, Phase.WITHHELD)
 """Written down once: a replay asks for every fact."""
 
 FAILOVER_STEPS: tuple[str, ...] = (
@@ -386,4 +388,5 @@ _LOG_STATES: dict[Phase, LogState] = {
     Phase.CANCELLED: LogState.CANCELLED,
     Phase.FAILED: LogState.FAILOVER_FAILED,
     Phase.SUPERSEDED: LogState.FAILOVER_READY,
+    Phase.WITHHELD: LogState.WITHHELD,
 }

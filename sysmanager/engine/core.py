@@ -21,8 +21,9 @@ from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.audit import answered, audited
 from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
-from sysmanager.coordinator.decide import absorb, decide, due_failover_ms, due_recorder_ms, follow_ups, neighbours, remember
+from sysmanager.coordinator.decide import absorb, decide, due_failover_ms, due_recorder_ms, due_site_ms, follow_ups, neighbours, remember
 from sysmanager.coordinator.evolve import evolve
+from sysmanager.coordinator.maintenance import covered
 from sysmanager.coordinator.outstanding import for_failover, for_group, for_recorder
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import ENDED_KEPT, State
@@ -233,6 +234,8 @@ class Core:
                 self._push(i.RefusalsDue(), now)
             elif kind == "quiet":
                 self._quiet_due(RecorderId(name), now)
+            elif kind == "site":
+                self._push(i.ReviewSite(), now)
             elif kind == "failover":
                 self._push(i.ReviewFailover(failover=FailoverId(name)), now)
                 self._work_failovers.add(FailoverId(name))
@@ -353,6 +356,9 @@ class Core:
         if isinstance(fact, f.GroupSaved):
             for member in self.state.members.get(fact.group.id, ()):
                 self._touch_recorder(member)
+        if isinstance(fact, f.MaintenanceBegan | f.MaintenanceEnded):
+            for concerned in covered(self.state, fact.target):
+                self._touch_recorder(concerned)
         if isinstance(fact, f.CoordinatorStarted | f.ReconcileStarted | f.ReconcileConfirmed | f.RecorderReconciled):
             for row in self.state.recorders:
                 self._touch_recorder(row)
@@ -425,6 +431,9 @@ class Core:
         self._work_recorders.clear()
         self._work_failovers.clear()
         self._work_groups.clear()
+        site_due_ms = due_site_ms(self.state, now)
+        if site_due_ms is not None:
+            self._schedule("site", site_due_ms)
         return Effects(replies=batch.replies, commands=tuple(commands))
 
     def _has_preroll(self, row: Recorder) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sysmanager.coordinator.automatic_failback import NOT_WANTED, Outlook, outlook
 from sysmanager.coordinator.detection import Assessment, assess, why_not_automatic
+from sysmanager.coordinator.maintenance import maintenance_of
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.coordinator.seen import CLOCK_OFF_MS, RIVAL_MS, Heard, RefusedOrder, Seen
 from sysmanager.coordinator.state import FailbackHold, View, open_failover_of
@@ -67,6 +68,7 @@ def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant) -> c.Recor
         failback_hold=_failback_hold_row(failback_hold) if failback_hold is not None else None,
         reconciled=view.reconcile is None or row.id not in view.reconcile.waiting,
         practice=beat.practice if beat is not None else row.practice,
+        maintenance=maintenance_of(view, row),
     )
 
 
@@ -256,6 +258,9 @@ def system_row(
             if beat.recorder not in view.recorders
         ),
         alarms=_alarms(view, seen, now),
+        settings=view.settings,
+        settings_revision=view.settings_revision,
+        maintenance=tuple(view.maintenance.values()),
     )
 
 

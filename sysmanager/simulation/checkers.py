@@ -28,7 +28,7 @@ from sysmanager.protocol.clients import Done, Reply
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
-from sysmanager.simulation import failback_rules, knowing
+from sysmanager.simulation import failback_rules, knowing, safety
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.phases import ALLOWED
 from sysmanager.simulation.recorder import SimulatedRecorder
@@ -266,6 +266,8 @@ BEFORE: dict[str, Rule] = {
     "first frames before a switch": frames_before_switch,
     "two lost at most": two_lost_at_most,
     "flapping is held": failback_rules.flapping_is_held,
+    "nothing by itself in maintenance": safety.nothing_by_itself_in_maintenance,
+    "nobody taken in maintenance": safety.nobody_taken_in_maintenance,
 }
 DECIDED: dict[str, Rule] = {
     "never early": never_early,
@@ -280,6 +282,7 @@ AFTER: dict[str, Rule] = {
 }
 OTHERS = (
     "waiting is taken up",
+    "maintenance ends",
     "facts round-trip",
     "replay equals live",
     "durable before done",
@@ -364,6 +367,11 @@ class Checkers:
 
     # ------------------------------------------------------------ over time
 
+    def over_time(self) -> None:
+        """The rules that hold over time, looked at now and then."""
+        self.waiting()
+        self._check("maintenance ends", safety.maintenance_ends(self._world))
+
     def waiting(self) -> None:
         """An entry that waits is taken up as soon as its group is free and a candidate exists."""
         coordinator, now_ms = self._world.coordinator, self._world.agenda.now_ms
@@ -427,4 +435,5 @@ class Checkers:
 _TABLES = (
     *("term", "next_epoch", "next_number", "recorders", "groups", "failovers", "holds", "members", "reconcile"),
     *("failback_holds", "replaced_wall_ms"),
+    *("maintenance", "settings", "settings_revision"),
 )

@@ -46,7 +46,7 @@ class SimulatedCoordinator:
 
     append_ms: how long an append takes. fail_appends: so many of the next ones fail. drop_inbox: whether a pause loses what arrives.
     kill_at: at the so-and-so-many-th transaction from now, and where in it. kill_at_length: between append and dispatch, as soon as
-    the journal is so long.
+    the journal is so long. stepped_ms: when its wall clock was stepped last.
     """
 
     def __init__(self, world: World) -> None:
@@ -59,6 +59,7 @@ class SimulatedCoordinator:
         self.kill_at_length: int | None = None
         self.down_ms = 3_000
         self.wall_step_ms = 0
+        self.stepped_ms = 0
         self.core: Core | None = None
         self.paused = False
         self.drop_inbox = False

@@ -10,7 +10,12 @@ from sysmanager.engine.core import Batch
 from sysmanager.recorder import machine as m
 from sysmanager.recorder.machine.table import row_for, turn_of
 
-OPENINGS = {1: "no failover of it runs, and a candidate exists", 2: "there is no candidate", 3: "another failover of the group runs"}
+OPENINGS = {
+    1: "no failover of it runs, and a candidate exists",
+    2: "there is no candidate",
+    3: "another failover of the group runs",
+    4: "something keeps it from starting by itself: the log says what would have happened",
+}
 """The rows of `open_entry`, which start from no entry and so stand in no table."""
 
 COORDINATOR_ROWS = {**OPENINGS, **{row.number: row.sentence for row in TABLE}}
@@ -28,6 +33,8 @@ def rows_of(batch: Batch) -> list[int]:
                 rows.append(2)
             case f.FailoverQueued():
                 rows.append(3)
+            case f.FailoverWithheld():
+                rows.append(4)
             case f.FailoverCancelled() if record.actor != COORDINATOR:
                 rows.append(14 if record.fact.hold else 403)
             case f.FailbackStarted(automatic=False):

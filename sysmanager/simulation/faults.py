@@ -288,6 +288,7 @@ def _bus(world: World, deed: Deed) -> Mend | None:
 
 def _clock(world: World, deed: Deed) -> Mend | None:
     world.coordinator.wall_step_ms += deed.amount
+    world.coordinator.stepped_ms = world.agenda.now_ms
     return None
 
 

@@ -32,6 +32,12 @@ class Hearing:
             self._deaf.append((self._deaf_since, now_ms))
             self._deaf_since = None
 
+    def hearing_for_ms(self, now_ms: int) -> int:
+        """For how long the coordinator has heard without a break; 0 while it does not."""
+        if self._deaf_since is not None:
+            return 0
+        return now_ms - max([self.started_ms, *(end for _, end in self._deaf)])
+
     def silence_ms(self, recorder: RecorderId, now_ms: int) -> int:
         """How long the recorder was silent while the coordinator could hear; from its start if it was never heard."""
         since_ms = self.heard_ms.get(recorder, self.started_ms)

@@ -11,6 +11,7 @@ from sysmanager.domain.failover import Phase
 from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, edit_of
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.protocol import clients as c
+from sysmanager.simulation import safety
 from sysmanager.simulation.world import ADMINISTRATOR, World
 
 OPERATOR = Actor(name="Operator", role=RoleName.OPERATOR)
@@ -28,6 +29,7 @@ _WISHES = {
     "acknowledge": 8,
     "edit": 5,
     "confirm": 24,
+    "maintenance": 10,
 }
 _KINDS, _SHARES = tuple(_WISHES), tuple(_WISHES.values())
 """What people ask for, and how often."""
@@ -74,9 +76,11 @@ class People:
         kind = self._chance.choices(_KINDS, _SHARES)[0]
         match kind:
             case "failover":
-                return c.StartFailover(recorder=one)
+                return c.StartFailover(recorder=one, maintenance=self._chance.random() < 0.5)
             case "switch":
                 return c.SwitchOver(recorder=one)
+            case "maintenance":
+                return safety.wish(self._world, self._chance)
             case "failback":
                 return c.StartFailback(failover=self._chance.choice(ready)) if ready else None
             case "abort":
@@ -113,6 +117,8 @@ class People:
             return
         for recorder in sorted(core.state.holds):
             self._world.ask_coordinator(ADMINISTRATOR, c.ReleaseHold(recorder=recorder))
+        for request in safety.tidy(self._world):
+            self._world.ask_coordinator(ADMINISTRATOR, request)
         found = findings_of(self._world)
         if (core.state.reconcile is not None and not core.state.reconcile.confirmed) or found:
             self._world.ask_coordinator(ADMINISTRATOR, c.ConfirmReconcile(findings=found))

@@ -11,6 +11,7 @@ _FAILBACK_BEFORE_COMMIT = (Phase.FAILBACK_STARTED, Phase.FAILBACK_TAKEN, Phase.F
 ALLOWED: dict[type, tuple[Phase | None, ...]] = {
     f.FailoverStarted: (None,),
     f.FailoverQueued: (None,),
+    f.FailoverWithheld: (None,),
     f.FailoverWaiting: (Phase.QUEUED, Phase.WAITING),
     f.ServerReserved: (Phase.QUEUED, Phase.WAITING),
     f.AttemptEnded: (Phase.FETCHED,),

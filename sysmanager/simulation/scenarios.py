@@ -10,6 +10,7 @@ import msgspec
 from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.protocol import clients as c
 from sysmanager.protocol.clients import Request
 from sysmanager.simulation import faults
@@ -21,7 +22,7 @@ from sysmanager.simulation.rest import what_hangs
 from sysmanager.simulation.run import LOOK_MS, REST_LIMIT_MS, REST_MS, START_MS
 from sysmanager.simulation.site import plain_site
 from sysmanager.simulation.story import Story
-from sysmanager.simulation.world import ADMINISTRATOR, World
+from sysmanager.simulation.world import ADMINISTRATOR, WALL_MS, World
 
 FIRST = FailoverId("F00001")
 SECOND = FailoverId("F00002")
@@ -69,8 +70,8 @@ def _back(entry: FailoverId, at_ms: int) -> Wish:
     return Wish(at_ms=at_ms, request=c.StartFailback(failover=entry))
 
 
-def _start(recorder: str, at_ms: int = 0) -> Wish:
-    return Wish(at_ms=at_ms, request=c.StartFailover(recorder=RecorderId(recorder)))
+def _start(recorder: str, at_ms: int = 0, *, maintenance: bool = True) -> Wish:
+    return Wish(at_ms=at_ms, request=c.StartFailover(recorder=RecorderId(recorder), maintenance=maintenance))
 
 
 def _switch(recorder: str, at_ms: int = 0) -> Wish:
@@ -81,6 +82,16 @@ def _slow(server: str, amount: int, lasts_ms: int = 0) -> Deed:
     return Deed(at_ms=0, what=Wrong.SLOW_SERVER, target=server, amount=amount, lasts_ms=lasts_ms)
 
 
+def _maintenance(target: Target, at_ms: int, lasts_ms: int) -> Wish:
+    until_wall_ms = WALL_MS + START_MS + at_ms + lasts_ms
+    return Wish(at_ms=at_ms, request=c.StartMaintenance(target=target, reason="work on the machine", until_wall_ms=until_wall_ms))
+
+
+def _server(server: str) -> Target:
+    return Target(scope=Scope.RECORDER, id=server)
+
+
+WITHHELD = Phase.WITHHELD
 READY, RETURNED, CANCELLED = Phase.READY, Phase.RETURNED, Phase.CANCELLED
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -314,6 +325,26 @@ SCENARIOS: tuple[Scenario, ...] = (
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
     Scenario(
+        name="in maintenance nothing fails over by itself, and when it is over it does",
+        deeds=(_off("A1", at_ms=1_000),),
+        wishes=(_maintenance(_server("A1"), 0, 40_000),),
+        until_ms=70_000,
+        ends=(End(recorder="A1", phase=WITHHELD, server=None), End(recorder="A1", phase=READY, server="FA1")),
+    ),
+    Scenario(
+        name="a group in maintenance: by hand it works all the same",
+        deeds=(_off("A1", at_ms=1_000),),
+        wishes=(_maintenance(Target(scope=Scope.GROUP, id="A"), 0, 600_000), _start("A1", 20_000)),
+        ends=(End(recorder="A1", phase=WITHHELD, server=None), End(recorder="A1", phase=READY, server="FA1")),
+    ),
+    Scenario(
+        name="a failover server in maintenance is passed over",
+        groups=((2, 2),),
+        deeds=(_off("A1", at_ms=1_000),),
+        wishes=(_maintenance(_server("FA1"), 0, 600_000),),
+        ends=(End(recorder="A1", phase=READY, server="FA2"),),
+    ),
+    Scenario(
         name="a failback goes on after the coordinator was killed in its middle",
         deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=30_100, what=Wrong.KILLED, lasts_ms=1_000)),
         wishes=(_back(FIRST, 30_000),),
@@ -334,7 +365,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="after a failover by hand only a person fails back",
-        wishes=(_start("A1"),),
+        wishes=(_start("A1", maintenance=False),),
         failback_after_s=30,
         until_ms=90_000,
         ends=(End(recorder="A1", phase=READY, server="FA1"),),

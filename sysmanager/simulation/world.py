@@ -127,7 +127,7 @@ class World:
 
     def _look(self) -> None:
         self.agenda.after(LOOK_MS, self._look)
-        self.checkers.waiting()
+        self.checkers.over_time()
 
     def tell(self, sentence: str) -> None:
         """One line of the story."""

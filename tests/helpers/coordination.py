@@ -286,8 +286,8 @@ class Site:
         return self.replies[-1]
 
     def fail_over(self, server: str = "A") -> Failover:
-        """By hand, up to "Failover ready"."""
-        reply = self.ask(c.StartFailover(recorder=rid(server)))
+        """By hand, up to "Failover ready"; the recorder is not in maintenance afterwards."""
+        reply = self.ask(c.StartFailover(recorder=rid(server), maintenance=False))
         assert isinstance(reply, c.Done), reply
         self.run(1_000)
         assert self.entry.phase is Phase.READY, self.entry.phase

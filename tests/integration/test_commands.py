@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 WITHIN_S = 30.0
 COMMANDS = [
     "connect", "demo", "site", "coordinator", "recorder", "cameras", "simulate", "servers", "log", "failover", "failback", "abort",
-    "hold", "release", "watch", "self-test",
+    "hold", "release", "watch", "maintenance", "system", "self-test",
 ]  # fmt: skip
 
 
@@ -411,6 +411,24 @@ async def test_hold_and_release(site: LiveSite) -> None:
     await site.snapshot_until(lambda rows: rows["A"].hold is not None)
     assert (await site.command("release", "A")).status == 0
     assert (await site.command("release", "A")).status == 1
+
+
+async def test_maintenance_and_system_settings(site: LiveSite) -> None:
+    ran = await site.command("maintenance", "A")
+    assert (ran.status, ran.sentence) == (2, "sysmanager: A maintenance needs a reason; give it with --reason TEXT.")
+    assert (await site.command("maintenance", "A", "--reason", "new disks", "--minutes", "5")).status == 0
+    await site.snapshot_until(lambda rows: rows["A"].maintenance is not None)
+    listed = await site.command("maintenance", "--json")
+    assert [(one["target"]["id"], one["reason"]) for one in listed.documents[0]] == [("A", "new disks")]
+    assert (await site.command("maintenance", "A", "--end")).status == 0
+    assert (await site.command("maintenance")).out == "Nothing is in maintenance.\n"
+    assert (await site.command("maintenance", "--group", "Empty", "--reason", "x", "--until", "2001-01-01T00:00")).status == 1
+    assert (await site.command("maintenance", "A", "--system")).status == 2
+    assert (await site.command("system", "--brake-limit", "never", "--opinion-holds", "yes")).status == 0
+    shown = await site.command("system", "--json")
+    assert (shown.documents[0]["brake_limit_s"], shown.documents[0]["opinion_holds"]) == (None, True)
+    assert "never goes on by itself" in (await site.command("system")).out
+    assert (await site.command("system", "--brake-limit", "60", "--opinion-holds", "no")).status == 0
 
 
 async def test_a_failover_and_a_failback_by_command_with_a_watcher(site: LiveSite) -> None:

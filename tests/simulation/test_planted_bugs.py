@@ -17,11 +17,14 @@ from sysmanager.coordinator import (
     evolve,
     failback,
     failover,
+    opening,
     preroll,
     reconcile,
     requests,
     seen,
+    selection,
     standing,
+    starting,
 )
 from sysmanager.coordinator.table import Row
 from sysmanager.domain.ids import Epoch
@@ -76,12 +79,13 @@ def own_silence_counts(patch: Patch) -> None:
 
 
 def hold_is_ignored(patch: Patch) -> None:
-    right = decide.why_not_automatic
+    right = starting.why_not_automatic
 
     def why_not_automatic(view: Any, row: Any) -> str | None:
         why = right(view, row)
         return None if why == "failover is held" else why
 
+    patch.setattr(starting, "why_not_automatic", why_not_automatic)
     patch.setattr(decide, "why_not_automatic", why_not_automatic)
 
 
@@ -94,7 +98,8 @@ def commit_without_confirmation(patch: Patch) -> None:
 
 
 def queue_is_forgotten(patch: Patch) -> None:
-    patch.setattr(failover, "running_in_group", lambda view, group: None)
+    for module in (failover, opening):
+        patch.setattr(module, "running_in_group", lambda view, group: None)
 
 
 def third_server_is_tried(patch: Patch) -> None:
@@ -236,6 +241,27 @@ def preroll_is_dropped_at_the_take_over(patch: Patch) -> None:
 
 
 KEPT = "pre-roll: the server that keeps the cameras takes over, though another one comes first in the group"
+
+
+def maintenance_is_ignored(patch: Patch) -> None:
+    patch.setattr(detection, "maintenance_of", lambda view, row: None)
+
+
+def maintenance_of_a_group_is_forgotten(patch: Patch) -> None:
+    right = detection.maintenance_of
+    patch.setattr(
+        detection, "maintenance_of", lambda view, row: next((o for o in [right(view, row)] if o and o.target.scope != "group"), None)
+    )
+
+
+def maintenance_is_for_ever(patch: Patch) -> None:
+    patch.setattr(decide.maintenance, "ended", lambda view, now: ())
+
+
+def candidates_in_maintenance_are_taken(patch: Patch) -> None:
+    patch.setattr(selection, "own_maintenance", lambda view, server: None)
+
+
 HELD = Scenario(
     name="held, then lost",
     wishes=(Wish(at_ms=0, request=HoldFailover(recorder="A1")),),  # type: ignore[arg-type]  # an id is text
@@ -244,6 +270,7 @@ HELD = Scenario(
 )
 
 FLAPS = "two failovers within an hour: it waits for a person, across a restart, and fails over all the same"
+IN_MAINTENANCE = "in maintenance nothing fails over by itself, and when it is over it does"
 
 PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], ...] = (
     (timeout_one_second_short, "connection lost", {"never early"}),
@@ -272,6 +299,10 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (automatic_failback_forgets_how_long, "a crash in between begins the time anew", {"automatic failback where allowed"}),
     (automatic_failback_after_one_by_hand, "after a failover by hand only a person fails back", {"automatic failback where allowed"}),
     (flapping_is_forgotten_at_a_restart, FLAPS, {"flapping is held"}),
+    (maintenance_is_ignored, IN_MAINTENANCE, {"nothing by itself in maintenance"}),
+    (maintenance_of_a_group_is_forgotten, "a group in maintenance: by hand it works all the same", {"nothing by itself in maintenance"}),
+    (maintenance_is_for_ever, msgspec.structs.replace(BY_NAME[IN_MAINTENANCE], until_ms=130_000), {"maintenance ends"}),
+    (candidates_in_maintenance_are_taken, "a failover server in maintenance is passed over", {"nobody taken in maintenance"}),
 )
 
 

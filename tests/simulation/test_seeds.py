@@ -13,7 +13,7 @@ from sysmanager.simulation import command
 from sysmanager.simulation.checkers import NAMES
 from sysmanager.simulation.run import Report, run_seed, simulate
 
-SHORT_SEEDS = range(1, 31)
+SHORT_SEEDS = range(1, 51)
 
 
 @pytest.fixture(scope="module")

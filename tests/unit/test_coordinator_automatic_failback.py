@@ -10,6 +10,7 @@ import pytest
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.automatic_failback import FLAP_WINDOW_S, Outlook, outlook
 from sysmanager.domain.failover import Phase, Reason, Trigger
+from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.domain.recorder import Acting, Broken, edit_of
 from sysmanager.domain.rights import COORDINATOR
 from sysmanager.protocol import clients as c
@@ -200,6 +201,18 @@ def test_steps_1_to_5_hold_for_it_as_for_one_by_hand() -> None:
     site.run(60_000)
     assert started(site) == []
     assert seen(site).obstacle == "A has room for 1 of 3 cameras"
+
+
+def test_a_maintenance_stands_in_its_way_until_it_ends() -> None:
+    site = replaced_site()
+    target = Target(scope=Scope.RECORDER, id="A")
+    site.ask(c.StartMaintenance(target=target, reason="new disks", until_wall_ms=site.now.wall_ms + 3_600_000))
+    site.run(60_000)
+    assert seen(site).obstacle == "A is in maintenance"
+    assert started(site) == []
+    site.ask(c.EndMaintenance(target=target))
+    site.run(60_000)
+    assert len(started(site)) == 1
 
 
 def test_a_reconcile_that_is_not_confirmed_stands_in_its_way() -> None:

@@ -51,7 +51,7 @@ def test_the_reservation_the_epoch_and_the_documents_are_fixed_in_one_record() -
     site = small_site()
     site.cache_answers = False
     epoch = site.state.next_epoch
-    site.ask(c.StartFailover(recorder=rid("A")))
+    site.ask(c.StartFailover(recorder=rid("A"), maintenance=False))
     assert site.of(f.FailoverStarted)[-1].reservation.documents == document_set("A")
     assert assignment(site, "F") == Reserved(epoch=epoch, for_recorder=rid("A"), failover=site.entry.id)
     assert site.state.next_epoch == epoch + 1

@@ -11,7 +11,8 @@ from sysmanager.coordinator.commands import Continue, FetchDocuments
 from sysmanager.coordinator.decide import TABLE
 from sysmanager.coordinator.evolve import evolve
 from sysmanager.coordinator.failback import current_documents, dark_cameras, expected_cameras, handed_over_singly
-from sysmanager.coordinator.failover import choice_of, open_entry
+from sysmanager.coordinator.failover import choice_of
+from sysmanager.coordinator.opening import open_entry
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.coordinator.table import Case, On, find
 from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Trigger

@@ -14,11 +14,13 @@ from sysmanager.coordinator.inputs import Asked
 from sysmanager.coordinator.requests import HANDLERS, decide_request
 from sysmanager.domain.failover import Phase, Reason
 from sysmanager.domain.group import Group
+from sysmanager.domain.maintenance import SYSTEM
 from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, FAILBACK_AFTER_S, RecorderEdit, Recording, Role, Standby
 from sysmanager.domain.rights import ROLE_RIGHTS, Actor, Right, RoleName
+from sysmanager.domain.system import SystemSettings
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
-from tests.helpers.coordination import GROUP, Site, contents, edit, rid, small_site
+from tests.helpers.coordination import GROUP, WALL_MS, Site, contents, edit, rid, small_site
 
 SAMPLES: dict[type, c.Request] = {
     c.StartFailover: c.StartFailover(recorder=rid("A")),
@@ -37,6 +39,9 @@ SAMPLES: dict[type, c.Request] = {
     c.ConfirmReconcile: c.ConfirmReconcile(findings=()),
     c.CommentEntry: c.CommentEntry(failover="F00001", text="Disk changed."),
     c.TickToDo: c.TickToDo(failover="F00001", item=0),
+    c.EditSystem: c.EditSystem(revision=1, settings=SystemSettings()),
+    c.StartMaintenance: c.StartMaintenance(target=SYSTEM, reason="new switches", until_wall_ms=WALL_MS + 3_600_000),
+    c.EndMaintenance: c.EndMaintenance(target=SYSTEM),
 }
 
 
@@ -83,7 +88,9 @@ def test_the_rights_of_the_built_in_roles() -> None:
     by_right = {right: {kind.__name__ for kind, needed in c.RIGHT_FOR.items() if needed is right} for right in Right}
     failback = {"StartFailback", "HoldFailback", "ReleaseFailback"}
     log = {"CommentEntry", "TickToDo"}
-    assert by_right[Right.FAILOVER] == {"StartFailover", "AbortFailover", "HoldFailover", "ReleaseHold", "SwitchOver", *failback, *log}
+    maintenance = {"StartMaintenance", "EndMaintenance"}
+    failover = {"StartFailover", "AbortFailover", "HoldFailover", "ReleaseHold", "SwitchOver"}
+    assert by_right[Right.FAILOVER] == failover | failback | log | maintenance
     assert by_right[Right.MONITOR] == by_right[Right.USERS] == set()
     assert ROLE_RIGHTS[RoleName.OPERATOR] == {Right.MONITOR, Right.FAILOVER}
 

@@ -47,7 +47,7 @@ def test_an_idle_core_has_nothing_to_decide() -> None:
 
 def test_each_step_is_durable_before_the_next_begins() -> None:
     site = small_site()
-    take(site, c.StartFailover(recorder=rid("A")))
+    take(site, c.StartFailover(recorder=rid("A"), maintenance=False))
     steps: list[list[type]] = []
     for _ in range(20):
         batch = site.core.decide(site.now)

@@ -45,7 +45,7 @@ def test_a_coordinator_that_dies_goes_on_with_the_same_failover(durable: int, se
 
         journal.append = append  # type: ignore[method-assign]
         f = site.recorders["F"]
-        asking = asyncio.create_task(site.ask(c.StartFailover(recorder=rid("A"))))
+        asking = asyncio.create_task(site.ask(c.StartFailover(recorder=rid("A"), maintenance=False)))
         await site.until(lambda: journal.last - before >= durable)
         await asyncio.sleep(1.0)
         asking.cancel()
@@ -73,7 +73,7 @@ def test_a_coordinator_that_dies_goes_on_with_the_same_failover(durable: int, se
 async def test_a_journal_that_lost_its_tail_is_reconciled_by_a_person() -> None:
     site = EngineSite()
     await site.start()
-    assert isinstance(await site.ask(c.StartFailover(recorder=rid("A"))), c.Done)
+    assert isinstance(await site.ask(c.StartFailover(recorder=rid("A"), maintenance=False)), c.Done)
     before = site.memory.last - 1
     entry = await site.until_phase(Phase.READY)
     epoch = entry.epoch

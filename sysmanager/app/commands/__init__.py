@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from sysmanager.app.commands import cameras, coordinator, demo, desktop, material, recorder, scripts, self_test, simulate, site
+from sysmanager.app.commands import cameras, caution, coordinator, demo, desktop, material, recorder, scripts, self_test, simulate, site
 
-MODULES = (desktop, demo, site, coordinator, recorder, material, cameras, simulate, scripts, self_test)
+MODULES = (desktop, demo, site, coordinator, recorder, material, cameras, simulate, scripts, caution, self_test)
 
-__all__ = ["MODULES", "cameras", "coordinator", "demo", "desktop", "material", "recorder", "scripts", "self_test", "simulate", "site"]
+__all__ = [
+    "MODULES",
+    "cameras",
+    "caution",
+    "coordinator",
+    "demo",
+    "desktop",
+    "material",
+    "recorder",
+    "scripts",
+    "self_test",
+    "simulate",
+    "site",
+]

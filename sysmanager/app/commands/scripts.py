@@ -33,6 +33,7 @@ def add(chosen: Any) -> None:
     failover = _command(chosen, "failover", "start a failover by hand", _failover, "sysmanager failover TA-REC-03 --wait")
     failover.add_argument("server", help="id or name of the recorder")
     failover.add_argument("--preview", action="store_true", help="only say what would happen")
+    failover.add_argument("--no-maintenance", action="store_true", help="do not put the recorder into maintenance")
     failback = _command(chosen, "failback", "give the tasks back to a recorder", _failback, "sysmanager failback TA-REC-03 --wait")
     failback.add_argument("server", help="id or name of the recorder that was replaced, or id of the log entry")
     failback.add_argument("--preview", action="store_true", help="only say what would happen")
@@ -151,7 +152,7 @@ async def _failover(client: api.Client, args: argparse.Namespace) -> int:
     server = await _server(client, args.server)
     if args.preview:
         return await _preview(client, api.PreviewFailover(recorder=server.id), args)
-    return await _ask(client, api.StartFailover(recorder=server.id), args)
+    return await _ask(client, api.StartFailover(recorder=server.id, maintenance=not args.no_maintenance), args)
 
 
 async def _switch(client: api.Client, args: argparse.Namespace) -> int:

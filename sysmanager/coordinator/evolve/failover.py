@@ -23,6 +23,9 @@ def apply(state: State, record: f.FactRecord, fact: f.FailoverFact) -> None:
             row = _opened(state, record, fact.opening, Phase.QUEUED)
             _reserve(state, _step(row, wall_ms, 1, fact.duration_ms), fact.reservation, wall_ms)
             return
+        case f.FailoverWithheld():
+            row = _opened(state, record, fact.opening, Phase.WITHHELD)
+            row = replace(row, verdicts=fact.verdicts, note=fact.sentence, ended_ms=wall_ms)
         case f.FailoverQueued():
             row = _opened(state, record, fact.opening, Phase.QUEUED)
         case f.FailoverWaiting():

@@ -11,6 +11,7 @@ from sysmanager.coordinator.evolve.reconcile import settle
 from sysmanager.coordinator.evolve.tables import assign, epoch_used, put_recorder
 from sysmanager.coordinator.state import Hold, State
 from sysmanager.domain.ids import RecorderId
+from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.domain.recorder import Standby, fields_of
 
 
@@ -29,6 +30,7 @@ def apply(state: State, record: f.FactRecord, fact: f.SystemFact) -> None:
             state.groups[fact.group.id] = fact.group
         case f.GroupRemoved():
             del state.groups[fact.group]
+            state.maintenance.pop(Target(scope=Scope.GROUP, id=fact.group).key, None)
         case f.DocumentsCached():
             row = state.recorders[fact.recorder]
             put_recorder(state, replace(row, documents=fact.documents, settings=fact.settings, version=fact.version))
@@ -55,5 +57,6 @@ def _remove_recorder(state: State, recorder: RecorderId) -> None:
     state.holds.pop(recorder, None)
     state.failback_holds.pop(recorder, None)
     state.replaced_wall_ms.pop(recorder, None)
+    state.maintenance.pop(Target(scope=Scope.RECORDER, id=recorder).key, None)
     if state.reconcile is not None:
         settle(state, frozenset({recorder}))

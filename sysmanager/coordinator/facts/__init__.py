@@ -29,6 +29,7 @@ from sysmanager.coordinator.facts.failover import (
     FailoverQueued,
     FailoverStarted,
     FailoverWaiting,
+    FailoverWithheld,
     GapsMeasured,
     Opening,
     Reservation,
@@ -39,6 +40,7 @@ from sysmanager.coordinator.facts.failover import (
 )
 from sysmanager.coordinator.facts.log import EntryCommented, LogFact, RemarkFact, RequestRefused, ToDoTicked
 from sysmanager.coordinator.facts.reconcile import Adjustment, ReconcileConfirmed, ReconcileFact, ReconcileStarted, RecorderReconciled
+from sysmanager.coordinator.facts.safety import MaintenanceBegan, MaintenanceEnded, SafetyFact, SystemEdited
 from sysmanager.coordinator.facts.system import (
     CoordinatorStarted,
     DocumentsCached,
@@ -82,12 +84,15 @@ __all__ = [
     "FailoverQueued",
     "FailoverStarted",
     "FailoverWaiting",
+    "FailoverWithheld",
     "GapsMeasured",
     "GroupRemoved",
     "GroupSaved",
     "HoldLifted",
     "HoldPlaced",
     "LogFact",
+    "MaintenanceBegan",
+    "MaintenanceEnded",
     "Opening",
     "ReconcileConfirmed",
     "ReconcileFact",
@@ -100,15 +105,17 @@ __all__ = [
     "RequestRefused",
     "Reservation",
     "ResultWritten",
+    "SafetyFact",
     "ServerReserved",
     "ServerRestored",
     "SettingsSaved",
+    "SystemEdited",
     "SystemFact",
     "TasksMoved",
     "ToDoTicked",
 ]
 
-AnyFact = SystemFact | FailoverFact | FailbackFact | FailbackHoldFact | ReconcileFact | LogFact
+AnyFact = SystemFact | FailoverFact | FailbackFact | FailbackHoldFact | ReconcileFact | LogFact | SafetyFact
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

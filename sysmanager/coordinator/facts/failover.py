@@ -52,6 +52,14 @@ class FailoverWaiting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     verdicts: tuple[Verdict, ...] = ()
 
 
+class FailoverWithheld(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failover-withheld"):
+    """A failover would have started now, and something keeps it from that: an entry that ends as it begins (SPEC 13.6)."""
+
+    opening: Opening
+    sentence: str
+    verdicts: tuple[Verdict, ...] = ()
+
+
 class FailoverQueued(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failover-queued"):
     """Another failover of the group is running; the entry waits its turn (SPEC 7)."""
 
@@ -146,6 +154,7 @@ class FailoverFailed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 FailoverFact = (
     FailoverStarted
     | FailoverWaiting
+    | FailoverWithheld
     | FailoverQueued
     | ServerReserved
     | AttemptEnded

@@ -5,15 +5,21 @@ from __future__ import annotations
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.failback import FAILBACK_TABLE
 from sysmanager.coordinator.failback_checks import checks, reason_of
-from sysmanager.coordinator.failover import FAILOVER_TABLE, open_entry
+from sysmanager.coordinator.failover import FAILOVER_TABLE
+from sysmanager.coordinator.maintenance import own_maintenance
+from sysmanager.coordinator.opening import open_entry
 from sysmanager.coordinator.requests.handling import Asking, Outcome, Rejected, entry_row, recorder_row
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, governing, open_failover_of, tasks_of
 from sysmanager.coordinator.switching import SWITCH_TABLE
 from sysmanager.coordinator.table import Case, On, find
 from sysmanager.domain.failover import Reason, Trigger
+from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.domain.recorder import Broken, Recorder, Role
 from sysmanager.protocol import clients as c
+
+BY_HAND = "Failed over by hand"
+"""The reason of a maintenance that comes with a failover by hand."""
 
 
 def failover_stops(view: View, seen: Seen, row: Recorder) -> list[tuple[str, Reason]]:
@@ -68,6 +74,11 @@ def start_failover(asking: Asking, request: c.StartFailover) -> Outcome:
             done = c.Done(sentence=f"Failover of {row.name} waits for {what}.", failover=failover_id)
         case _:
             raise Rejected(f"{row.name} cannot be failed over.", Reason.WRONG_STATE_OF_SERVER)
+    if request.maintenance and own_maintenance(view, row.id) is None:
+        until_wall_ms = now.wall_ms + view.settings.manual_maintenance_min * 60_000
+        target = Target(scope=Scope.RECORDER, id=row.id)
+        began = f.MaintenanceBegan(target=target, reason=BY_HAND, until_wall_ms=until_wall_ms, failover=done.failover)
+        facts = (*facts, began)
     return facts, done
 
 

@@ -70,6 +70,7 @@ from sysmanager.protocol.clients.rows import (
     SystemRow,
     UnknownServer,
 )
+from sysmanager.protocol.clients.safety import EditSystem, EndMaintenance, StartMaintenance
 
 __all__ = [
     "PAGE_LIMIT",
@@ -93,6 +94,8 @@ __all__ = [
     "DiskRow",
     "Done",
     "EditRecorder",
+    "EditSystem",
+    "EndMaintenance",
     "EntriesFound",
     "FailbackHoldCause",
     "FailbackHoldRow",
@@ -128,6 +131,7 @@ __all__ = [
     "Snapshot",
     "StartFailback",
     "StartFailover",
+    "StartMaintenance",
     "SwitchOver",
     "SystemRow",
     "TickToDo",

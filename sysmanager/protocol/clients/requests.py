@@ -10,12 +10,17 @@ from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
 from sysmanager.domain.rights import Right
 from sysmanager.protocol.clients.rows import Finding
+from sysmanager.protocol.clients.safety import EditSystem, EndMaintenance, SafetyRequest, StartMaintenance
 
 
 class StartFailover(msgspec.Struct, frozen=True, kw_only=True, tag="start-failover", forbid_unknown_fields=True):
-    """Start a failover of the recorder by hand (SPEC 4.5)."""
+    """Start a failover of the recorder by hand (SPEC 4.5).
+
+    maintenance: whether the recorder is in maintenance from then on, so that it does not come back by itself (SPEC 13.6).
+    """
 
     recorder: RecorderId
+    maintenance: bool = True
 
 
 class AbortFailover(msgspec.Struct, frozen=True, kw_only=True, tag="abort-failover", forbid_unknown_fields=True):
@@ -130,6 +135,7 @@ Request = (
     | ConfirmReconcile
     | CommentEntry
     | TickToDo
+    | SafetyRequest
 )
 
 
@@ -150,6 +156,9 @@ RIGHT_FOR: dict[type, Right] = {
     ConfirmReconcile: Right.SETTINGS,
     CommentEntry: Right.FAILOVER,
     TickToDo: Right.FAILOVER,
+    EditSystem: Right.SETTINGS,
+    StartMaintenance: Right.FAILOVER,
+    EndMaintenance: Right.FAILOVER,
 }
 """The right that each request needs (SPEC 12)."""
 

@@ -10,8 +10,10 @@ from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, FailoverId, GroupId, RecorderId
+from sysmanager.domain.maintenance import Maintenance
 from sysmanager.domain.recorder import DEFAULT_FAILBACK_AFTER_S, Assignment, RecorderEdit, Role, fields_of
 from sysmanager.domain.rights import Actor
+from sysmanager.domain.system import SystemSettings
 from sysmanager.protocol.recorders import CameraState, ServiceState
 
 
@@ -132,6 +134,7 @@ class RecorderRow(msgspec.Struct, frozen=True, kw_only=True):
     failback_hold: FailbackHoldRow | None = None
     reconciled: bool = True
     practice: bool = False
+    maintenance: Maintenance | None = None
 
     @property
     def edit(self) -> RecorderEdit:
@@ -186,6 +189,9 @@ class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
     waiting_for: tuple[RecorderId, ...] = ()
     unknown: tuple[UnknownServer, ...] = ()
     alarms: tuple[Alarm, ...] = ()
+    settings: SystemSettings = SystemSettings()
+    settings_revision: int = 1
+    maintenance: tuple[Maintenance, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

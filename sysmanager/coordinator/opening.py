@@ -1,0 +1,65 @@
+"""How an entry of the failover log begins: reserved, waiting, or queued, in one record (SPEC 6, steps 1 and 2)."""
+
+from __future__ import annotations
+
+from sysmanager.coordinator import facts as f
+from sysmanager.coordinator.detection import group_of
+from sysmanager.coordinator.evolve import failover_id
+from sysmanager.coordinator.gaps import last_frames
+from sysmanager.coordinator.seen import Seen
+from sysmanager.coordinator.selection import Choice, choose
+from sysmanager.coordinator.state import View, running_in_group, tasks_of
+from sysmanager.domain.failover import Trigger
+from sysmanager.domain.ids import Epoch
+from sysmanager.domain.instant import Instant
+from sysmanager.domain.recorder import Recorder
+
+
+def open_entry(view: View, seen: Seen, failed: Recorder, trigger: Trigger, now: Instant) -> tuple[f.AnyFact, ...]:
+    """Rows 1 to 3: the trigger holds, and no failover of this recorder is open. Empty if the recorder is in no group."""
+    opening = opening_of(view, seen, failed, trigger, now)
+    if opening is None:
+        return ()
+    home = tasks_of(failed, view.recorders[opening.home])
+    if running_in_group(view, opening.group) is not None:
+        return (f.FailoverQueued(opening=opening),)
+    choice = choose(view, seen, failed=failed, home=home, group=view.groups[opening.group])
+    if choice.server is None or home.documents is None:
+        return (f.FailoverWaiting(failover=opening.failover, opening=opening, verdicts=choice.verdicts),)
+    return (f.FailoverStarted(opening=opening, reservation=reservation_of(view.next_epoch, choice, home), duration_ms=0),)
+
+
+def opening_of(view: View, seen: Seen, failed: Recorder, trigger: Trigger, now: Instant) -> f.Opening | None:
+    """How an entry of this recorder begins now; None if the recorder is in no group."""
+    group_id = group_of(view, failed)
+    home_id = failed.home
+    if group_id is None or home_id is None or home_id not in view.recorders:
+        return None
+    heard = seen.of(failed.id)
+    return f.Opening(
+        failover=failover_id(view.next_number),
+        recorder=failed.id,
+        home=home_id,
+        group=group_id,
+        trigger=trigger,
+        previous_epoch=failed.assignment.epoch,
+        last_heard_ms=heard.heard_wall_ms,
+        detected_ms=now.wall_ms,
+        gaps=last_frames(heard.beat, tasks_of(failed, view.recorders[home_id]).settings),
+    )
+
+
+def reservation_of(epoch: Epoch, choice: Choice, home: Recorder) -> f.Reservation:
+    """What step 2 fixes of a choice that has a server."""
+    assert choice.server is not None, "a reservation needs a server"
+    assert home.documents is not None, "a reservation needs documents"
+    return f.Reservation(
+        server=choice.server,
+        epoch=epoch,
+        documents=home.documents,
+        verdicts=choice.verdicts,
+        moved=choice.moved,
+        not_moved=choice.not_moved,
+        to_do=choice.to_do,
+        vca_off=choice.vca_off,
+    )
