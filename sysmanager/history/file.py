@@ -180,7 +180,7 @@ class HistoryFile:
             server_key = old[2]
             failover_server_key = old[3] if old[1] == server else failover_server_key
             kept: str = sql.execute("SELECT words FROM word WHERE rowid = ?", (number,)).fetchone()[0]
-            words = " ".join(dict.fromkeys((*kept.split(), *words.split())))
+            words = " " + " ".join(dict.fromkeys((*kept.split(), *words.split())))
         sql.execute(
             "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (

@@ -1,8 +1,8 @@
 """How a page is found without reading the whole log.
 
-There are two ways. `walk`: along the index of the column that sorts, looking at each entry, until the page is full; good when many entries
-match. `drive`: take all entries that one filter leaves, look at each, sort; good when that filter leaves few. Which filter leaves how many
-is counted first, up to a limit.
+There are three ways. `walk`: along the index of the column that sorts, looking at each entry, until the page is full; good when many
+entries match. `stream`: along the full-text index, where the order is that in which entries were opened. `drive`: take all entries that one
+filter leaves, look at each, sort; good when that filter leaves few. Which filter leaves how many is counted first, up to a limit.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import msgspec
 
 from sysmanager import wire
 from sysmanager.history.port import HistoryFailed, NameMatches, WrongQuestion
-from sysmanager.history.words import match_of
+from sysmanager.history.words import holds_of, match_of
 from sysmanager.protocol.clients import PAGE_LIMIT, FindEntries, LogColumn
 
 __all__ = ["Found", "find_numbers", "limited", "page_size"]
 
 COLUMNS: dict[LogColumn, str] = {
-    LogColumn.STARTED: "started",
+    LogColumn.STARTED: "number",
     LogColumn.SERVER: "server_key",
     LogColumn.FAILOVER_SERVER: "failover_server_key",
     LogColumn.TRIGGER: "trigger_",
@@ -35,6 +35,9 @@ COLUMNS: dict[LogColumn, str] = {
 
 FEW = 6_000
 """So many entries are looked at and sorted in a few hundredths of a second."""
+
+MANY = 60_000
+"""When a walk found too few, filters are counted up to here, to drive by the smallest."""
 
 WALK_MS = 60
 """A walk that takes longer meets too few entries that match: the other way is taken."""
@@ -49,14 +52,15 @@ TOO_LONG = "The search takes too long; narrow it by a server, a time range or a 
 
 
 class _Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """One condition. where: to look at one entry. numbers: a query for all entries that meet it; empty if none is good. count: how many,
-    None if more than `FEW`."""
+    """One condition. where: to look at one entry. numbers: a query for all entries that meet it. count: how many, None if more than `FEW`.
+    match: the full-text expression, where it is one."""
 
     where: str
     values: tuple[object, ...]
-    numbers: str = ""
+    numbers: str
     number_values: tuple[object, ...] = ()
     count: int | None = None
+    match: str = ""
 
 
 class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -99,24 +103,39 @@ def find_numbers(sql: sqlite3.Connection, question: FindEntries, names: NameMatc
     filters = _filters(sql, question, names)
     if any(each.count == 0 for each in filters):
         return Found(numbers=(), total=0)
-    counted = sorted((each for each in filters if each.numbers and each.count is not None), key=lambda each: each.count or 0)
+    counted = sorted((each for each in filters if each.count is not None), key=lambda each: each.count or 0)
     if counted:
         total = counted[0].count if len(filters) == 1 else None
         return _page(question, size, _drive(sql, question, filters, counted[0], cursor, size), total)
     total = _total(sql, filters)
+    words = next((each for each in filters if each.match), None)
     try:
         with limited(sql, WALK_MS):
-            rows = _walk(sql, question, filters, cursor, size)
+            if words is not None and question.sort is LogColumn.STARTED:
+                rows = _stream(sql, question, filters, words, cursor, size)
+            else:
+                rows = _walk(sql, question, filters, cursor, size)
     except sqlite3.OperationalError as error:
         if "interrupt" not in str(error):
             raise
-        best = next((each for each in filters if each.numbers), None)
-        try:
-            with limited(sql, LIMIT_MS):
-                rows = _drive(sql, question, filters, best, cursor, size) if best else _walk(sql, question, filters, cursor, size)
-        except sqlite3.OperationalError as again:
-            raise HistoryFailed(TOO_LONG) if "interrupt" in str(again) else again from None
+        rows = _drive_by_smallest(sql, question, filters, cursor, size)
     return _page(question, size, rows, total)
+
+
+def _drive_by_smallest(
+    sql: sqlite3.Connection, question: FindEntries, filters: list[_Filter], cursor: _Cursor | None, size: int
+) -> list[tuple[int | str, int]]:
+    """The second try, with more time. Raises HistoryFailed when that is not enough."""
+    try:
+        with limited(sql, LIMIT_MS):
+            if not filters:
+                return _walk(sql, question, filters, cursor, size)
+            counts = [_count(sql, each.numbers, each.number_values, MANY) or MANY + 1 for each in filters]
+            return _drive(sql, question, filters, filters[counts.index(min(counts))], cursor, size)
+    except sqlite3.OperationalError as error:
+        if "interrupt" not in str(error):
+            raise
+        raise HistoryFailed(TOO_LONG) from None
 
 
 def _page(question: FindEntries, size: int, rows: list[tuple[int | str, int]], total: int | None) -> Found:
@@ -156,13 +175,13 @@ def _filters(sql: sqlite3.Connection, question: FindEntries, names: NameMatches)
     return [each for each in found if each is not None]
 
 
-def _count(sql: sqlite3.Connection, numbers: str, values: tuple[object, ...]) -> int | None:
-    count: int = sql.execute(f"SELECT count(*) FROM (SELECT 1 FROM ({numbers}) LIMIT {FEW + 1})", values).fetchone()[0]
-    return count if count <= FEW else None
+def _count(sql: sqlite3.Connection, numbers: str, values: tuple[object, ...], most: int) -> int | None:
+    count: int = sql.execute(f"SELECT count(*) FROM (SELECT 1 FROM ({numbers}) LIMIT {most + 1})", values).fetchone()[0]
+    return count if count <= most else None
 
 
 def _counted(sql: sqlite3.Connection, where: str, values: tuple[object, ...], numbers: str, number_values: tuple[object, ...]) -> _Filter:
-    return _Filter(where=where, values=values, numbers=numbers, number_values=number_values, count=_count(sql, numbers, number_values))
+    return _Filter(where=where, values=values, numbers=numbers, number_values=number_values, count=_count(sql, numbers, number_values, FEW))
 
 
 def _kinds(sql: sqlite3.Connection, question: FindEntries) -> _Filter | None:
@@ -205,19 +224,24 @@ def _span(sql: sqlite3.Connection, question: FindEntries) -> _Filter | None:
     if any(abs(value) >= 1 << 62 for _, value in given):
         raise WrongQuestion("A moment is given in milliseconds since 1970; correct the fields since_wall_ms and until_wall_ms.")
     where, values = " AND ".join(where for where, _ in given), tuple(value for _, value in given)
-    return _counted(sql, where, values, f"SELECT number FROM entry INDEXED BY sorted_started WHERE {where}", values)
+    return _counted(sql, where, values, f"SELECT number FROM entry INDEXED BY by_started WHERE {where}", values)
 
 
 def _words(sql: sqlite3.Connection, question: FindEntries, names: NameMatches) -> _Filter | None:
     match = match_of(question.search, names)
     if not match:
         return None
-    return _counted(
-        sql,
-        "EXISTS (SELECT 1 FROM word WHERE word MATCH ? AND rowid = entry.number)",
-        (match,),
-        "SELECT rowid AS number FROM word WHERE word MATCH ?",
-        (match,),
+    # Asking the index about one entry would look through it each time; its words are looked at instead.
+    holds = holds_of(question.search, names)
+    sql.create_function("holds", 1, lambda words: holds(words or ""), deterministic=True)
+    numbers = "SELECT rowid AS number FROM word WHERE word MATCH ?"
+    return _Filter(
+        where="holds((SELECT words FROM word WHERE rowid = entry.number))",
+        values=(),
+        numbers=numbers,
+        number_values=(match,),
+        count=_count(sql, numbers, (match,), FEW),
+        match=match,
     )
 
 
@@ -252,10 +276,24 @@ def _walk(
     column = COLUMNS[question.sort]
     after, values = _after(question, cursor)
     where = " AND ".join([after, *(each.where for each in filters)])
-    query = (
-        f"SELECT {column}, number FROM entry INDEXED BY sorted_{question.sort.name.lower()} WHERE {where} {_order(question, '')} LIMIT ?"
-    )
+    index = "NOT INDEXED" if question.sort is LogColumn.STARTED else f"INDEXED BY sorted_{question.sort.name.lower()}"
+    query = f"SELECT {column}, number FROM entry {index} WHERE {where} {_order(question, '')} LIMIT ?"
     return sql.execute(query, (*values, *(value for each in filters for value in each.values), size + 1)).fetchall()
+
+
+def _stream(
+    sql: sqlite3.Connection, question: FindEntries, filters: list[_Filter], words: _Filter, cursor: _Cursor | None, size: int
+) -> list[tuple[int | str, int]]:
+    direction, sign = ("DESC", "<") if question.descending else ("ASC", ">")
+    others = [each for each in filters if each is not words]
+    after, values = (f"word.rowid {sign} ?", (cursor.number,)) if cursor is not None else ("1", ())
+    where = " AND ".join(["word MATCH ?", after, *(each.where for each in others)])
+    query = (
+        "SELECT word.rowid, word.rowid FROM word CROSS JOIN entry ON entry.number = word.rowid"
+        f" WHERE {where} ORDER BY word.rowid {direction} LIMIT ?"
+    )
+    looked = tuple(value for each in others for value in each.values)
+    return sql.execute(query, (words.match, *values, *looked, size + 1)).fetchall()
 
 
 def _drive(

@@ -49,7 +49,7 @@ CREATE INDEX by_recorder ON entry (recorder, number);
 CREATE INDEX by_home ON entry (home, committed, number);
 CREATE INDEX by_server ON entry (server, number);
 CREATE INDEX by_group ON entry (group_, number);
-CREATE INDEX sorted_started ON entry (started, number);
+CREATE INDEX by_started ON entry (started, number);
 CREATE INDEX sorted_server ON entry (server_key, number);
 CREATE INDEX sorted_failover_server ON entry (failover_server_key, number);
 CREATE INDEX sorted_trigger ON entry (trigger_, number);

@@ -90,7 +90,7 @@ def reason_of(entry: Failover) -> str:
 
 
 SORT: dict[LogColumn, Callable[[Failover], Any]] = {
-    LogColumn.STARTED: lambda entry: entry.started_ms,
+    LogColumn.STARTED: lambda entry: entry.number,
     LogColumn.SERVER: lambda entry: sort_key(NAMES[entry.recorder]),
     LogColumn.FAILOVER_SERVER: lambda entry: sort_key(entry.server or ""),
     LogColumn.TRIGGER: lambda entry: entry.trigger.value,
@@ -173,7 +173,7 @@ async def test_new_entries_do_not_shift_the_pages_behind_a_cursor(history: Histo
     first = await history.find(newest, {})
     await history.write(updates_of(entries[50:], 51), b"")
     second = await history.find(msgspec.structs.replace(newest, after=first.next), {})
-    wanted = sorted(entries[:50], key=lambda entry: entry.started_ms, reverse=True)
+    wanted = entries[:50][::-1]
     assert [*first.entries, *second.entries] == wanted[:40]
 
 
@@ -209,7 +209,7 @@ async def test_questions_that_make_no_sense_are_refused_by_their_field(history: 
         await (history.find(question, {}) if isinstance(question, FindEntries) else history.audit(question))
 
 
-@pytest.mark.parametrize("text", ['"', "' OR 1=1 --", "a*b", "NEAR(x y)", "-", "*", "(", "words:x", "AND", "ÄÖ", "\x00"])
+@pytest.mark.parametrize("text", ['"', "' OR 1=1 --", "a*b", "NEAR(x y)", "-", "*", "(", "words:x", "_", "AND", "ÄÖ", "\x00"])
 async def test_any_text_may_be_searched(history: History, text: str) -> None:
     await history.write(updates_of(made(3)), b"")
     assert (await history.find(FindEntries(search=text), {text: [RecorderId('"')]})).next == ""

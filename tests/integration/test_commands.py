@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 import os
 import signal
@@ -34,8 +35,8 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="module"), pyt
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 30.0
 COMMANDS = [
-    "connect", "demo", "site", "coordinator", "recorder", "cameras", "simulate", "servers", "log", "failover", "failback", "abort",
-    "hold", "release", "watch", "maintenance", "system", "self-test",
+    "connect", "demo", "site", "coordinator", "recorder", "cameras", "simulate", "servers", "log", "audit", "comment", "tick", "failover",
+    "failback", "abort", "hold", "release", "watch", "maintenance", "system", "self-test",
 ]  # fmt: skip
 
 
@@ -225,6 +226,12 @@ async def test_help_has_an_example(machine: Machine, command: str) -> None:
         (["demo", "--servers", "0"], "0"),
         (["log", "--limit", "some"], "--limit"),
         (["log", "--limit", "-1"], "--limit"),
+        (["log", "--state", "strange"], "--state"),
+        (["log", "--since", "tomorrow"], "--since"),
+        (["log", "--sort", "colour"], "--sort"),
+        (["audit", "--since", "999999w"], "--since"),
+        (["audit", "--until", "0001-01-01"], "--until"),
+        (["tick", "F00001", "0"], "line"),
         (["watch", "--seconds", "-1"], "--seconds"),
         (["failover"], "server"),
         (["servers", "--role", "King"], "King"),
@@ -452,6 +459,28 @@ async def test_a_failover_and_a_failback_by_command_with_a_watcher(site: LiveSit
     log = await site.command("log", "--json", "--limit", "1")
     assert [entry["phase"] for entry in log.documents[0]] == ["returned"]
     assert "Failback ready" in (await site.command("log")).out
+    failed = await site.command("log", "--json", "--state", "failover-failed")
+    assert failed.documents == [[]]
+    found = await site.command("log", "--json", "--search", "serv retur", "--recorder", "Server A", "--since", "1h", "--sort", "gap")
+    assert found.documents == [[]], "“returned” is no word that people read"
+    found = await site.command("log", "--json", "--search", "server ready", "--recorder", "Server A", "--since", "1h", "--sort", "gap")
+    assert len(found.documents[0]) == 1
+    entry_id = found.documents[0][0]["id"]
+    assert (await site.command("comment", entry_id, "Lightning.")).status == 0
+    assert "no line 5" in (await site.command("tick", entry_id, "5", "--json")).documents[0]["sentence"]
+    table = site.data / "log.csv"
+    assert "1 lines written" in (await site.command("log", "--csv", str(table), "--search", "lightning")).out
+    rows = list(csv.reader(table.read_text(encoding="utf-8-sig").splitlines()))
+    assert [row[0] for row in rows] == ["Entry", entry_id]
+    audit = (await site.command("audit", "--json", "--limit", "2")).documents[0]
+    assert [(line["request"], line["about"], line["outcome"]) for line in audit] == [
+        ("tick-to-do", entry_id, "refused"),
+        ("comment-entry", entry_id, "done"),
+    ]
+    more = await site.command("audit", "--limit", "1")
+    cursor = more.err.strip().split("'")[1]
+    assert "comment-entry" in (await site.command("audit", "--limit", "1", "--after", cursor)).out
+    assert (await site.command("log", "--after", "nonsense")).status == 2
     watcher.send_signal(signal.SIGINT)
     async with asyncio.timeout(10):
         out, err = await watcher.communicate()

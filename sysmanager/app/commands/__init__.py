@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from sysmanager.app.commands import cameras, caution, coordinator, demo, desktop, material, recorder, scripts, self_test, simulate, site
+from sysmanager.app.commands import (
+    cameras,
+    caution,
+    coordinator,
+    demo,
+    desktop,
+    logs,
+    material,
+    recorder,
+    scripts,
+    self_test,
+    simulate,
+    site,
+)
 
-MODULES = (desktop, demo, site, coordinator, recorder, material, cameras, simulate, scripts, caution, self_test)
+MODULES = (desktop, demo, site, coordinator, recorder, material, cameras, simulate, scripts, caution, logs, self_test)
 
 __all__ = [
     "MODULES",
@@ -13,6 +26,7 @@ __all__ = [
     "coordinator",
     "demo",
     "desktop",
+    "logs",
     "material",
     "recorder",
     "scripts",

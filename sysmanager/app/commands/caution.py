@@ -11,7 +11,8 @@ import msgspec
 
 from sysmanager import api
 from sysmanager.app.arguments import whole
-from sysmanager.app.commands.scripts import _ask, _command, _json, _server, _table, _time
+from sysmanager.app.commands.asking import command, print_json, print_table, server_called, time_text
+from sysmanager.app.commands.scripts import _ask
 from sysmanager.app.errors import CommandError
 from sysmanager.domain.system import BRAKE_LIMITS_S, BRAKE_MINIMUMS, BRAKE_SHARES_PERCENT, MANUAL_MAINTENANCES_MIN
 
@@ -20,7 +21,7 @@ NEVER, OWN = -1, -1
 
 
 def add(chosen: Any) -> None:
-    maintenance = _command(
+    maintenance = command(
         chosen,
         "maintenance",
         "put a server, a group or the system into maintenance, end that, or list what is",
@@ -35,7 +36,7 @@ def add(chosen: Any) -> None:
     end.add_argument("--until", type=moment, metavar="TIME", help="its end: 14:30, or 2026-12-01T06:00")
     end.add_argument("--minutes", type=whole(1, 527_040), metavar="N", help=f"its end, in so many minutes; by default {DEFAULT_MINUTES}")
     end.add_argument("--end", action="store_true", help="end it now")
-    system = _command(chosen, "system", "show or change the settings of the system", _system, "sysmanager system --brake-limit 120")
+    system = command(chosen, "system", "show or change the settings of the system", _system, "sysmanager system --brake-limit 120")
     system.add_argument(
         "--brake-share", type=whole(*BRAKE_SHARES_PERCENT), metavar="PERCENT", help="of the recorders, for the mass-loss brake"
     )
@@ -86,7 +87,7 @@ async def _maintenance(client: api.Client, args: argparse.Namespace) -> int:
             raise CommandError(f"There is no group {args.group}; known are: {known}.")
         target = api.Target(scope=api.Scope.GROUP, id=found.id)
     else:
-        target = api.Target(scope=api.Scope.RECORDER, id=(await _server(client, args.server)).id)
+        target = api.Target(scope=api.Scope.RECORDER, id=(await server_called(client, args.server)).id)
     if args.end:
         return await _ask(client, api.EndMaintenance(target=target), args)
     if not args.reason:
@@ -99,13 +100,13 @@ async def _maintenance(client: api.Client, args: argparse.Namespace) -> int:
 def _list(snapshot: api.Snapshot, args: argparse.Namespace) -> int:
     found = snapshot.system.maintenance
     if args.json:
-        _json(found)
+        print_json(found)
         return 0
     if not found:
         print("Nothing is in maintenance.")
         return 0
-    rows = [(one.target.scope.value, one.target.id, _time(one.until_wall_ms), one.actor.name, one.reason) for one in found]
-    _table(("WHAT", "ID", "UNTIL", "BY", "REASON"), rows)
+    rows = [(one.target.scope.value, one.target.id, time_text(one.until_wall_ms), one.actor.name, one.reason) for one in found]
+    print_table(("WHAT", "ID", "UNTIL", "BY", "REASON"), rows)
     return 0
 
 
@@ -126,7 +127,7 @@ async def _system(client: api.Client, args: argparse.Namespace) -> int:
         settings = msgspec.structs.replace(row.settings, **given)
         return await _ask(client, api.EditSystem(revision=row.settings_revision, settings=settings), args)
     if args.json:
-        _json(row.settings)
+        print_json(row.settings)
         return 0
     settings = row.settings
     limit = "never goes on by itself" if settings.brake_limit_s is None else f"goes on after {settings.brake_limit_s} s"

@@ -5,74 +5,49 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from sysmanager import api
-from sysmanager.app.arguments import seconds, whole
+from sysmanager.app.arguments import seconds
+from sysmanager.app.commands.asking import command, print_json, print_table, server_called, time_now
 from sysmanager.app.errors import CommandError
-from sysmanager.app.target import add_target, credentials_file
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import FailoverId, RecorderId
-from sysmanager.domain.rights import RoleName
-
-Work = Callable[[api.Client, argparse.Namespace], Awaitable[int]]
 
 FOLLOW_S = 120.0
 """How long `--wait` follows a failover or failback."""
 
 
 def add(chosen: Any) -> None:
-    _command(chosen, "servers", "list the servers and their state", _servers, "sysmanager servers --json")
-    log = _command(chosen, "log", "list the failover log, newest first", _log, "sysmanager log --limit 5 --json")
-    log.add_argument("--limit", type=whole(0, 1_000_000), default=50, metavar="N", help="at most so many entries")
-    failover = _command(chosen, "failover", "start a failover by hand", _failover, "sysmanager failover TA-REC-03 --wait")
+    command(chosen, "servers", "list the servers and their state", _servers, "sysmanager servers --json")
+    failover = command(chosen, "failover", "start a failover by hand", _failover, "sysmanager failover TA-REC-03 --wait")
     failover.add_argument("server", help="id or name of the recorder")
     failover.add_argument("--preview", action="store_true", help="only say what would happen")
     failover.add_argument("--no-maintenance", action="store_true", help="do not put the recorder into maintenance")
-    failback = _command(chosen, "failback", "give the tasks back to a recorder", _failback, "sysmanager failback TA-REC-03 --wait")
+    failback = command(chosen, "failback", "give the tasks back to a recorder", _failback, "sysmanager failback TA-REC-03 --wait")
     failback.add_argument("server", help="id or name of the recorder that was replaced, or id of the log entry")
     failback.add_argument("--preview", action="store_true", help="only say what would happen")
-    switch = _command(chosen, "switch", "relieve a healthy recorder, without a gap", _switch, "sysmanager switch TA-REC-03 --wait")
+    switch = command(chosen, "switch", "relieve a healthy recorder, without a gap", _switch, "sysmanager switch TA-REC-03 --wait")
     switch.add_argument("server", help="id or name of the recorder")
     switch.add_argument("--preview", action="store_true", help="only say what would happen")
     for parser in (failover, failback, switch):
         parser.add_argument("--wait", action="store_true", help=f"follow it to its end, at most {FOLLOW_S:g} s; exit status 1 if it fails")
-    abort = _command(chosen, "abort", "end a failover or failback before its commit point", _abort, "sysmanager abort F00012")
+    abort = command(chosen, "abort", "end a failover or failback before its commit point", _abort, "sysmanager abort F00012")
     abort.add_argument("entry", help="id of the log entry")
-    hold = _command(chosen, "hold", "hold automatic failover of a server", _hold, "sysmanager hold TA-REC-03")
+    hold = command(chosen, "hold", "hold automatic failover of a server", _hold, "sysmanager hold TA-REC-03")
     hold.add_argument("--failback", action="store_true", help="hold automatic failback instead")
-    acknowledge = _command(
+    acknowledge = command(
         chosen, "acknowledge", "let automatic failback of a server run again that is held", _acknowledge, "sysmanager acknowledge TA-REC-03"
     )
-    release = _command(chosen, "release", "let automatic failover of a server run again", _release, "sysmanager release TA-REC-03")
+    release = command(chosen, "release", "let automatic failover of a server run again", _release, "sysmanager release TA-REC-03")
     for parser in (hold, release, acknowledge):
         parser.add_argument("server", help="id or name of the server")
-    watch = _command(chosen, "watch", "print every change as it happens", _watch, "sysmanager watch --json")
+    watch = command(chosen, "watch", "print every change as it happens", _watch, "sysmanager watch --json")
     watch.add_argument("--seconds", type=seconds(10_000_000), default=0, metavar="S", help="end after so many seconds; by default never")
-
-
-def _command(chosen: Any, name: str, text: str, work: Work, example: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = chosen.add_parser(name, help=text, description=text.capitalize() + ".", epilog=f"example: {example}")
-    add_target(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON, one document a line")
-    parser.set_defaults(run=lambda args: asyncio.run(_with_client(args, work)))
-    return parser
-
-
-async def _with_client(args: argparse.Namespace, work: Work) -> int:
-    from sysmanager.app.logs import set_up_logging
-
-    set_up_logging(None)
-    client = await api.connect(credentials_file(args.coordinator), role=RoleName(args.role))
-    try:
-        return await work(client, args)
-    finally:
-        await client.close()
 
 
 # ---------------------------------------------------------------- to look
@@ -81,7 +56,7 @@ async def _with_client(args: argparse.Namespace, work: Work) -> int:
 async def _servers(client: api.Client, args: argparse.Namespace) -> int:
     snapshot = await client.snapshot()
     if args.json:
-        _json(snapshot.recorders)
+        print_json(snapshot.recorders)
         return 0
     print(snapshot.system.sentence)
     rows = [
@@ -96,30 +71,7 @@ async def _servers(client: api.Client, args: argparse.Namespace) -> int:
         )
         for row in sorted(snapshot.recorders, key=lambda row: row.name)
     ]
-    _table(("ID", "NAME", "ROLE", "GROUP", "CONNECTION", "CONDITION", "CAMERAS"), rows)
-    return 0
-
-
-async def _log(client: api.Client, args: argparse.Namespace) -> int:
-    entries = sorted((await client.snapshot()).failovers, key=lambda entry: -entry.number)[: args.limit]
-    if args.json:
-        _json(entries)
-        return 0
-    rows = [
-        (
-            entry.id,
-            _time(entry.started_ms),
-            entry.recorder,
-            entry.server or "",
-            entry.trigger.value,
-            entry.log_state.value,
-            "" if entry.worst_gap_ms is None else f"{entry.worst_gap_ms / 1000:.1f} s",
-            entry.actor.name,
-            entry.reason.value if entry.reason is not None else "",
-        )
-        for entry in entries
-    ]
-    _table(("ENTRY", "STARTED", "SERVER", "FAILOVER SERVER", "TRIGGER", "STATE", "GAP", "BY", "REASON"), rows)
+    print_table(("ID", "NAME", "ROLE", "GROUP", "CONNECTION", "CONDITION", "CAMERAS"), rows)
     return 0
 
 
@@ -133,9 +85,9 @@ async def _watch(client: api.Client, args: argparse.Namespace) -> int:
             for row in update.recorders:
                 countdown = f", fails over in {row.countdown_ms / 1000:.0f} s" if row.countdown_ms is not None else ""
                 countdown += f", fails back in {row.failback_in_ms / 1000:.0f} s" if row.failback_in_ms is not None else ""
-                print(f"{_time_now()} {row.name}: {row.condition}{countdown}", flush=True)
+                print(f"{time_now()} {row.name}: {row.condition}{countdown}", flush=True)
             for entry in update.failovers:
-                print(f"{_time_now()} {entry.id} {entry.recorder} -> {entry.server or '?'}: {entry.log_state} ({entry.phase})", flush=True)
+                print(f"{time_now()} {entry.id} {entry.recorder} -> {entry.server or '?'}: {entry.log_state} ({entry.phase})", flush=True)
 
     try:
         async with asyncio.timeout(args.seconds or None):
@@ -149,14 +101,14 @@ async def _watch(client: api.Client, args: argparse.Namespace) -> int:
 
 
 async def _failover(client: api.Client, args: argparse.Namespace) -> int:
-    server = await _server(client, args.server)
+    server = await server_called(client, args.server)
     if args.preview:
         return await _preview(client, api.PreviewFailover(recorder=server.id), args)
     return await _ask(client, api.StartFailover(recorder=server.id, maintenance=not args.no_maintenance), args)
 
 
 async def _switch(client: api.Client, args: argparse.Namespace) -> int:
-    server = await _server(client, args.server)
+    server = await server_called(client, args.server)
     if args.preview:
         return await _preview(client, api.PreviewSwitch(recorder=server.id), args)
     return await _ask(client, api.SwitchOver(recorder=server.id), args)
@@ -174,23 +126,23 @@ async def _abort(client: api.Client, args: argparse.Namespace) -> int:
 
 
 async def _hold(client: api.Client, args: argparse.Namespace) -> int:
-    server = (await _server(client, args.server)).id
+    server = (await server_called(client, args.server)).id
     return await _ask(client, api.HoldFailback(recorder=server) if args.failback else api.HoldFailover(recorder=server), args)
 
 
 async def _acknowledge(client: api.Client, args: argparse.Namespace) -> int:
-    return await _ask(client, api.ReleaseFailback(recorder=(await _server(client, args.server)).id), args)
+    return await _ask(client, api.ReleaseFailback(recorder=(await server_called(client, args.server)).id), args)
 
 
 async def _release(client: api.Client, args: argparse.Namespace) -> int:
-    return await _ask(client, api.ReleaseHold(recorder=(await _server(client, args.server)).id), args)
+    return await _ask(client, api.ReleaseHold(recorder=(await server_called(client, args.server)).id), args)
 
 
 async def _ask(client: api.Client, request: api.Request, args: argparse.Namespace) -> int:
     reply = await client.request(request)
     wait = getattr(args, "wait", False) and isinstance(reply, api.Done) and reply.failover is not None
     if not (args.json and wait):
-        _json(reply) if args.json else print(reply.sentence, file=sys.stdout if isinstance(reply, api.Done) else sys.stderr)
+        print_json(reply) if args.json else print(reply.sentence, file=sys.stdout if isinstance(reply, api.Done) else sys.stderr)
     if isinstance(reply, api.Refused):
         return 1
     if wait and reply.failover is not None:
@@ -216,7 +168,7 @@ async def _follow(client: api.Client, failover: FailoverId, args: argparse.Names
     good = entry.log_state is (api.LogState.FAILBACK_READY if back else api.LogState.FAILOVER_READY)
     good = good or entry.log_state is api.LogState.FAILBACK_READY
     if args.json:
-        _json(entry)
+        print_json(entry)
     else:
         print(f"{entry.id}: {entry.log_state}. {entry.reason.sentence if entry.reason is not None else entry.note}".rstrip())
     return 0 if good else 1
@@ -231,7 +183,7 @@ def _settled(entry: Failover, *, back: bool) -> bool:
 async def _preview(client: api.Client, question: api.Question, args: argparse.Namespace) -> int:
     answer = await client.ask(question)
     if args.json:
-        _json(answer)
+        print_json(answer)
     elif isinstance(answer, api.Preview):
         for check in answer.checks:
             print(f"{check.level.value:8} {check.sentence}")
@@ -248,40 +200,13 @@ async def _preview(client: api.Client, question: api.Question, args: argparse.Na
 # ---------------------------------------------------------------- look-ups and printing
 
 
-async def _server(client: api.Client, wanted: str) -> api.RecorderRow:
-    rows = (await client.snapshot()).recorders
-    for row in rows:
-        if wanted in (row.id, row.name):
-            return row
-    known = ", ".join(sorted(row.id for row in rows)[:8]) or "none"
-    raise CommandError(f"There is no server {wanted}; known are: {known}.")
-
-
 async def _entry_of(client: api.Client, wanted: str) -> FailoverId:
     """The entry of this id, or the newest in which this server was replaced and not given back."""
     snapshot = await client.snapshot()
-    if any(entry.id == wanted for entry in snapshot.failovers):
+    if re.fullmatch(r"F\d{5,}", wanted) or any(entry.id == wanted for entry in snapshot.failovers):
         return FailoverId(wanted)
-    server: RecorderId = (await _server(client, wanted)).id
+    server: RecorderId = (await server_called(client, wanted)).id
     entries = [entry for entry in snapshot.failovers if server in (entry.home, entry.recorder, entry.server) and not entry.phase.ended]
     if not entries:
         raise CommandError(f"No open failover of {wanted} is in the log; there is nothing to give back.")
     return max(entries, key=lambda entry: entry.number).id
-
-
-def _json(value: object) -> None:
-    print(json.dumps(msgspec.to_builtins(value), ensure_ascii=False), flush=True)
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(len(line[column]) for line in (head, *rows)) for column in range(len(head))]
-    for line in (head, *rows):
-        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _time(wall_ms: int) -> str:
-    return datetime.fromtimestamp(wall_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _time_now() -> str:
-    return datetime.now().astimezone().strftime("%H:%M:%S")

@@ -18,7 +18,7 @@ SEARCH_LIMIT = 200
 
 
 class LogColumn(StrEnum):
-    """What the failover log can be sorted by."""
+    """What the failover log can be sorted by. `started`: the order in which entries were opened, whatever the clock did."""
 
     STARTED = "started"
     SERVER = "server"
