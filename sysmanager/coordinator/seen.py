@@ -78,9 +78,13 @@ class Listening:
             stamp_ms = min(stamp_ms, self._ends[generation])
         return max(0, self.proven_ms - stamp_ms)
 
+    def quiet_ms(self, now: Instant) -> int:
+        """How long ago the last canary that returned was sent; at first, since the start."""
+        return max(0, now.mono_ms - self._last_mono_ms)
+
     def deaf(self, now: Instant) -> bool:
         """Whether the canary is overdue, so that the coordinator cannot say who is silent."""
-        return now.mono_ms - self._last_mono_ms > LISTEN_GAP_MS
+        return self.quiet_ms(now) > LISTEN_GAP_MS
 
 
 class Heard:

@@ -207,6 +207,11 @@ class Core:
     def _push(self, taken: i.Input, now: Instant, token: Hashable = None) -> None:
         self._waiting.append(Waiting(taken, now, token))
 
+    @property
+    def inbox(self) -> int:
+        """How many inputs wait to be decided."""
+        return len(self._waiting)
+
     # ------------------------------------------------------------ time
 
     @property

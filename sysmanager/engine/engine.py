@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,7 @@ from sysmanager.engine.cache import DocumentCache
 from sysmanager.engine.clock import Clock
 from sysmanager.engine.core import Batch, Core
 from sysmanager.engine.field import Field
+from sysmanager.engine.figures import Figures, Tally, look
 from sysmanager.engine.logbook import KEEP_DAYS, Logbook
 from sysmanager.engine.publisher import REFRESH_MS, Publisher
 from sysmanager.engine.rows import name_of
@@ -113,6 +115,7 @@ class Engine:
         self._sequence = 0
         self._last_body = b""
         self._lags: list[int] = []
+        self._tally = Tally()
         self._loop_task: asyncio.Task[None] | None = None
         self._replies: set[asyncio.Future[Reply]] = set()
         self._trouble: str | None = None
@@ -251,8 +254,10 @@ class Engine:
         """Append. Until then nobody may look at the tables, which hold the batch already; if it fails, not until they are rebuilt."""
         bodies = [wire.encode_fact(record) for record in batch.records]
         self._durable.clear()
+        began_s = time.monotonic()
         self._last = await self._journal.append(self._last, bodies)
         self._durable.set()
+        self._tally.appended(batch.records, time.monotonic() - began_s)
         self.logbook.tell(self._last, batch.updates, bodies[-1])
         self._failures, self._trouble = 0, None
         for record in batch.records:
@@ -424,6 +429,22 @@ class Engine:
                 return left if isinstance(left, Refused) else answer(self._core.state, self._core.seen, question, left)
             case _:
                 return answer(self._core.state, self._core.seen, question)
+
+    def figures(self) -> Figures:
+        """What metrics tell, as of now. Raises EngineFailed."""
+        if self._end is not None:
+            raise EngineFailed(self._end)
+        return look(
+            self._core,
+            self.publisher.snapshot(),
+            self._tally,
+            self._clock.now(),
+            lag_ms=max(self._lags, default=0),
+            replies=len(self._replies),
+            journal_records=self._last,
+            journal_failing=self._trouble is not None,
+            history=(self.logbook.missing, self.logbook.trouble is not None),
+        )
 
     @property
     def protected(self) -> int:

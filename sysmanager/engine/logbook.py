@@ -222,6 +222,11 @@ class Logbook:
                 log.warning("history not pruned", why=str(error))
             await asyncio.sleep(PRUNE_S)
 
+    @property
+    def missing(self) -> int:
+        """How many records of the journal it does not hold yet."""
+        return max(0, self._told - self._written)
+
     # ------------------------------------------------------------ asking it
 
     async def answer(

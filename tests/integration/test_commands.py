@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -222,6 +223,9 @@ async def test_help_has_an_example(machine: Machine, command: str) -> None:
         (["coordinator"], "--data"),
         (["coordinator", "--data", "d", "--port", "many"], "--port"),
         (["coordinator", "--data", "d", "--port", "70000"], "--port"),
+        (["coordinator", "--data", "d", "--metrics", "here"], "--metrics"),
+        (["coordinator", "--data", "d", "--metrics", "::1:70000"], "--metrics"),
+        (["coordinator", "--data", "d", "--keep-log", "0"], "--keep-log"),
         (["coordinator", "--data", "d", "--sync-delay", "-5"], "--sync-delay"),
         (["demo", "--servers", "0"], "0"),
         (["log", "--limit", "some"], "--limit"),
@@ -288,6 +292,31 @@ async def test_a_port_in_use_is_refused(machine: Machine, tmp_path: Path) -> Non
     assert ran.status == 2
     assert f"Port {port}" in ran.sentence
     assert not relatives(tmp_path)
+
+
+async def test_a_port_of_the_metrics_in_use_is_refused(machine: Machine, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ran = await machine.run("coordinator", "--data", str(tmp_path), "--metrics", str(port))
+    assert ran.status == 2
+    assert f"127.0.0.1:{port}" in ran.sentence
+    assert not relatives(tmp_path)
+
+
+async def test_metrics_are_served_where_the_ready_line_says(machine: Machine, tmp_path: Path) -> None:
+    process = await machine.start("coordinator", "--data", str(tmp_path), "--metrics", "127.0.0.1:0")
+    assert process.stdout is not None
+    async with asyncio.timeout(WITHIN_S):
+        ready = json.loads(await process.stdout.readline())
+    assert ready["metrics"].startswith("http://127.0.0.1:")
+    response = await asyncio.to_thread(urllib.request.urlopen, ready["metrics"], timeout=10)
+    with response:
+        text = response.read().decode("utf-8")
+    assert "sysmanager_term 1.0" in text
+    assert 'sysmanager_file_size_bytes{file="journal"}' in text
+    assert await stop(process) == 0
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.7", "example.org", "::"])

@@ -7,11 +7,16 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sysmanager.app import paths
 from sysmanager.app.arguments import whole
+
+if TYPE_CHECKING:
+    from sysmanager.app.serving import Serving
 
 
 def add(chosen: Any) -> None:
@@ -32,9 +37,42 @@ def add(chosen: Any) -> None:
     parser.add_argument("--log", type=Path, metavar="FILE", help="log file; by default in the platform's log folder")
     parser.add_argument("--parent", type=whole(0, 1 << 32), default=0, metavar="PID", help="end when this process ends")
     parser.add_argument(
+        "--metrics",
+        type=_address,
+        metavar="ADDRESS:PORT",
+        help="serve Prometheus metrics there; a port alone is on loopback, 0 a free one",
+    )
+    parser.add_argument(
+        "--keep-log",
+        type=whole(1, 100_000),
+        default=3653,
+        metavar="DAYS",
+        help="how long the logs can be searched; 10 years by default",
+    )
+    parser.add_argument(
         "--sync-delay", type=whole(0, 10_000), default=0, metavar="MS", help="make every journal sync so much slower, to measure"
     )
     parser.set_defaults(run=run)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port[:6]) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no ADDRESS:PORT; write for example 127.0.0.1:9464")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+@asynccontextmanager
+async def _metrics(args: argparse.Namespace, served: Serving) -> AsyncIterator[str | None]:
+    """The URL of the metrics, if they are wanted."""
+    if args.metrics is None:
+        yield None
+        return
+    from sysmanager.app.metrics import serving_metrics
+
+    files = {"journal": args.data / "journal.sqlite", "history": args.data / "history.sqlite"}
+    async with serving_metrics(args.metrics, served.engine.figures, files) as url:
+        yield url
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,15 +91,19 @@ async def _serve(args: argparse.Namespace) -> int:
     asked = end_on_signals()
     if args.parent:
         end_with_parent(asked, args.parent)
-    async with serving(
-        args.data,
-        site=args.site,
-        host=args.listen,
-        port=args.port,
-        practice=args.practice,
-        site_key=args.site_key,
-        sync_delay_ms=args.sync_delay,
-    ) as served:
+    async with (
+        serving(
+            args.data,
+            site=args.site,
+            host=args.listen,
+            port=args.port,
+            practice=args.practice,
+            site_key=args.site_key,
+            sync_delay_ms=args.sync_delay,
+            keep_days=args.keep_log,
+        ) as served,
+        _metrics(args, served) as metrics_url,
+    ):
         for warning in served.warnings:
             print(f"sysmanager: {warning}", file=sys.stderr, flush=True)
         ready = {
@@ -71,6 +113,8 @@ async def _serve(args: argparse.Namespace) -> int:
             "url": served.url,
             "pid": os.getpid(),
         }
+        if metrics_url is not None:
+            ready["metrics"] = metrics_url
         print(json.dumps(ready), flush=True)
         await first_of(asked, served.engine.failure)
         if served.engine.failure.done():
