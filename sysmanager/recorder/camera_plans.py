@@ -34,17 +34,23 @@ def open_plan(plan: CapturePlan, settings: SettingsDocument, key: SiteKey | None
     for camera in plan.cameras:
         described = by_id[camera.id]
         try:
-            password = _password(described, key)
+            cameras.append(camera_plan(described, key))
         except SealBroken as error:
             log.warning("camera not recorded", camera=camera.id, why=str(error))
             closed.append(camera.id)
-            continue
-        cameras.append(
-            CameraPlan(
-                id=camera.id, name=camera.name, url=described.url, user=described.user, password=password, priority=camera.priority.rank
-            )
-        )
     return Opened(cameras=tuple(cameras), closed=tuple(closed))
+
+
+def camera_plan(camera: CameraSettings, key: SiteKey | None) -> CameraPlan:
+    """How a camera is opened; the same settings give an equal plan. Raises SealBroken."""
+    return CameraPlan(
+        id=camera.id,
+        name=camera.name,
+        url=camera.url,
+        user=camera.user,
+        password=_password(camera, key),
+        priority=camera.priority.rank,
+    )
 
 
 def _password(camera: CameraSettings, key: SiteKey | None) -> str:

@@ -118,22 +118,24 @@ class Capture:
         self.change(plan)
         self._begin_watch()
 
-    def hold(self, plan: Sequence[CameraPlan], ring: RingSettings) -> None:
-        """Keep the last seconds of exactly these cameras from now on; no camera that is recorded. `start` writes them first (SPEC 6).
+    def hold(self, plan: Sequence[tuple[CameraPlan, RingSettings]]) -> None:
+        """Keep the last seconds of exactly these cameras from now on; of none that is recorded. `start` writes them first (SPEC 6).
 
-        A camera that is held already, by the same plan and ring, goes on without a break.
+        A camera that is held already by the same plan goes on without a break.
         """
         av.logging.set_level(None)
-        wanted = {camera.id: camera for camera in plan}
+        wanted = {camera.id: (camera, ring) for camera, ring in plan}
         with self._lock:
-            ended = [held for camera, held in self._held.items() if wanted.get(camera) != held.session.plan or held.ring != ring]
+            ended = [held for camera, held in self._held.items() if camera not in wanted or wanted[camera][0] != held.session.plan]
             for held in ended:
                 del self._held[held.session.plan.id]
             begun: list[CameraSession] = []
-            for camera, item in wanted.items():
-                if camera not in self._held and camera not in self._sessions:
+            for camera, (item, ring) in wanted.items():
+                if camera in self._held:
+                    self._held[camera].preroll.resize(ring)
+                elif camera not in self._sessions:
                     preroll = PreRoll(ring)
-                    self._held[camera] = _Held(session=self._session(item, preroll), preroll=preroll, ring=ring)
+                    self._held[camera] = _Held(session=self._session(item, preroll), preroll=preroll)
                     begun.append(self._held[camera].session)
         for held in ended:
             held.session.stop()
@@ -342,7 +344,6 @@ class _Held(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     session: CameraSession
     preroll: PreRoll
-    ring: RingSettings
 
 
 class _Card:

@@ -35,6 +35,7 @@ class RecorderConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     segment_seconds: length of a piece of footage. practice: nothing real is recorded.
     minimum_free_mb: what stays free on each material disk; the oldest footage goes for it. quota_mb: what footage may take of each; 0: all.
     minimum_hours: no younger footage is ever deleted.
+    preroll_memory_mb: for the last seconds of cameras that others record, while on standby; 0: none are kept. preroll_limit_s: of each.
     """
 
     id: str
@@ -53,6 +54,8 @@ class RecorderConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     minimum_free_mb: int = 1024
     quota_mb: int = 0
     minimum_hours: int = 24
+    preroll_memory_mb: int = 1024
+    preroll_limit_s: int = 120
     practice: bool = False
 
     @property
@@ -82,6 +85,8 @@ class RecorderConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_un
             bitrate_limit_kbps=self.bitrate_limit_kbps,
             vca_channels=self.vca_channels,
             plugins=self.plugins,
+            preroll_memory_mb=self.preroll_memory_mb,
+            preroll_limit_s=self.preroll_limit_s,
             practice=self.practice,
         )
 
@@ -103,6 +108,8 @@ _EXPECTED = {
     "minimum_free_mb": "a whole number from 64 to 1000000000",
     "quota_mb": "0 for none, or a whole number from 1 to 1000000000",
     "minimum_hours": "a whole number from 0 to 87600",
+    "preroll_memory_mb": "0 for none, or a whole number of at most 1000000",
+    "preroll_limit_s": "a whole number from 1 to 3600",
     "practice": "true or false",
 }
 _FIELD = re.compile(r"`\$\.?([A-Za-z_]+)?")
@@ -174,6 +181,10 @@ def _is_sound(field: str, value: Any) -> bool:
             return bool(64 <= value <= 1_000_000_000)
         case "quota_mb":
             return bool(0 <= value <= 1_000_000_000)
+        case "preroll_memory_mb":
+            return bool(0 <= value <= 1_000_000)
+        case "preroll_limit_s":
+            return bool(1 <= value <= 3600)
         case "minimum_hours":
             return bool(0 <= value <= 87_600)
         case _:

@@ -52,6 +52,10 @@ class FrameRing:
     def size_bytes(self) -> int:
         return self._bytes
 
+    def resize(self, settings: RingSettings) -> None:
+        """Reach further or less far from the next frame on."""
+        self._settings = settings
+
     def begin(self, kind: StreamKind) -> None:
         """A session was opened. What an earlier one gave stays: it may be all that there is of those seconds."""
         self._kind = kind
@@ -118,6 +122,11 @@ class PreRoll:
             if not self._waiting and self._kind is not None:
                 writer.begin(self._kind)
             self._feed(writer)
+
+    def resize(self, settings: RingSettings) -> None:
+        with self._lock:
+            if self._ring is not None:
+                self._ring.resize(settings)
 
     def reaches_ms(self, now_us: int) -> int:
         with self._lock:

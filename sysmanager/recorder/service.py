@@ -20,9 +20,10 @@ from sysmanager.bus.port import Bus, BusError, Message
 from sysmanager.documents.files import FileDocumentStore
 from sysmanager.documents.port import DocumentError
 from sysmanager.documents.sealing import SiteKey
-from sysmanager.domain.documents import DocumentSet
+from sysmanager.domain.documents import DocumentSet, SettingsDocument
 from sysmanager.domain.ids import CameraId, DocumentHash
 from sysmanager.domain.instant import Instant
+from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import (
     BEAT_INTERVAL_MS,
     Ask,
@@ -43,6 +44,7 @@ from sysmanager.recorder.disks import DiskSet, DiskState
 from sysmanager.recorder.documents import RecorderDocuments
 from sysmanager.recorder.footage import read_footage
 from sysmanager.recorder.hardware import this_machine
+from sysmanager.recorder.holding import AGAIN_S, cameras_to_hold, preroll_beats
 from sysmanager.recorder.janitor import Janitor
 from sysmanager.recorder.machine.state import held_documents
 from sysmanager.recorder.material import SegmentSettings
@@ -197,8 +199,8 @@ class RecordingService:
             case m.StopCapture():
                 self._closed = ()
                 self._capture.finish()
-            case m.FollowPreroll():
-                pass  # its identity says that it can keep none, so that the machine lets only an order to keep none through
+            case m.FollowPreroll(order=order):
+                self._spawn(self._hold(order))
             case m.SendAsk(ask=ask):
                 self._spawn(self._ask(ask))
             case m.SendBeatNow():
@@ -245,7 +247,26 @@ class RecordingService:
         opened = open_plan(plan, settings, self._key)
         self._closed = opened.closed
         self._capture.start(opened.cameras, plan.epoch)
+        self._capture.hold(())  # what is held of other recorders' cameras would cost sessions that nobody needs now
         log.info("recording", recorder=self._id, epoch=plan.epoch, home=plan.home, cameras=len(opened.cameras))
+
+    async def _hold(self, order: KeepPreroll) -> None:
+        """Keep the last seconds of other recorders' cameras; not if something else is wanted by the time that their settings are here."""
+        while True:
+            holding = await cameras_to_hold(order, self._settings_ready, self._key, self._configuration.preroll_memory_mb << 20)
+            if self.state.preroll != order:
+                return
+            self._capture.hold(holding.cameras)
+            if holding.complete:
+                return
+            await asyncio.sleep(AGAIN_S)
+
+    async def _settings_ready(self, documents: DocumentSet) -> SettingsDocument | None:
+        made = await self._documents.make_ready(documents)
+        if isinstance(made, m.DocumentsFailed):
+            log.warning("no pre-roll of a recorder's cameras", why=made.sentence)
+            return None
+        return self._documents.settings_of(documents.settings)
 
     # ---------------------------------------------------------------- capture and disks, told from their threads
 
@@ -291,7 +312,8 @@ class RecordingService:
             self._put(m.DisksChanged(disks=disk_beats(self._disks.states(), self._labels)))
             self._put(m.CaptureReported(cameras=camera_beats(self._capture.snapshot(), self._closed)))
             self._sequence += 1
-            beat = m.beat(self.state, m.Observations(sequence=self._sequence, version=__version__), _now())
+            held = preroll_beats(self._capture.held())
+            beat = m.beat(self.state, m.Observations(sequence=self._sequence, version=__version__, preroll=held), _now())
             await self._publish(subjects.beat(self._id), wire.encode(beat))
             try:
                 async with asyncio.timeout(BEAT_INTERVAL_MS / 1000):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 from msgspec.structs import replace
 
 from sysmanager.recorder.index import IndexLine, index_name
 from sysmanager.recorder.muxers import TsMuxer
 from sysmanager.recorder.segments import SegmentName
 from sysmanager.simulation.cameras.clip import Clip
+from sysmanager.simulation.cameras.sei import read_sei
 from tests.helpers.footage import H264, marked_frames
 
 
@@ -48,3 +50,18 @@ def put_piece(
         with (path.parent / index_name(recorder)).open("ab") as file:
             file.write(line.encode())
     return path
+
+
+def mp4_numbers(file: Path) -> list[int]:
+    """The frame numbers in an MP4, in order; every picture of it can be decoded."""
+    found = []
+    with av.open(str(file)) as container:
+        to_annexb = av.BitStreamFilterContext("h264_mp4toannexb", container.streams.video[0])
+        for packet in container.demux(video=0):
+            for filtered in to_annexb.filter(packet) if packet.size else ():
+                mark = read_sei(bytes(filtered))
+                assert mark is not None
+                found.append(mark.frame)
+    with av.open(str(file)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == len(found)
+    return found

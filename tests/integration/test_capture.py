@@ -79,9 +79,9 @@ async def test_cameras_whose_past_was_held_are_recorded_from_before_the_take_ove
     async with CameraServer(config(cache, 3)) as server:
         held, other, cold = plan(server, list(server.cameras))
         ring = RingSettings(keep_ms=1_500)
-        recording.capture.hold([held, other], ring)
+        recording.capture.hold([(held, ring), (other, ring)])
         await recording.until(lambda: all(status.reaches_ms >= 1_500 for status in recording.capture.held()))
-        recording.capture.hold([held], ring)
+        recording.capture.hold([(held, ring)])
         assert [status.camera for status in recording.capture.held()] == [held.id]
         assert not list(recording.disk.rglob("*.ts"))
 
@@ -102,7 +102,7 @@ async def test_cameras_whose_past_was_held_are_recorded_from_before_the_take_ove
 
 async def test_holding_ends_with_the_capture_and_leaves_no_file(recording: Recording, cache: Path) -> None:
     async with CameraServer(config(cache, 2)) as server:
-        recording.capture.hold(plan(server, list(server.cameras)), RingSettings(keep_ms=500))
+        recording.capture.hold([(camera, RingSettings(keep_ms=500)) for camera in plan(server, list(server.cameras))])
         await recording.until(lambda: all(status.reaches_ms for status in recording.capture.held()))
         await recording.close()
         assert recording.capture.held() == ()

@@ -17,6 +17,9 @@ import pytest
 
 from sysmanager.app.site.report import Report
 from sysmanager.domain.failover import Phase, Trigger
+from sysmanager.recorder.export import export
+from sysmanager.recorder.library import pieces
+from tests.helpers.pieces import mp4_numbers
 
 pytestmark = pytest.mark.process
 
@@ -105,6 +108,31 @@ async def test_a_rehearsal_goes_right_and_says_what_it_measured(tmp_path: Path) 
     )
     assert "cam-001: the report states a gap of" in (await checker.communicate())[1].decode("utf-8")
     assert checker.returncode == 1
+
+
+@pytest.mark.timeout(180)
+async def test_with_pre_roll_no_frame_is_missing_and_the_joined_footage_has_each_once(tmp_path: Path) -> None:
+    folder, file = tmp_path / "site", tmp_path / "report.json"
+    site = await started(str(folder), "--cameras", "4", "--pre-roll", "--rehearse", str(file))
+    try:
+        async with asyncio.timeout(150):
+            output = (await site.communicate())[0].decode("utf-8")
+    finally:
+        if site.returncode is None:
+            site.kill()
+            await site.wait()
+    assert site.returncode == 0, output
+    report = msgspec.json.decode(file.read_bytes(), type=Report)
+    disks = [folder / machine / disk for machine in ("REC-1", "FO-1") for disk in ("disk-d", "disk-e")]
+    for camera in report.cameras:
+        if camera.gap is None:
+            continue
+        assert camera.gap.gap_ms < 0, "the footage of the failover server begins before that of the recorder ends"
+        (done,) = export(list(pieces(disks, [camera.camera], 0, 10**14)), tmp_path / f"{camera.camera}.mp4", 0, 10**14)
+        numbers = mp4_numbers(done.file)
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        assert {run.recorder for run in done.runs} == {"REC-1", "FO-1"}
+        assert {run.seam for run in done.runs} == {"start", "same frames"}
 
 
 @pytest.mark.timeout(120)

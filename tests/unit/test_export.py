@@ -10,9 +10,8 @@ import pytest
 from sysmanager.recorder.export import Exported, ExportFailed, export
 from sysmanager.recorder.library import pieces
 from sysmanager.simulation.cameras.clip import Clip
-from sysmanager.simulation.cameras.sei import read_sei
 from tests.helpers.footage import START_US, small_clip
-from tests.helpers.pieces import put_piece
+from tests.helpers.pieces import mp4_numbers, put_piece
 
 START_MS = START_US // 1000
 EVER_MS = START_MS + 10**9
@@ -28,26 +27,11 @@ def exported(tmp_path: Path, *disks: Path, from_ms: int = 0, until_ms: int = EVE
     return done
 
 
-def numbers(file: Path) -> list[int]:
-    """The frame numbers in an MP4, in order; every picture of it can be decoded."""
-    found = []
-    with av.open(str(file)) as container:
-        to_annexb = av.BitStreamFilterContext("h264_mp4toannexb", container.streams.video[0])
-        for packet in container.demux(video=0):
-            for filtered in to_annexb.filter(packet) if packet.size else ():
-                mark = read_sei(bytes(filtered))
-                assert mark is not None
-                found.append(mark.frame)
-    with av.open(str(file)) as container:
-        assert sum(1 for _ in container.decode(video=0)) == len(found)
-    return found
-
-
 def test_pieces_of_one_recorder_are_one_run_with_every_frame_once(tmp_path: Path, clip: Clip) -> None:
     put_piece(tmp_path / "disk", clip, 20)
     put_piece(tmp_path / "disk", clip, 30, first=20)
     done = exported(tmp_path)
-    assert numbers(done.file) == list(range(50))
+    assert mp4_numbers(done.file) == list(range(50))
     (run,) = done.runs
     assert (run.recorder, run.epoch, run.frames, run.seam) == ("REC-1", 1, 50, "start")
     assert (run.first_frame_ms, run.last_frame_ms) == (START_MS, START_MS + 49_000 // 15)
@@ -61,7 +45,7 @@ def test_two_recorders_that_recorded_at_once_give_every_frame_once(tmp_path: Pat
     put_piece(two, clip, 60, first=25, recorder="FO-1", epoch=2, shift_us=8_000)
     put_piece(one, clip, 30, first=70, epoch=3)
     done = exported(tmp_path, one, two)
-    assert numbers(done.file) == list(range(100))
+    assert mp4_numbers(done.file) == list(range(100))
     assert [(run.recorder, run.epoch, run.frames, run.seam) for run in done.runs] == [
         ("REC-1", 1, 40, "start"),
         ("FO-1", 2, 45, "same frames"),
@@ -73,7 +57,7 @@ def test_where_two_recordings_differ_the_seam_is_a_key_frame(tmp_path: Path, cli
     put_piece(tmp_path / "disk", clip, 40)
     put_piece(tmp_path / "disk", clip, 40, first=20, recorder="FO-1", epoch=2, marked_as="cam-002")
     done = exported(tmp_path)
-    assert numbers(done.file) == list(range(60))
+    assert mp4_numbers(done.file) == list(range(60))
     assert [(run.frames, run.seam) for run in done.runs] == [(20, "start"), (40, "key frame")]
 
 
@@ -81,7 +65,7 @@ def test_what_another_piece_holds_already_is_passed_over(tmp_path: Path, clip: C
     one, two = tmp_path / "one", tmp_path / "two"
     put_piece(one, clip, 40)
     put_piece(two, clip, 20, first=10)
-    assert numbers(exported(tmp_path, one, two).file) == list(range(40))
+    assert mp4_numbers(exported(tmp_path, one, two).file) == list(range(40))
 
 
 def test_a_hole_stays_a_hole_and_is_told(tmp_path: Path, clip: Clip) -> None:
@@ -97,7 +81,7 @@ def test_a_hole_stays_a_hole_and_is_told(tmp_path: Path, clip: Clip) -> None:
 def test_a_span_begins_at_the_key_frame_that_it_needs_and_ends_where_it_was_told(tmp_path: Path, clip: Clip) -> None:
     put_piece(tmp_path / "disk", clip, 45)
     at = [START_MS + number * 1000 // 15 for number in range(45)]
-    assert numbers(exported(tmp_path, from_ms=at[22], until_ms=at[31]).file) == list(range(20, 32))
+    assert mp4_numbers(exported(tmp_path, from_ms=at[22], until_ms=at[31]).file) == list(range(20, 32))
 
 
 def test_a_piece_that_was_cut_by_a_kill_gives_what_it_has(tmp_path: Path, clip: Clip) -> None:
@@ -105,7 +89,7 @@ def test_a_piece_that_was_cut_by_a_kill_gives_what_it_has(tmp_path: Path, clip: 
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     put_piece(tmp_path / "disk", clip, 20, first=40, epoch=2)
-    found = numbers(exported(tmp_path).file)
+    found = mp4_numbers(exported(tmp_path).file)
     assert found[-20:] == list(range(40, 60))
     assert found[:-20] == list(range(len(found) - 20))
     assert 5 <= len(found) - 20 < 20

@@ -311,3 +311,10 @@ def test_it_owes_nothing_to_the_recorder() -> None:
     code = "import sys, sysmanager.app.site.footage_check; print([n for n in sys.modules if n.startswith('sysmanager.recorder')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_with_pre_roll_no_frame_may_be_missing_at_the_failover(footage: Footage) -> None:
+    write_sound(footage)
+    (finding,) = judged(footage, replace(sound_report(), preroll=True)).findings
+    assert finding.startswith(f"{MOVED}: ")
+    assert finding.endswith("frames are missing at the failover, although its last seconds were held.")

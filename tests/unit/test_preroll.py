@@ -49,6 +49,19 @@ def test_a_ring_reaches_back_as_far_as_it_was_told_and_at_most_one_group_further
     assert (kept.size_bytes, kept.reaches_ms(10**9)) == (0, 0)
 
 
+def test_a_ring_can_be_told_to_reach_further_or_less_far() -> None:
+    kept = ring(keep_ms=1_000)
+    for frame in plain(40):
+        kept.put(frame)
+    kept.resize(RingSettings(keep_ms=3_000))
+    for frame in plain(40, first=40):
+        kept.put(frame)
+    assert 3_000 <= kept.reaches_ms(7_900_000) < 3_500
+    kept.resize(RingSettings(keep_ms=500))
+    kept.put(plain(1, first=80)[0])
+    assert 500 <= kept.reaches_ms(8_000_000) <= 1_000
+
+
 def test_where_memory_is_short_it_reaches_less_far_and_says_so() -> None:
     kept = ring(keep_ms=5_000, limit_bytes=120)
     for frame in plain(100):

@@ -19,6 +19,9 @@ def add(chosen: Any) -> None:
     parser.add_argument("dir", type=Path, metavar="DIR", help="folder of the site, made if it is missing")
     parser.add_argument("--cameras", type=int, metavar="N", help="cameras in all (default 8, or those that DIR was set up with)")
     parser.add_argument("--rehearse", type=Path, metavar="REPORT.json", help="rehearse a failover and a failback, and report it here")
+    parser.add_argument(
+        "--pre-roll", action="store_true", help="the failover server holds the last seconds of all cameras, so that they have no gap"
+    )
     parser.set_defaults(run=run)
 
 
@@ -27,4 +30,4 @@ def run(args: argparse.Namespace) -> int:
     from sysmanager.app.site.command import run_site
 
     set_up_logging(None)
-    return run_site(args.dir, args.cameras, args.rehearse)
+    return run_site(args.dir, args.cameras, args.rehearse, preroll=args.pre_roll)

@@ -38,7 +38,7 @@ class _WentWrong(Exception):
     """A step of the rehearsal did not come about. The text is one sentence."""
 
 
-def run_site(folder: Path, cameras: int | None, rehearsal: Path | None) -> int:
+def run_site(folder: Path, cameras: int | None, rehearsal: Path | None, *, preroll: bool = False) -> int:
     """Exit status: 0 ended as asked, or the rehearsal went right; 1 the rehearsal found something wrong. Raises `app.errors`."""
     layout = SiteLayout(folder.resolve())
     if rehearsal is not None and not rehearsal.absolute().parent.is_dir():
@@ -46,8 +46,8 @@ def run_site(folder: Path, cameras: int | None, rehearsal: Path | None) -> int:
     with DataFolderLock(layout.root):
         site = set_up(layout, cameras, rehearsal=rehearsal is not None)
         if rehearsal is None:
-            return asyncio.run(_run_until_asked(layout, site))
-        return asyncio.run(_rehearse(layout, site, rehearsal.absolute()))
+            return asyncio.run(_run_until_asked(layout, site, preroll))
+        return asyncio.run(_rehearse(layout, site, rehearsal.absolute(), preroll))
 
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
@@ -73,17 +73,17 @@ def _say(sentence: str) -> None:
 # ---------------------------------------------------------------- to look at
 
 
-async def _run_until_asked(layout: SiteLayout, site: SiteFile) -> int:
+async def _run_until_asked(layout: SiteLayout, site: SiteFile, preroll: bool) -> int:
     try:
-        await _interruptible(_follow(layout, site))
+        await _interruptible(_follow(layout, site, preroll))
     except _Interrupted:
         _say("The site has ended.")
     return 0
 
 
-async def _follow(layout: SiteLayout, site: SiteFile) -> None:
+async def _follow(layout: SiteLayout, site: SiteFile, preroll: bool) -> None:
     _say(f"The site in {layout.root} starts with {site.cameras} cameras.")
-    async with running_site(layout, site) as running:
+    async with running_site(layout, site, preroll=preroll) as running:
         running.watch.listen(_teller())
         await running.while_alive(_look_on(running))
 
@@ -151,9 +151,9 @@ def _program() -> str:
 # ---------------------------------------------------------------- to rehearse
 
 
-async def _rehearse(layout: SiteLayout, site: SiteFile, file: Path) -> int:
+async def _rehearse(layout: SiteLayout, site: SiteFile, file: Path, preroll: bool) -> int:
     try:
-        return await _interruptible(_rehearsal(layout, site, file))
+        return await _interruptible(_rehearsal(layout, site, file, preroll))
     except _Interrupted:
         return INTERRUPTED
     except _WentWrong as error:
@@ -162,11 +162,11 @@ async def _rehearse(layout: SiteLayout, site: SiteFile, file: Path) -> int:
         return 1
 
 
-async def _rehearsal(layout: SiteLayout, site: SiteFile, file: Path) -> int:
+async def _rehearsal(layout: SiteLayout, site: SiteFile, file: Path, preroll: bool) -> int:
     began = time.monotonic()
-    story = Story()
+    story = Story(preroll=preroll)
     _say(f"The site in {layout.root} starts with {site.cameras} cameras.")
-    async with running_site(layout, site) as running:
+    async with running_site(layout, site, preroll=preroll) as running:
         try:
             await running.while_alive(rehearse(running, story, _say))
         except CommandError as error:

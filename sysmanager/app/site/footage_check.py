@@ -71,6 +71,7 @@ class _Camera:
         self._camera = camera
         self._entry: Failover = report.entry
         self._moments = report.moments
+        self._preroll = report.preroll
         self._pieces = pieces
         self._moved = camera.camera in report.entry.moved
         self._by_stint: dict[tuple[RecorderId, Epoch], list[MarkedFrame]] = {}
@@ -218,7 +219,7 @@ class _Camera:
             both=both,
             gap_by_time_ms=(first.captured_us - last.captured_us) / 1000,
             gap_by_number_ms=(first.number - last.number) * interval_us / 1000,
-            missing=first.number - last.number - 1,
+            missing=max(0, first.number - last.number - 1),
         )
 
     def _gap(self, measured: Measured) -> Iterator[str]:
@@ -226,6 +227,8 @@ class _Camera:
         if measured.gap_by_time_ms is None or measured.gap_by_number_ms is None:
             yield f"{camera}: there is no footage on both sides of the failover."
             return
+        if self._preroll and measured.missing:
+            yield f"{camera}: {_missing(measured.missing)} at the failover, although its last seconds were held."
         if stated is None:
             yield f"{camera}: the report states no gap, and by the footage it is {measured.gap_by_time_ms:.0f} ms."
             return

@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from sysmanager import api
 from sysmanager.app.errors import CommandError
-from sysmanager.app.site.layout import FAILOVER, STANDARD, SiteLayout
+from sysmanager.app.site.layout import DETECTION_TIMEOUT_S, FAILOVER, STANDARD, SiteLayout
 from sysmanager.app.site.report import Machine, Moments, Report, Stint, camera_reports
 from sysmanager.app.site.running import RunningSite
 from sysmanager.domain.failover import Failover, Phase
@@ -35,14 +36,18 @@ BACK_S = 40.0
 MEASURED_S = 20.0
 RETURNED_S = 40.0
 AFTER_S = 4.0
+HELD_S = 60.0
+TAKE_OVER_S = 4
+"""Pre-roll must reach so much further back than the timeout: heartbeats come once a second, and opening takes its time."""
 
 Say = Callable[[str], None]
 
 
 class Story:
-    """What happened in a rehearsal, for its report."""
+    """What happened in a rehearsal, for its report. preroll: with pre-roll of all cameras."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, preroll: bool = False) -> None:
+        self.preroll = preroll
         self.moments = Moments(started_ms=_now_ms())
         self.entry: Failover | None = None
         self._times = psutil.cpu_times()
@@ -78,6 +83,9 @@ async def rehearse(site: RunningSite, story: Story, say: Say) -> None:
     story.moments = replace(story.moments, recording_ms=_now_ms())
     say(f"All {total} cameras are recorded. {KILLED} will be killed in {BEFORE_S:g} s.")
     await asyncio.sleep(BEFORE_S)
+    if story.preroll:
+        held_s = await _until_held(site)
+        say(f"{FAILOVER} holds the last {held_s} s of the cameras of {KILLED}.")
 
     earlier = set(watch.failovers)
     killed = site.kill_recorder(KILLED)
@@ -118,6 +126,19 @@ async def rehearse(site: RunningSite, story: Story, say: Say) -> None:
     await asyncio.sleep(AFTER_S)
     story.entry = _sound(entry())
     story.moments = replace(story.moments, stopping_ms=_now_ms())
+
+
+async def _until_held(site: RunningSite) -> int:
+    """Wait until the failover server holds enough of the cameras to bridge the timeout; how many seconds. CommandError."""
+    held_s = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HELD_S):
+            while held_s < DETECTION_TIMEOUT_S + TAKE_OVER_S:
+                await asyncio.sleep(0.5)
+                preview = await site.client.ask(api.PreviewFailover(recorder=KILLED))
+                held_s = preview.preroll_s if isinstance(preview, api.Preview) else 0
+            return held_s
+    raise CommandError(f"{FAILOVER} holds only {held_s} s of the cameras of {KILLED} after {HELD_S:g} s.")
 
 
 def _all_record(site: RunningSite) -> bool:
@@ -172,6 +193,7 @@ def report_of(site: RunningSite, story: Story) -> Report:
         entry=story.entry,
         moments=replace(story.moments, stopped_ms=_now_ms()),
         machine=story.machine(),
+        preroll=story.preroll,
     )
 
 

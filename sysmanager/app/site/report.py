@@ -84,13 +84,14 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole rehearsal. `entry`: the failover log's entry as it was at the end."""
+    """A whole rehearsal. `entry`: the failover log's entry as it was at the end. preroll: no camera may have a gap."""
 
     format: int = FORMAT
     cameras: tuple[CameraReport, ...]
     entry: Failover
     moments: Moments
     machine: Machine
+    preroll: bool = False
 
 
 def gap_of(gap: CameraGap, timeline: Timeline) -> Gap | None:

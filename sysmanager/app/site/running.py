@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from msgspec.structs import replace
 
 from sysmanager import api
 from sysmanager.app.errors import CommandError
@@ -19,6 +20,7 @@ from sysmanager.app.site.files import SESSIONS, SiteFile, camera_ids, give_bus_a
 from sysmanager.app.site.layout import CAMERA_USER, GROUP, SITE_NAME, RecorderPlace, SiteLayout, shares
 from sysmanager.app.site.processes import END_S, Part, end_all, kill_all, strays
 from sysmanager.app.site.watch import Watch
+from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.recorder.service_process import running_service
 
@@ -83,11 +85,13 @@ class RunningSite:
         await asyncio.gather(*(part.end() for part in self.watchdogs.values()))
         await asyncio.to_thread(_end_strays, self.layout)
 
-    async def take_in_servers(self) -> None:
+    async def take_in_servers(self, *, preroll: bool) -> None:
         """Add the group and the recorders that system data does not have. CommandError when the coordinator refuses."""
         known = await self.client.snapshot()
-        if all(group.id != GROUP.id for group in known.groups):
-            await self.request(api.SaveGroup(group=GROUP))
+        found = next((group for group in known.groups if group.id == GROUP.id), None)
+        wanted = replace(found or GROUP, preroll=FailoverPriority.LOW if preroll else None)
+        if found != wanted:
+            await self.request(api.SaveGroup(group=wanted))
         present = {row.id for row in known.recorders}
         for place in self.layout.recorders:
             if place.id in present:
@@ -108,8 +112,11 @@ class RunningSite:
 
 
 @asynccontextmanager
-async def running_site(layout: SiteLayout, site: SiteFile) -> AsyncIterator[RunningSite]:
-    """Start everything; at the end of the block, or if something fails halfway, end everything. CommandError, ClientError, BusError."""
+async def running_site(layout: SiteLayout, site: SiteFile, *, preroll: bool = False) -> AsyncIterator[RunningSite]:
+    """Start everything; at the end of the block, or if something fails halfway, end everything. CommandError, ClientError, BusError.
+
+    preroll: the failover server holds the last seconds of all cameras.
+    """
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(_end_strays, layout)
         cameras = await Part.start("cameras", _cameras_arguments(layout, site), layout.logs)
@@ -134,7 +141,7 @@ async def running_site(layout: SiteLayout, site: SiteFile) -> AsyncIterator[Runn
         stack.push_async_callback(running.end_recorders)
         for place in layout.recorders:
             await running.start_recorder(place)
-        await running.take_in_servers()
+        await running.take_in_servers(preroll=preroll)
         yield running
 
 
