@@ -17,6 +17,7 @@ from sysmanager.coordinator.evolve import evolve
 from sysmanager.coordinator.failover import choice_of
 from sysmanager.coordinator.inputs import ReviewFailover
 from sysmanager.coordinator.invariants import broken_invariants
+from sysmanager.coordinator.reconcile import findings
 from sysmanager.coordinator.standing import goal, with_documents
 from sysmanager.coordinator.state import State, governing, running_in_group
 from sysmanager.coordinator.table import Case
@@ -283,6 +284,7 @@ AFTER: dict[str, Rule] = {
 OTHERS = (
     "waiting is taken up",
     "maintenance ends",
+    "nothing to confirm unasked",
     "facts round-trip",
     "replay equals live",
     "durable before done",
@@ -370,6 +372,7 @@ class Checkers:
     def over_time(self) -> None:
         """The rules that hold over time, looked at now and then."""
         self.waiting()
+        self.nothing_to_confirm()
         self._check("maintenance ends", safety.maintenance_ends(self._world))
 
     def waiting(self) -> None:
@@ -380,6 +383,14 @@ class Checkers:
         self._waiting_ms = {entry: self._waiting_ms.get(entry, now_ms) for entry in sorted(waits)}
         late = next((entry for entry, since_ms in self._waiting_ms.items() if now_ms - since_ms > TAKE_UP_MS), None)
         self._check("waiting is taken up", f"{late} waits, although a candidate has been there for 10 s." if late else None)
+
+    def nothing_to_confirm(self) -> None:
+        """Where no journal lost its tail and no server came with a past, no recorder is ahead of system data (SPEC 7)."""
+        core = self._world.coordinator.core
+        if core is None or self._world.journal_cut:
+            return
+        found = findings(core.state, core.seen)
+        self._check("nothing to confirm unasked", found[0].sentence if found else None)
 
     def _could_go_on(self, core: Core, now: Instant) -> Iterator[FailoverId]:
         state = core.state

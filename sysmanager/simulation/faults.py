@@ -304,6 +304,7 @@ def _disk_fails(world: World, deed: Deed) -> Mend | None:
 
 def _journal_cut(world: World, deed: Deed) -> Mend | None:
     """amount: so many facts at most, and none of the first entries of the site."""
+    world.journal_cut = True
     coordinator = world.coordinator
     spare = len(coordinator.journal) - world.entered_facts
     coordinator.down_ms = max(500, deed.lasts_ms)

@@ -68,6 +68,7 @@ class World:
         self.chance = random.Random(f"world {seed}")
         self.network = Network(self.agenda, random.Random(f"network {seed}"))
         self.story = story
+        self.journal_cut = False
         self.counts: Counter[tuple[str, str]] = Counter()
         self.cameras = CameraField()
         self.hearing = Hearing()

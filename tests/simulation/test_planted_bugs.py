@@ -102,6 +102,10 @@ def queue_is_forgotten(patch: Patch) -> None:
         patch.setattr(module, "running_in_group", lambda view, group: None)
 
 
+def failback_is_unknown_to_the_reconcile(patch: Patch) -> None:
+    patch.setattr(reconcile, "_newest_epoch", lambda view, row: row.assignment.epoch)
+
+
 def third_server_is_tried(patch: Patch) -> None:
     change_row(patch, 33, when=never)
 
@@ -290,6 +294,7 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (failback_steps_are_swapped, "failback", {"steps by the table", "system data sound"}),
     (dispatch_comes_before_append, "connection lost", {"durable before done", "replay equals live"}),
     (reconcile_forgets_the_highest_epoch, "the journal loses the failover: reconcile, confirm, and it works", {"comes to rest"}),
+    (failback_is_unknown_to_the_reconcile, None, {"nothing to confirm unasked"}),
     (recorder_obeys_old_epochs, "an order of an older epoch comes late, and is refused", {"no older epoch obeyed"}),
     (recorder_records_before_it_saves, "connection lost", {"saved before recorded"}),
     (preroll_takes_the_only_session, None, {"pre-roll within limits", "comes to rest"}),
