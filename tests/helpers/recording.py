@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sysmanager.protocol.recorders import CameraState
@@ -12,19 +12,21 @@ from sysmanager.recorder.capture import CameraEvent, CameraStatus, Capture
 from sysmanager.recorder.disks import DiskSet
 from sysmanager.recorder.material import SegmentSettings
 from sysmanager.recorder.session import SessionSettings
-from tests.helpers.footage import Gauge
+from tests.helpers.footage import FaultyFileSystem, Gauge
 
 IMPATIENT = SessionSettings(socket_timeout_s=1.0, open_timeout_s=2.0, stall_s=0.8)
 
 
 class Recording:
-    """A capture of its own disk, and all that it said."""
+    """A capture of its own disk, and all that it said. more: further disks; files: where all of them can be told to hang."""
 
-    def __init__(self, folder: Path, segment_ms: int = 60_000) -> None:
+    def __init__(self, folder: Path, segment_ms: int = 60_000, more: Sequence[Path] = ()) -> None:
         self.disk = folder
-        folder.mkdir()
+        for disk in (folder, *more):
+            disk.mkdir()
         self.gauge = Gauge()
-        self.disks = DiskSet([folder])
+        self.files = FaultyFileSystem()
+        self.disks = DiskSet([folder, *more], filesystem=self.files, on_change=self.gauge.notice)
         self.disks.start()
         self.capture = Capture(
             "rec-1",

@@ -75,6 +75,32 @@ async def test_four_cameras_are_recorded_frame_by_frame(recording: Recording, ca
     assert sorted(event.camera for event in firsts) == cameras
 
 
+async def test_a_hanging_disk_costs_no_camera_a_frame(cache: Path, tmp_path: Path) -> None:
+    disks = [tmp_path / "d", tmp_path / "e"]
+    recording = Recording(disks[0], more=disks[1:])
+    try:
+        async with CameraServer(config(cache, 4)) as server:
+            cameras = list(server.cameras)
+            recording.capture.start(plan(server, cameras), 7)
+            for camera in cameras:
+                await recording.until_more(camera, 20)
+            before = {disk: {path.name for path in disk.iterdir()} for disk in disks}
+            assert all(before.values()), "cameras are spread over both disks"
+            recording.files.hang(disks[0])
+            await recording.until(lambda: not recording.disks.states()[0].writable)
+            assert "does not answer" in recording.disks.states()[0].problem
+            for camera in cameras:
+                await recording.until_more(camera, 40)
+            assert {status.state for status in recording.capture.snapshot()} == {CameraState.RECORDING}
+    finally:
+        recording.files.heal()
+        await recording.close()
+    for camera in cameras:
+        found = sorted(set(numbers(disks, camera, 7)))
+        assert found == list(range(found[0], found[0] + len(found)))
+        assert len(found) >= 60
+
+
 async def test_cameras_whose_past_was_held_are_recorded_from_before_the_take_over(recording: Recording, cache: Path) -> None:
     async with CameraServer(config(cache, 3)) as server:
         held, other, cold = plan(server, list(server.cameras))
