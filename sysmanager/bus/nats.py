@@ -173,7 +173,7 @@ class NatsBus:
         if client is not None and client.is_connected:
             with suppress(*_CONNECTION_ERRORS):  # lost at this moment: the next connection makes it
                 await self._make(client, interest)
-                await _heeding(client.flush(timeout=FLUSH_TIMEOUT_S))
+                await _heeding(_reach_server(client))
         return interest
 
     async def _make(self, client: Client, interest: _Interest) -> None:
@@ -198,7 +198,7 @@ class NatsBus:
                     return
                 for interest in list(self._interests):
                     await self._make(client, interest)
-                await client.flush(timeout=FLUSH_TIMEOUT_S)
+                await _reach_server(client)
                 self._changed(client)
                 await self._wait_closed(client, closed)
             except _CONNECTION_ERRORS as error:
@@ -274,6 +274,15 @@ async def _heeding(call: Awaitable[T]) -> T:
     if task is not None and task.cancelling() > before:
         raise asyncio.CancelledError
     return result
+
+
+async def _reach_server(client: Client) -> None:
+    """Wait until the server has taken all that was said so far, subscriptions above all: whoever asks then finds somebody.
+
+    The library's own `flush` does not do: its PING goes past what still waits to be written, and is answered before that is there.
+    """
+    await client._flush_pending(force_flush=True)
+    await client.flush(timeout=FLUSH_TIMEOUT_S)
 
 
 async def _close(client: Client) -> None:

@@ -195,6 +195,19 @@ async def test_request_is_answered(connect: Connect) -> None:
     assert await asker.request("sm.order.r1", b"hello", 5000) == b"sm.order.r1 hello"
 
 
+async def test_a_server_can_be_asked_as_soon_as_it_serves_however_busy_its_connection_is(connect: Connect) -> None:
+    asker, server = await connect(), await connect()
+
+    async def answer(message: Message) -> bytes:
+        return message.body
+
+    for number in range(40):
+        for _ in range(20):
+            await server.publish("sm.noise", bytes(MAX_BODY_BYTES))
+        await server.serve(f"sm.at-once.{number}", answer)
+        assert await asker.request(f"sm.at-once.{number}", b"here", 20_000) == b"here"
+
+
 async def test_requests_are_answered_at_the_same_time(connect: Connect) -> None:
     asker, server = await connect(), await connect()
     all_here = asyncio.Event()
