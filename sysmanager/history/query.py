@@ -1,8 +1,9 @@
 """How a page is found without reading the whole log.
 
-There are three ways. `walk`: along the index of the column that sorts, looking at each entry, until the page is full; good when many
-entries match. `stream`: along the full-text index, where the order is that in which entries were opened. `drive`: take all entries that one
-filter leaves, look at each, sort; good when that filter leaves few. Which filter leaves how many is counted first, up to a limit.
+There are four ways. `walk`: along the index of the column that sorts, looking at each entry, until the page is full; good when many entries
+match. `merge`: the same within each combination of the enumerations that matches, and the results merged. `stream`: along the full-text
+index, where the order is that in which entries were opened. `drive`: take all entries that one filter leaves, look at each, sort; good when
+that filter leaves few. Which filter leaves how many is counted first, up to a limit.
 """
 
 from __future__ import annotations
@@ -33,17 +34,17 @@ COLUMNS: dict[LogColumn, str] = {
     LogColumn.REASON: "reason",
 }
 
-FEW = 6_000
+FEW = 15_000
 """So many entries are looked at and sorted in a few hundredths of a second."""
 
 MANY = 60_000
 """When a walk found too few, filters are counted up to here, to drive by the smallest."""
 
 WALK_MS = 60
-"""A walk that takes longer meets too few entries that match: the other way is taken."""
+"""A walk that works longer meets too few entries that match: the other way is taken. Work, not waiting: other programs change no plan."""
 
 LIMIT_MS = 3_000
-"""No question takes longer."""
+"""No question works longer."""
 
 _OPCODES = 2_000
 """How often the clock is looked at, in instructions of SQLite."""
@@ -53,7 +54,7 @@ TOO_LONG = "The search takes too long; narrow it by a server, a time range or a 
 
 class _Filter(msgspec.Struct, frozen=True, kw_only=True):
     """One condition. where: to look at one entry. numbers: a query for all entries that meet it. count: how many, None if more than `FEW`.
-    match: the full-text expression, where it is one."""
+    match: the full-text expression, where it is one. kinds: the combinations of the enumerations, where it is of them."""
 
     where: str
     values: tuple[object, ...]
@@ -61,6 +62,7 @@ class _Filter(msgspec.Struct, frozen=True, kw_only=True):
     number_values: tuple[object, ...] = ()
     count: int | None = None
     match: str = ""
+    kinds: tuple[int, ...] = ()
 
 
 class _Cursor(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -87,9 +89,9 @@ def page_size(limit: int) -> int:
 
 @contextmanager
 def limited(sql: sqlite3.Connection, limit_ms: int) -> Iterator[None]:
-    """What takes longer raises `sqlite3.OperationalError`, as interrupted."""
-    end = time.monotonic() + limit_ms / 1000
-    sql.set_progress_handler(lambda: time.monotonic() > end, _OPCODES)
+    """What this thread works longer on raises `sqlite3.OperationalError`, as interrupted."""
+    end = time.thread_time() + limit_ms / 1000
+    sql.set_progress_handler(lambda: time.thread_time() > end, _OPCODES)
     try:
         yield
     finally:
@@ -109,10 +111,13 @@ def find_numbers(sql: sqlite3.Connection, question: FindEntries, names: NameMatc
         return _page(question, size, _drive(sql, question, filters, counted[0], cursor, size), total)
     total = _total(sql, filters)
     words = next((each for each in filters if each.match), None)
+    kinds = next((each for each in filters if each.kinds), None)
     try:
         with limited(sql, WALK_MS):
-            if words is not None and question.sort is LogColumn.STARTED:
+            if words is not None and _column(question) == "number":
                 rows = _stream(sql, question, filters, words, cursor, size)
+            elif kinds is not None:
+                rows = _merge(sql, question, filters, kinds, cursor, size)
             else:
                 rows = _walk(sql, question, filters, cursor, size)
     except sqlite3.OperationalError as error:
@@ -200,6 +205,7 @@ def _kinds(sql: sqlite3.Connection, question: FindEntries) -> _Filter | None:
         values=(),
         numbers=f"SELECT number FROM entry INDEXED BY by_kind WHERE kind IN ({listed})",
         count=count if count <= FEW else None,
+        kinds=tuple(kinds),
     )
 
 
@@ -258,27 +264,53 @@ def _total(sql: sqlite3.Connection, filters: list[_Filter]) -> int | None:
 # ---------------------------------------------------------------- the two ways
 
 
+def _column(question: FindEntries) -> str:
+    """What sorts. With a span of time the moments do: the clock is asked for then, and its index leads to them at once."""
+    spanned = question.sort is LogColumn.STARTED and (question.since_wall_ms or question.until_wall_ms)
+    return "started" if spanned else COLUMNS[question.sort]
+
+
 def _order(question: FindEntries, plus: str) -> str:
     direction = "DESC" if question.descending else "ASC"
-    return f"ORDER BY {plus}{COLUMNS[question.sort]} {direction}, {plus}number {direction}"
+    return f"ORDER BY {plus}{_column(question)} {direction}, {plus}number {direction}"
 
 
 def _after(question: FindEntries, cursor: _Cursor | None) -> tuple[str, tuple[object, ...]]:
     if cursor is None:
         return "1", ()
     sign = "<" if question.descending else ">"
-    return f"({COLUMNS[question.sort]}, number) {sign} (?, ?)", (cursor.value, cursor.number)
+    return f"({_column(question)}, number) {sign} (?, ?)", (cursor.value, cursor.number)
 
 
 def _walk(
     sql: sqlite3.Connection, question: FindEntries, filters: list[_Filter], cursor: _Cursor | None, size: int
 ) -> list[tuple[int | str, int]]:
-    column = COLUMNS[question.sort]
+    column = _column(question)
     after, values = _after(question, cursor)
     where = " AND ".join([after, *(each.where for each in filters)])
-    index = "NOT INDEXED" if question.sort is LogColumn.STARTED else f"INDEXED BY sorted_{question.sort.name.lower()}"
+    index = {"number": "NOT INDEXED", "started": "INDEXED BY by_started"}.get(column, f"INDEXED BY sorted_{question.sort.name.lower()}")
     query = f"SELECT {column}, number FROM entry {index} WHERE {where} {_order(question, '')} LIMIT ?"
     return sql.execute(query, (*values, *(value for each in filters for value in each.values), size + 1)).fetchall()
+
+
+def _merge(
+    sql: sqlite3.Connection, question: FindEntries, filters: list[_Filter], kinds: _Filter, cursor: _Cursor | None, size: int
+) -> list[tuple[int | str, int]]:
+    """The first rows of each kind; the page is among them. Within a kind trigger, state and reason are the same."""
+    column = _column(question)
+    constant = column in ("trigger_", "state", "reason")
+    index = "by_kind" if constant or column == "number" else f"kind_{question.sort.name.lower()}"
+    after, values = _after(question, cursor)
+    others = [each for each in filters if each is not kinds]
+    where = " AND ".join(["kind = ?", after, *(each.where for each in others)])
+    order = f"ORDER BY number {'DESC' if question.descending else 'ASC'}" if constant else _order(question, "")
+    query = f"SELECT {column}, number FROM entry INDEXED BY {index} WHERE {where} {order} LIMIT ?"
+    looked = tuple(value for each in others for value in each.values)
+    rows: list[tuple[int | str, int]] = []
+    for kind in kinds.kinds:
+        rows += sql.execute(query, (kind, *values, *looked, size + 1)).fetchall()
+    rows.sort(reverse=question.descending)
+    return rows[: size + 1]
 
 
 def _stream(
@@ -299,7 +331,7 @@ def _stream(
 def _drive(
     sql: sqlite3.Connection, question: FindEntries, filters: list[_Filter], driving: _Filter, cursor: _Cursor | None, size: int
 ) -> list[tuple[int | str, int]]:
-    column = COLUMNS[question.sort]
+    column = _column(question)
     after, values = _after(question, cursor)
     others = [each for each in filters if each is not driving]
     where = " AND ".join([f"number IN ({driving.numbers})", after, *(each.where for each in others)])

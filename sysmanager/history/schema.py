@@ -44,7 +44,14 @@ CREATE TABLE entry (
     started_by  TEXT NOT NULL,
     reason      TEXT NOT NULL
 );
+-- With a filter on the enumerations a page is merged from its kinds: what fails has no gap and no server, and would be found last.
 CREATE INDEX by_kind ON entry (kind, number);
+CREATE INDEX kind_started ON entry (kind, started, number);
+CREATE INDEX kind_server ON entry (kind, server_key, number);
+CREATE INDEX kind_failover_server ON entry (kind, failover_server_key, number);
+CREATE INDEX kind_gap ON entry (kind, gap, number);
+CREATE INDEX kind_cameras ON entry (kind, cameras, number);
+CREATE INDEX kind_started_by ON entry (kind, started_by, number);
 CREATE INDEX by_recorder ON entry (recorder, number);
 CREATE INDEX by_home ON entry (home, committed, number);
 CREATE INDEX by_server ON entry (server, number);

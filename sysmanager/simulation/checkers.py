@@ -29,7 +29,7 @@ from sysmanager.protocol.clients import Done, Reply
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
-from sysmanager.simulation import failback_rules, knowing, safety
+from sysmanager.simulation import failback_rules, history, knowing, safety
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.phases import ALLOWED
 from sysmanager.simulation.recorder import SimulatedRecorder
@@ -249,7 +249,7 @@ def one_at_a_time(step: Step) -> str | None:
 
 def log_complete(step: Step) -> str | None:
     """Entries are numbered without a hole and never vanish."""
-    numbers = {entry.number for entry in step.state.failovers.values()}
+    numbers = {entry.number for entry in step.world.history.all.values()}
     if numbers != set(range(1, step.state.next_number)):
         return f"The log has entries {sorted(numbers)}, and the next number is {step.state.next_number}."
     return None
@@ -293,6 +293,7 @@ OTHERS = (
     "footage stays",
     "one recorder per epoch",
     *knowing.NAMES,
+    *history.NAMES,
 )
 NAMES = (*DECIDED, *BEFORE, *AFTER, *OTHERS)
 
@@ -331,6 +332,7 @@ class Checkers:
         for name, rule in BEFORE.items():
             self._check(name, rule(step))
         evolve(state, record)
+        self._world.history.applied(record, state.news)
         for name, rule in AFTER.items():
             self._check(name, rule(step))
 
@@ -362,9 +364,14 @@ class Checkers:
             case _:
                 pass
 
-    def reply(self, reply: Reply) -> None:
+    def history(self) -> None:
+        """The failover log that people search agrees with the journal."""
+        self._check("the log agrees with the journal", self._world.history.disagreement())
+
+    def reply(self, reply: Reply, wall_ms: int) -> None:
+        self._check("every answer is audited", self._world.history.unaudited(reply, self._world.facts, wall_ms))
         if isinstance(reply, Done) and reply.failover is not None:
-            known = reply.failover in self._world.shadow.failovers
+            known = reply.failover in self._world.history.all
             self._check("durable before done", None if known else f"{reply.failover} is told to a client before it is in the journal.")
 
     # ------------------------------------------------------------ over time

@@ -7,6 +7,8 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sysmanager import wire
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.standing import answer_to
@@ -14,6 +16,7 @@ from sysmanager.domain.documents import DocumentKind, DocumentSet
 from sysmanager.domain.ids import DocumentHash
 from sysmanager.domain.instant import Instant
 from sysmanager.engine.core import Batch, Core
+from sysmanager.protocol.clients import CommentEntry, TickToDo
 from sysmanager.protocol.recorders import (
     BEACON_INTERVAL_MS,
     Ask,
@@ -23,6 +26,7 @@ from sysmanager.protocol.recorders import (
 )
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.dispatch import Dispatch
+from sysmanager.simulation.history import ENDED_KEPT
 from sysmanager.simulation.network import BUS_MS
 
 if TYPE_CHECKING:
@@ -95,8 +99,9 @@ class SimulatedCoordinator:
     def start(self, damage: str | None = None) -> None:
         """Recover from the journal, and go on."""
         records = [wire.decode_fact(body) for body in self.journal]
-        self.core = Core(records, self.now())
+        self.core = Core(records, self.now(), history_last=self.world.history.begin(self.journal), ended_kept=ENDED_KEPT)
         self.world.coordinator_started(records)
+        self.world.history.caught_up(self.core, self.journal)
         self.core.take(i.Started(damage=damage), self.now())
         self._beacon_loop(self.life)
         self._pump()
@@ -106,6 +111,7 @@ class SimulatedCoordinator:
         if not self.alive:
             return
         self.world.tell("The coordinator is killed.")
+        self.world.history.lost()
         self.life += 1
         self.dispatch.calls = 0
         self.core = None
@@ -182,7 +188,10 @@ class SimulatedCoordinator:
             self._inbox.append(partial(self.heard, message))
 
     def asked(self, request: i.Asked, token: Hashable) -> None:
-        """A client's request arrives."""
+        """A client's request arrives. What it writes on an entry that has left memory comes with that entry."""
+        body = request.request
+        if isinstance(body, CommentEntry | TickToDo) and self.core is not None and body.failover not in self.core.state.failovers:
+            request = msgspec.structs.replace(request, entry=self.world.history.entry(body.failover))
         self.let_in(partial(self.take, request, token))
 
     def standing(self, ask: Ask, answered: Callable[[Standing], None]) -> None:
@@ -325,7 +334,8 @@ class SimulatedCoordinator:
         self.dispatch.calls = 0
         seen = self.core.seen
         records = [wire.decode_fact(body) for body in self.journal]
-        self.core = Core(records, self.now())
+        self.core = Core(records, self.now(), history_last=self.world.history.begin(self.journal), ended_kept=ENDED_KEPT)
+        self.world.history.caught_up(self.core, self.journal)
         self.core.adopt(seen, self.now())
         self._appending = False
         self._held_asks.clear()
@@ -338,6 +348,8 @@ class SimulatedCoordinator:
     def _dispatch(self, batch: Batch, *, only_first: bool = False) -> None:
         core = self.core
         assert core is not None, "only a running coordinator dispatches"
+        if batch.records:
+            self.world.history.tell(batch, self.journal)
         effects = core.durable(batch, self.now())
         for token, reply in effects.replies:
             self.world.replied(token, reply)

@@ -45,12 +45,12 @@ def flapping_is_held(step: Step) -> str | None:
     fact, world = step.fact, step.world
     if not isinstance(fact, f.FailbackStarted) or not fact.automatic or world.coordinator.wall_step_ms:
         return None
-    home = step.state.failovers[fact.failover].home
+    home = step.world.history.all[fact.failover].home
     commits: list[int] = []
     released = -1
     for record in world.facts:
         match record.fact:
-            case f.TasksMoved(failover=failover) if _failed(step.state.failovers[failover], home):
+            case f.TasksMoved(failover=failover) if _failed(step.world.history.all[failover], home):
                 commits.append(record.wall_ms)
             case f.FailbackReleased(recorder=recorder) if recorder == home:
                 released = len(commits)
@@ -72,7 +72,7 @@ def _chain(step: Step, entry: Failover) -> list[Failover]:
     chain = [entry]
     while chain[-1].recorder != entry.home:
         broke = chain[-1]
-        others = (one for one in step.state.failovers.values() if one.phase is Phase.SUPERSEDED and one.home == entry.home)
+        others = (one for one in step.world.history.all.values() if one.phase is Phase.SUPERSEDED and one.home == entry.home)
         earlier = [one for one in others if one.server == broke.recorder and one.number < broke.number]
         if not earlier:
             break

@@ -6,6 +6,7 @@ import random
 
 import msgspec
 
+from sysmanager.coordinator.evolve import failover_id
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, edit_of
@@ -30,6 +31,7 @@ _WISHES = {
     "edit": 5,
     "confirm": 24,
     "maintenance": 10,
+    "comment": 5,
 }
 _KINDS, _SHARES = tuple(_WISHES), tuple(_WISHES.values())
 """What people ask for, and how often."""
@@ -93,6 +95,11 @@ class People:
                 return c.HoldFailback(recorder=one)
             case "acknowledge":
                 return c.ReleaseFailback(recorder=self._chance.choice(sorted(state.failback_holds))) if state.failback_holds else None
+            case "comment":
+                number = self._chance.randint(1, max(1, state.next_number - 1))
+                if self._chance.random() < 0.5:
+                    return c.TickToDo(failover=failover_id(number), item=0, done=self._chance.random() < 0.7)
+                return c.CommentEntry(failover=failover_id(number), text="Looked at.")
             case "edit":
                 row = state.recorders[one]
                 timeout_s = self._chance.choice(DETECTION_TIMEOUTS_S[:4])

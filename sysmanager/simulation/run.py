@@ -166,6 +166,7 @@ def come_to_rest(world: World) -> None:
         rested_ms = 0 if hangs else rested_ms + LOOK_MS
         if rested_ms >= REST_MS:
             world.counts["checker", "comes to rest"] += 1
+            world.checkers.history()
             return
     raise Broken("comes to rest", " ".join(hangs[:6]) or "It comes to rest, and does not stay so.")
 

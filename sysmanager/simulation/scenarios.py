@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from sysmanager.coordinator.evolve import failover_id
 from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import FailoverId, RecorderId
@@ -89,6 +90,21 @@ def _maintenance(target: Target, at_ms: int, lasts_ms: int) -> Wish:
 
 def _server(server: str) -> Target:
     return Target(scope=Scope.RECORDER, id=server)
+
+
+def _started_and_aborted(recorder: str, number: int, at_ms: int) -> tuple[Wish, ...]:
+    """A failover by hand that is aborted at once: one more entry that has ended."""
+    abort = c.AbortFailover(failover=failover_id(number))
+    release = c.ReleaseHold(recorder=RecorderId(recorder))
+    return (
+        _start(recorder, at_ms, maintenance=False),
+        Wish(at_ms=at_ms + 200, request=abort),
+        Wish(at_ms=at_ms + 400, request=release),
+    )
+
+
+def _comment(number: int, at_ms: int) -> Wish:
+    return Wish(at_ms=at_ms, request=c.CommentEntry(failover=failover_id(number), text="Looked at."))
 
 
 WITHHELD = Phase.WITHHELD
@@ -395,6 +411,19 @@ SCENARIOS: tuple[Scenario, ...] = (
         until_ms=150_000,
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
+    Scenario(
+        name="entries leave memory, are commented on all the same, and the log is whole after a kill",
+        deeds=(_slow("FA1", 3_000), Deed(at_ms=36_010, what=Wrong.KILLED, lasts_ms=1_000)),
+        wishes=(
+            *(wish for number in range(1, 7) for wish in _started_and_aborted("A1", number, number * 5_000)),
+            _comment(1, 36_000),
+            _comment(2, 40_000),
+            _comment(6, 40_000),
+            _comment(99, 40_000),
+        ),
+        until_ms=45_000,
+        ends=tuple(End(recorder="A1", phase=CANCELLED, server=None, attempts=("withdrawn",)) for _ in range(6)),
+    ),
 )
 
 
@@ -433,7 +462,7 @@ def ends_of(world: World) -> tuple[End, ...]:
             server=entry.server,
             attempts=tuple(attempt.end.value for attempt in entry.attempts if attempt.end is not None),
         )
-        for entry in sorted(world.shadow.failovers.values(), key=lambda entry: entry.number)
+        for entry in sorted(world.history.all.values(), key=lambda entry: entry.number)
     )
 
 
@@ -447,5 +476,6 @@ def settle(world: World) -> None:
         hangs = [hang for hang in what_hangs(world) if "is held after" not in hang]
         rested_ms = 0 if hangs else rested_ms + LOOK_MS
         if rested_ms >= REST_MS:
+            world.checkers.history()
             return
     raise Broken("comes to rest", " ".join(hangs))

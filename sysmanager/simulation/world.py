@@ -12,7 +12,6 @@ import msgspec
 
 from sysmanager import wire
 from sysmanager.coordinator import inputs as i
-from sysmanager.coordinator.evolve import evolve
 from sysmanager.coordinator.facts import FactRecord
 from sysmanager.coordinator.state import State
 from sysmanager.domain.documents import DocumentSet, SettingsDocument
@@ -30,6 +29,7 @@ from sysmanager.simulation.coordinator import SimulatedCoordinator
 from sysmanager.simulation.counting import machine_row, rows_of
 from sysmanager.simulation.footage import CameraField
 from sysmanager.simulation.hearing import Hearing
+from sysmanager.simulation.history import ENDED_KEPT, SimulatedHistory
 from sysmanager.simulation.network import Link, Network
 from sysmanager.simulation.recorder import BEACON_STEP_MS, SimulatedRecorder
 from sysmanager.simulation.site import VERSION, SitePlan
@@ -72,7 +72,8 @@ class World:
         self.counts: Counter[tuple[str, str]] = Counter()
         self.cameras = CameraField()
         self.hearing = Hearing()
-        self.shadow = State()
+        self.shadow = State(ENDED_KEPT)
+        self.history = SimulatedHistory(self)
         self.facts: list[FactRecord] = []
         self.links = {server.id: Link() for server in plan.servers}
         self.wall_steps: dict[RecorderId, int] = {}
@@ -207,9 +208,8 @@ class World:
     def coordinator_started(self, records: Iterable[FactRecord]) -> None:
         """It begins with these facts: replay gives what the journal says, and nothing else."""
         self.facts = list(records)
-        self.shadow = State()
-        for record in self.facts:
-            evolve(self.shadow, record)
+        self.shadow = State(ENDED_KEPT)
+        self.history.replayed(self.facts, self.shadow)
         self.hearing.start(self.agenda.now_ms)
         if self.network.cut:
             self.hearing.deaf_from(self.agenda.now_ms)
@@ -272,7 +272,7 @@ class World:
         self.network.canary(partial(self.coordinator.asked, asked, self._token))
 
     def replied(self, token: Hashable, reply: Reply) -> None:
-        self.checkers.reply(reply)
+        self.checkers.reply(reply, self.coordinator.now().wall_ms)
         self.counts["reply", type(reply).__name__] += 1
         if self.story is not None and self.agenda.now_ms > 1000:
             self.story.reply(self.agenda.now_ms, reply)

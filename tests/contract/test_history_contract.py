@@ -149,7 +149,8 @@ async def test_pages_are_those_of_a_plain_list(history: History, question: FindE
     await history.write(updates_of(entries), b"")
     for column in LogColumn:
         for descending in (True, False):
-            key = SORT[column]
+            spanned = column is LogColumn.STARTED and question.since_wall_ms
+            key = (lambda entry: entry.started_ms) if spanned else SORT[column]
             wanted = [entry for entry in entries if matches(question, entry)]
             wanted.sort(key=lambda entry: (key(entry), entry.number), reverse=descending)
             asked = msgspec.structs.replace(question, sort=column, descending=descending, limit=90)

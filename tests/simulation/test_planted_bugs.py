@@ -29,12 +29,15 @@ from sysmanager.coordinator import (
 from sysmanager.coordinator.table import Row
 from sysmanager.domain.ids import Epoch
 from sysmanager.domain.recorder import Broken as BrokenServer
+from sysmanager.engine import core
+from sysmanager.history import file
 from sysmanager.protocol.clients import HoldFailover
 from sysmanager.recorder.machine import orders
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.capture import Capture
 from sysmanager.simulation.coordinator import SimulatedCoordinator
 from sysmanager.simulation.faults import Deed, Wrong
+from sysmanager.simulation.history import SimulatedHistory
 from sysmanager.simulation.preroll import Preroll
 from sysmanager.simulation.run import run_seed
 from sysmanager.simulation.scenarios import SCENARIOS, Scenario, Wish, play, settle
@@ -244,6 +247,46 @@ def preroll_is_dropped_at_the_take_over(patch: Patch) -> None:
     patch.setattr(Preroll, "take_over", take_over)
 
 
+def history_misses_entries_that_another_fact_changed(patch: Patch) -> None:
+    right = core.update_of
+
+    def update_of(sequence: int, record: Any, news: Any, recorders: Any) -> Any:
+        last = dict(list(news.items())[-1:])
+        return right(sequence, record, last, recorders)
+
+    patch.setattr(core, "update_of", update_of)
+
+
+def history_forgets_what_a_kill_left_unwritten(patch: Patch) -> None:
+    patch.setattr(SimulatedHistory, "caught_up", lambda self, started, journal: None)
+
+
+def a_remark_on_an_old_entry_is_lost(patch: Patch) -> None:
+    patch.setattr(file, "remarked", lambda row, fact, actor, wall_ms: row)
+
+
+def ended_entries_leave_memory_by_their_number(patch: Patch) -> None:
+    """Live ones only: a replay drops them in the order in which they ended."""
+    right = core.evolve
+
+    def evolve_(state: Any, record: Any) -> None:
+        right(state, record)
+        while len(state.ended) > 2:
+            oldest = min(state.ended)
+            del state.ended[oldest], state.failovers[oldest]
+
+    patch.setattr(core, "evolve", evolve_)
+
+
+def refusals_are_not_audited(patch: Patch) -> None:
+    patch.setattr(core, "audited", lambda refusals, taken, reply, now: ())
+
+
+def what_was_done_is_not_audited(patch: Patch) -> None:
+    patch.setattr(core, "answered", lambda taken, reply: None)
+
+
+LONG_LOG = "entries leave memory, are commented on all the same, and the log is whole after a kill"
 KEPT = "pre-roll: the server that keeps the cameras takes over, though another one comes first in the group"
 
 
@@ -304,6 +347,12 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (automatic_failback_forgets_how_long, "a crash in between begins the time anew", {"automatic failback where allowed"}),
     (automatic_failback_after_one_by_hand, "after a failover by hand only a person fails back", {"automatic failback where allowed"}),
     (flapping_is_forgotten_at_a_restart, FLAPS, {"flapping is held"}),
+    (history_misses_entries_that_another_fact_changed, "the acting server breaks, then the next", {"the log agrees with the journal"}),
+    (history_forgets_what_a_kill_left_unwritten, LONG_LOG, {"the log agrees with the journal"}),
+    (a_remark_on_an_old_entry_is_lost, LONG_LOG, {"the log agrees with the journal"}),
+    (ended_entries_leave_memory_by_their_number, LONG_LOG, {"replay equals live"}),
+    (refusals_are_not_audited, LONG_LOG, {"every answer is audited"}),
+    (what_was_done_is_not_audited, LONG_LOG, {"every answer is audited"}),
     (maintenance_is_ignored, IN_MAINTENANCE, {"nothing by itself in maintenance"}),
     (maintenance_of_a_group_is_forgotten, "a group in maintenance: by hand it works all the same", {"nothing by itself in maintenance"}),
     (maintenance_is_for_ever, msgspec.structs.replace(BY_NAME[IN_MAINTENANCE], until_ms=130_000), {"maintenance ends"}),

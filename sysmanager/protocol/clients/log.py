@@ -18,7 +18,8 @@ SEARCH_LIMIT = 200
 
 
 class LogColumn(StrEnum):
-    """What the failover log can be sorted by. `started`: the order in which entries were opened, whatever the clock did."""
+    """What the failover log can be sorted by. `started`: the order in which entries were opened, whatever the clock did; with a span
+    of time, the moments of the clock."""
 
     STARTED = "started"
     SERVER = "server"
