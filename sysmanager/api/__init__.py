@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from sysmanager.api.bus_client import BusClient, connect
 from sysmanager.api.client import API_VERSION, Client, ClientError
+from sysmanager.domain.comparison import Change, ChangeKind
 from sysmanager.domain.failover import CameraGap, Failover, LogState, Phase, Reason, Severity, Trigger
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, FailoverId, GroupId, RecorderId
@@ -101,6 +102,8 @@ __all__ = [
     "CameraId",
     "CameraRow",
     "CameraState",
+    "Change",
+    "ChangeKind",
     "Changes",
     "Check",
     "Client",

@@ -81,9 +81,9 @@ def due_by_itself(view: View, seen: Seen, entry: Failover, now: Instant) -> bool
 def held_after_commit(view: View, seen: Seen, entry: Failover, now: Instant) -> tuple[f.AnyFact, ...]:
     """Flap damping: the hold that goes with the commit of a second failover in a short time. Failover itself is never held for that."""
     home = view.recorders.get(entry.home)
-    if home is None or not home.automatic_failback or entry.recorder != home.id or home.id in view.failback_holds:
+    if home is None or not home.automatic_failback or home.id in view.failback_holds:
         return ()
-    if entry.trigger is Trigger.PLANNED:
+    if entry.recorder != home.id or entry.trigger is Trigger.PLANNED:
         return ()
     last_wall_ms = view.replaced_wall_ms.get(home.id)
     last_mono_ms = seen.replaced_ms.get(home.id)

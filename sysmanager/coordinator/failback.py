@@ -6,7 +6,7 @@ from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.automatic_failback import due_by_itself, held_after_abort, held_after_undo
 from sysmanager.coordinator.failback_checks import checks
 from sysmanager.coordinator.inputs import OrderAnswered
-from sysmanager.coordinator.seen import Heard
+from sysmanager.coordinator.seen import Heard, Seen
 from sysmanager.coordinator.state import View
 from sysmanager.coordinator.table import Case, On, Row, Then, always
 from sysmanager.domain.documents import DocumentSet
@@ -56,19 +56,19 @@ def _failover_waits(case: Case) -> bool:
     return any(case.view.failovers[failover_id].phase is Phase.QUEUED for failover_id in others)
 
 
-def current_documents(case: Case) -> DocumentSet | None:
+def current_documents(view: View, seen: Seen, entry: Failover) -> DocumentSet | None:
     """The failover server's documents, if those that it reports now are in the cache; the cached ones if it is silent."""
-    server = case.view.recorders[case.failover.server] if case.failover.server is not None else None
+    server = view.recorders.get(entry.server) if entry.server is not None else None
     if server is None or server.documents is None:
         return None
-    beat = case.seen.of(server.id).beat
-    if beat is not None and case.seen.connected(server.id) and beat.documents is not None and beat.documents != server.documents:
+    beat = seen.of(server.id).beat
+    if beat is not None and seen.connected(server.id) and beat.documents is not None and beat.documents != server.documents:
         return None
     return server.documents
 
 
 def _documents_known(case: Case) -> bool:
-    return current_documents(case) is not None
+    return current_documents(case.view, case.seen, case.failover) is not None
 
 
 def _documents_late(case: Case) -> bool:
@@ -94,6 +94,18 @@ def _obeyed(case: Case) -> bool:
 
 def _not_obeyed(case: Case) -> bool:
     return _current_answer(case) is not None and not _obeyed(case)
+
+
+def _documents_changed(case: Case) -> bool:
+    """Somebody edits the settings on the failover server while they are given back: what was taken is no longer all of it."""
+    entry = case.failover
+    failback = entry.failback
+    if failback is None or failback.documents is None or entry.server is None:
+        return False
+    server, acting = case.view.recorders.get(entry.server), case.seen.of(entry.server)
+    cached = server.documents if server is not None else None
+    reported = acting.beat.documents if acting.beat is not None and case.seen.connected(entry.server) else None
+    return any(known is not None and not known.same_content(failback.documents) for known in (cached, reported))
 
 
 def _answer_late(case: Case) -> bool:
@@ -165,7 +177,7 @@ def _start_by_itself(case: Case) -> tuple[f.AnyFact, ...]:
 
 
 def _take(case: Case) -> tuple[f.AnyFact, ...]:
-    documents = current_documents(case)
+    documents = current_documents(case.view, case.seen, case.failover)
     assert documents is not None, "guarded"
     return (f.FailbackDocumentsTaken(failover=case.failover.id, documents=documents, duration_ms=case.step_ms),)
 
@@ -273,6 +285,15 @@ FAILBACK_TABLE: tuple[Row, ...] = (
         then=_undo(Reason.NO_SETTINGS, "The failover server's documents could not be fetched in time."),
         to=(Phase.READY,),
         sentence="the failover server's documents did not come: undone",
+    ),
+    Row(
+        number=134,
+        phases=(Phase.FAILBACK_TAKEN, Phase.FAILBACK_SAVED),
+        on=On.REVIEW,
+        when=_documents_changed,
+        then=_undo(Reason.CANCELLED, "The settings were changed on the failover server meanwhile; look at them and start it again."),
+        to=(Phase.READY,),
+        sentence="the settings were changed on the failover server since they were taken: undone, so that no change is lost",
     ),
     Row(
         number=120,

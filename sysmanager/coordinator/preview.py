@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from sysmanager.coordinator.detection import group_of
-from sysmanager.coordinator.failback import handed_over_singly
-from sysmanager.coordinator.failback_checks import checks
+from sysmanager.coordinator.failback_preview import Opened, documents_to_compare, preview_failback
 from sysmanager.coordinator.requests import cached, failover_stops
 from sysmanager.coordinator.requests.switching import switch_stops
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
 from sysmanager.coordinator.state import View, running_in_group, tasks_of, was_entry
 from sysmanager.coordinator.switching import choice_for
+from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import CameraId, RecorderId, shown
 from sysmanager.domain.recorder import Recorder, Role
@@ -22,8 +22,16 @@ from sysmanager.protocol import clients as c
 HOLDER_LIMIT = 1000
 
 
-def answer(view: View, seen: Seen, question: c.ViewQuestion, left: Sequence[Failover] = ()) -> c.Answer:
-    """Answer a question of a client from the present view. left: entries that have left memory and that the question needs."""
+def documents_for(view: View, question: c.Question) -> tuple[DocumentSet, ...]:
+    """Documents that the answer has to look into; the engine reads them from its cache and hands them to `answer`."""
+    return documents_to_compare(view, view.failovers.get(question.failover)) if isinstance(question, c.PreviewFailback) else ()
+
+
+def answer(view: View, seen: Seen, question: c.ViewQuestion, left: Sequence[Failover] = (), opened: Opened | None = None) -> c.Answer:
+    """Answer a question of a client from the present view.
+
+    left: entries that have left memory and that the question needs. opened: what could be read of `documents_for`.
+    """
     match question:
         case c.PreviewFailover(recorder=recorder):
             row = view.recorders.get(recorder)
@@ -41,7 +49,7 @@ def answer(view: View, seen: Seen, question: c.ViewQuestion, left: Sequence[Fail
                 return c.Refused(sentence=f"{failover} ended long ago; a failback starts from an entry that is ready for it.")
             if entry is None:
                 return c.Refused(sentence=f"There is no entry {shown(failover)} in the failover log; see the list of entries.")
-            return preview_failback(view, seen, entry)
+            return preview_failback(view, seen, entry, opened or {})
         case c.WhoRecords(camera=camera, at_wall_ms=at_wall_ms):
             return who_records(view, camera, at_wall_ms, left)
         case _:
@@ -118,33 +126,6 @@ def _warnings(view: View, seen: Seen, row: Recorder, choice: Choice) -> list[c.C
         found.append(c.Check(level=c.Level.WARNING, sentence=sentence))
     found += [c.Check(level=c.Level.WARNING, sentence=line) for line in choice.to_do]
     return found
-
-
-def preview_failback(view: View, seen: Seen, entry: Failover) -> c.Preview:
-    """What a failback of this entry would do now."""
-    found = checks(view, seen, entry)
-    singly = handed_over_singly(view, entry)
-    warnings: list[c.Check] = []
-    home = view.recorders.get(entry.home)
-    server = view.recorders.get(entry.server) if entry.server is not None else None
-    if singly:
-        sentence = f"{len(singly)} cameras allow one session only; each is dark for about a second while it changes hands."
-        warnings.append(c.Check(level=c.Level.WARNING, sentence=sentence))
-    if home is not None and server is not None and _changed_meanwhile(home, server):
-        sentence = f"The settings were changed on {server.name} meanwhile; {home.name} gets them as they are now."
-        warnings.append(c.Check(level=c.Level.WARNING, sentence=sentence))
-    cameras = server.settings.cameras if server is not None else ()
-    return c.Preview(
-        allowed=not any(check.level is c.Level.STOP for check in found),
-        checks=(*found, *warnings),
-        target=entry.home,
-        moves=tuple(camera.id for camera in cameras if camera.moves),
-        handed_over_singly=singly,
-    )
-
-
-def _changed_meanwhile(home: Recorder, server: Recorder) -> bool:
-    return home.documents is not None and server.documents is not None and not home.documents.same_content(server.documents)
 
 
 def who_records(view: View, camera: CameraId, at_wall_ms: int, left: Sequence[Failover] = ()) -> c.Holders:

@@ -9,7 +9,16 @@ import structlog
 
 from sysmanager.bus.port import BusError
 from sysmanager.documents.port import DocumentError, DocumentStore, StoreName
-from sysmanager.domain.documents import DocumentKind, DocumentSet, SettingsDocument, SettingsSummary, summary_of
+from sysmanager.domain.comparison import Contents
+from sysmanager.domain.documents import (
+    DocumentKind,
+    DocumentSet,
+    MasksDocument,
+    SchedulesDocument,
+    SettingsDocument,
+    SettingsSummary,
+    summary_of,
+)
 from sysmanager.domain.ids import DocumentHash, RecorderId
 
 log = structlog.get_logger(__name__)
@@ -59,6 +68,22 @@ class DocumentCache:
             log.warning("settings document too large", recorder=recorder, bytes=size_bytes, limit=SUMMARY_LIMIT_BYTES)
             return None
         return summary
+
+    async def opened(self, documents: DocumentSet) -> Contents | None:
+        """The content of all three documents, as far as they are in the cache and sound; None if one is not."""
+        found = {kind: await self._read(kind, documents.hash_of(kind)) for kind in DocumentKind}
+        settings, masks, schedules = (found[kind] for kind in (DocumentKind.SETTINGS, DocumentKind.MASKS, DocumentKind.SCHEDULES))
+        if settings is None or masks is None or schedules is None:
+            return None
+        try:
+            return Contents(
+                settings=msgspec.json.decode(settings, type=SettingsDocument),
+                masks=msgspec.json.decode(masks, type=MasksDocument),
+                schedules=msgspec.json.decode(schedules, type=SchedulesDocument),
+            )
+        except msgspec.DecodeError as error:
+            log.warning("document not understood", why=str(error))
+            return None
 
     async def missing(self, recorder: RecorderId | None, documents: DocumentSet) -> tuple[DocumentKind, ...]:
         """Which of the documents are not in the cache and sound; tries to fetch those from the recorder, if one is named."""

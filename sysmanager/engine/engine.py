@@ -17,8 +17,10 @@ from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.audit import kind_of
 from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
 from sysmanager.coordinator.facts import AnyFact, FactRecord
-from sysmanager.coordinator.preview import answer, home_of
+from sysmanager.coordinator.preview import answer, documents_for, home_of
 from sysmanager.coordinator.standing import answer_to
+from sysmanager.domain.comparison import Contents
+from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import RecorderId, shown
 from sysmanager.domain.rights import Actor, Right, missing_right
@@ -38,6 +40,7 @@ from sysmanager.protocol.clients import (
     CommentEntry,
     FindAudit,
     FindEntries,
+    PreviewFailback,
     Question,
     Refused,
     Reply,
@@ -427,6 +430,9 @@ class Engine:
                 home = home_of(self._core.state, camera)
                 left = await self.logbook.around(home, at_wall_ms) if home is not None else ()
                 return left if isinstance(left, Refused) else answer(self._core.state, self._core.seen, question, left)
+            case PreviewFailback():
+                opened = await self._opened(question)
+                return answer(self._core.state, self._core.seen, question, opened=opened)
             case _:
                 return answer(self._core.state, self._core.seen, question)
 
@@ -445,6 +451,18 @@ class Engine:
             journal_failing=self._trouble is not None,
             history=(self.logbook.missing, self.logbook.trouble is not None),
         )
+
+    async def _opened(self, question: PreviewFailback) -> dict[DocumentSet, Contents]:
+        """What could be read of the documents that the answer looks into. Afterwards the tables are durable again."""
+        opened: dict[DocumentSet, Contents] = {}
+        for documents in documents_for(self._core.state, question):
+            contents = await self._cache.opened(documents)
+            if contents is not None:
+                opened[documents] = contents
+        await self._durable.wait()
+        if self._end is not None:
+            raise EngineFailed(self._end)
+        return opened
 
     @property
     def protected(self) -> int:

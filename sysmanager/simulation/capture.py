@@ -43,7 +43,7 @@ class Capture:
     ) -> None:
         self._recorder = recorder
         self._around = surroundings
-        self._pace = pace
+        self.pace = pace
         self._material = material
         self._writable = writable
         self._changed = changed
@@ -78,7 +78,7 @@ class Capture:
                     self._stamp(session, kept[camera.id])
                     self._extend(session, now_ms)
                     continue
-                self._later(self._around.between(self._pace.first_frame_ms), session)
+                self._later(self._around.between(self.pace.first_frame_ms), session)
         self._report()
 
     def stop(self) -> None:
@@ -152,7 +152,7 @@ class Capture:
         if session.state is not state:
             session.state = state
             self._report()
-        self._later(self._pace.retry_ms, session)
+        self._later(self.pace.retry_ms, session)
 
     def _extend(self, session: Session, wall_ms: int) -> None:
         session.last_ms = max(session.last_ms, wall_ms)
@@ -169,7 +169,7 @@ class Capture:
     def _report(self) -> None:
         if not self._report_due:
             self._report_due = True
-            self._around.after(self._pace.report_ms, self._report_now, self._life)
+            self._around.after(self.pace.report_ms, self._report_now, self._life)
 
     def _report_now(self, life: int) -> None:
         if life == self._life:

@@ -269,6 +269,7 @@ BEFORE: dict[str, Rule] = {
     "flapping is held": failback_rules.flapping_is_held,
     "nothing by itself in maintenance": safety.nothing_by_itself_in_maintenance,
     "nobody taken in maintenance": safety.nobody_taken_in_maintenance,
+    "edits travel back": failback_rules.edits_travel_back,
 }
 DECIDED: dict[str, Rule] = {
     "never early": never_early,

@@ -63,6 +63,26 @@ def flapping_is_held(step: Step) -> str | None:
     return None
 
 
+SETTLED_MS = 3_500
+"""By then a service that runs has been heard with what it records by, over a link that is not slow."""
+
+
+def edits_travel_back(step: Step) -> str | None:
+    """What was changed on the failover server is what the recorder records by afterwards (SPEC 8)."""
+    fact, entry, world = step.fact, step.before, step.world
+    if not isinstance(fact, f.FailbackCommitted) or entry is None or entry.server is None or entry.failback is None:
+        return None
+    server, link, now_ms = world.recorders[entry.server], world.links[entry.server], world.agenda.now_ms
+    taken, present = entry.failback.documents, server.persisted.documents
+    settled = server.up and server.up_since_ms is not None and now_ms - server.up_since_ms >= SETTLED_MS
+    heard = now_ms - world.hearing.heard_ms.get(server.id, -SETTLED_MS) < SETTLED_MS and not link.slowest_ms and not link.loss
+    if not settled or not heard or server.persisted.home != entry.home or taken is None or present is None:
+        return None
+    if not taken.same_content(present):
+        return f"{entry.home} gets its tasks back by other settings than {server.id} records by."
+    return None
+
+
 def _failed(entry: Failover, home: RecorderId) -> bool:
     return entry.recorder == home and entry.trigger is not Trigger.PLANNED
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from sysmanager.domain.documents import DocumentSet
+from sysmanager.domain.documents import DocumentSet, SettingsDocument
 from sysmanager.domain.ids import Epoch, InstanceId, RecorderId
 from sysmanager.protocol.practice import Fault
 from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Beat, DiskBeat, Mode
@@ -37,6 +37,7 @@ class Wrong(StrEnum):
     VANISH = "vanishes when asked"
     SAVE_FAILS = "cannot save its state"
     SLOW_SERVER = "slow to apply"
+    CAMERA_SLOW = "first frames late"
     STATE_LOST = "state file lost"
     DOCUMENTS = "documents changed"
     DOCUMENTS_GONE = "documents lost"
@@ -157,6 +158,8 @@ def _server(world: World, deed: Deed) -> Mend | None:
                 usual, fetch_ms=(deed.amount // 2, deed.amount), save_ms=(deed.amount // 4, deed.amount // 2)
             )
             return lambda: setattr(recorder, "pace", usual)
+        case Wrong.CAMERA_SLOW:
+            return _late_frames(recorder, deed.amount)
         case Wrong.STATE_LOST:
             world.state_lost.add(recorder.id)
             world.checkers.state_lost(recorder.id)
@@ -176,6 +179,13 @@ def _server(world: World, deed: Deed) -> Mend | None:
         case _:
             raise ValueError(f"{deed.what} is no fault of one server")
     return None
+
+
+def _late_frames(recorder: SimulatedRecorder, amount_ms: int) -> Mend:
+    """Its cameras take so long for their first frames, as with long distances between key frames."""
+    usual = recorder.pace.first_frame_ms
+    recorder.set_first_frames((amount_ms // 2, amount_ms))
+    return lambda: recorder.set_first_frames(usual)
 
 
 def _plain(world: World, recorder: SimulatedRecorder, fault: Fault) -> Mend:
@@ -201,14 +211,15 @@ def _plain(world: World, recorder: SimulatedRecorder, fault: Fault) -> Mend:
 
 
 def _change_documents(recorder: SimulatedRecorder) -> None:
-    """Its configuration is edited on the spot, and its service started anew, as far as it records its own cameras."""
-    own = recorder.persisted.own
-    if own is None or recorder.persisted.home != recorder.id or own.settings not in recorder.store:
+    """Its configuration is edited on the spot, and its service started anew; on an acting server that of the recorder it acts for."""
+    present = recorder.persisted.documents if recorder.persisted.home != recorder.id else recorder.persisted.own
+    if recorder.persisted.home is None or present is None or present.settings not in recorder.store:
         return
-    settings = recorder.own_settings()
+    settings = msgspec.json.decode(recorder.store[present.settings], type=SettingsDocument)
     content = msgspec.structs.replace(settings, retention_days=settings.retention_days + 1)
     name, body = hashed(content)
-    recorder.change_documents(DocumentSet(revision=own.revision + 1, settings=name, masks=own.masks, schedules=own.schedules), {name: body})
+    changed = DocumentSet(revision=present.revision + 1, settings=name, masks=present.masks, schedules=present.schedules)
+    recorder.change_documents(changed, {name: body})
 
 
 def _clone(world: World, recorder: SimulatedRecorder) -> Mend:
@@ -362,8 +373,9 @@ _SHARES: dict[Wrong, int] = {
     Wrong.VANISH: 5,
     Wrong.SAVE_FAILS: 3,
     Wrong.SLOW_SERVER: 4,
+    Wrong.CAMERA_SLOW: 4,
     Wrong.STATE_LOST: 2,
-    Wrong.DOCUMENTS: 2,
+    Wrong.DOCUMENTS: 4,
     Wrong.CAMERAS: 3,
     Wrong.CLONE: 3,
     Wrong.SERVER_CLOCK: 1,
@@ -387,6 +399,7 @@ _AMOUNTS: dict[Wrong, tuple[int, int]] = {
     Wrong.DOUBLING: (10, 100),
     Wrong.CRASH_APPLYING: (0, 5),
     Wrong.SLOW_SERVER: (300, 6_000),
+    Wrong.CAMERA_SLOW: (1_000, 9_000),
     Wrong.SERVER_CLOCK: (-5_000, 5_000),
     Wrong.KILLED: (0, 30),
     Wrong.PAUSED: (0, 1),

@@ -180,16 +180,16 @@ class SimulatedRecorder:
         if self.powered:
             self._service_ended()
 
-    def own_settings(self) -> SettingsDocument:
-        """Its own settings document. KeyError if it has none."""
-        assert self.persisted.own is not None, "it has documents of its own"
-        return msgspec.json.decode(self.store[self.persisted.own.settings], type=SettingsDocument)
+    def set_first_frames(self, span_ms: tuple[int, int]) -> None:
+        """From now on a camera that is opened takes so long for its first frame."""
+        self.pace = self.capture.pace = msgspec.structs.replace(self.pace, first_frame_ms=span_ms)
 
     def change_documents(self, documents: DocumentSet, contents: Mapping[DocumentHash, bytes]) -> None:
-        """Its own documents are edited on the spot; the service starts anew with them. Only while it records its own cameras."""
+        """The documents by which it records are edited on the spot; the service starts anew with them."""
         self._process_ends()
         self.store.update(contents)
-        self.persisted = msgspec.structs.replace(self.persisted, documents=documents, own=documents)
+        own = documents if self.persisted.home == self.id else self.persisted.own
+        self.persisted = msgspec.structs.replace(self.persisted, documents=documents, own=own)
         if self.powered:
             self._service_ended()
 

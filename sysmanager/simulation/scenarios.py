@@ -367,6 +367,22 @@ SCENARIOS: tuple[Scenario, ...] = (
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
     Scenario(
+        name="what was changed on the failover server travels back",
+        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=25_000, what=Wrong.DOCUMENTS, target="FA1")),
+        wishes=(_back(FIRST, 35_000),),
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+    Scenario(
+        name="settings that are changed on the failover server during a failback undo it, and the next one takes them along",
+        deeds=(
+            _off("A1", lasts_ms=20_000),
+            Deed(at_ms=29_000, what=Wrong.CAMERA_SLOW, target="A1", amount=9_500, lasts_ms=15_000),
+            Deed(at_ms=30_600, what=Wrong.DOCUMENTS, target="FA1"),
+        ),
+        wishes=(_back(FIRST, 30_000), _back(FIRST, 45_000)),
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+    Scenario(
         name="it fails back by itself when it was stable for its time",
         deeds=(_off("A1", lasts_ms=20_000),),
         failback_after_s=30,

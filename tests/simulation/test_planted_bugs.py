@@ -309,6 +309,15 @@ def candidates_in_maintenance_are_taken(patch: Patch) -> None:
     patch.setattr(selection, "own_maintenance", lambda view, server: None)
 
 
+def edits_are_left_behind(patch: Patch) -> None:
+    patch.setattr(failback, "current_documents", lambda view, seen, entry: entry.documents)
+    change_row(patch, 134, when=never)
+
+
+def edits_during_a_failback_are_lost(patch: Patch) -> None:
+    change_row(patch, 134, when=never)
+
+
 HELD = Scenario(
     name="held, then lost",
     wishes=(Wish(at_ms=0, request=HoldFailover(recorder="A1")),),  # type: ignore[arg-type]  # an id is text
@@ -318,6 +327,8 @@ HELD = Scenario(
 
 FLAPS = "two failovers within an hour: it waits for a person, across a restart, and fails over all the same"
 IN_MAINTENANCE = "in maintenance nothing fails over by itself, and when it is over it does"
+
+EDITED = "settings that are changed on the failover server during a failback undo it, and the next one takes them along"
 
 PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], ...] = (
     (timeout_one_second_short, "connection lost", {"never early"}),
@@ -346,6 +357,8 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (standing_down_removes_footage, "failback", {"footage stays"}),
     (automatic_failback_forgets_how_long, "a crash in between begins the time anew", {"automatic failback where allowed"}),
     (automatic_failback_after_one_by_hand, "after a failover by hand only a person fails back", {"automatic failback where allowed"}),
+    (edits_are_left_behind, "what was changed on the failover server travels back", {"edits travel back"}),
+    (edits_during_a_failback_are_lost, EDITED, {"edits travel back"}),
     (flapping_is_forgotten_at_a_restart, FLAPS, {"flapping is held"}),
     (history_misses_entries_that_another_fact_changed, "the acting server breaks, then the next", {"the log agrees with the journal"}),
     (history_forgets_what_a_kill_left_unwritten, LONG_LOG, {"the log agrees with the journal"}),

@@ -13,6 +13,8 @@ from sysmanager.api import (
     Answer,
     CameraRow,
     CameraState,
+    Change,
+    ChangeKind,
     Changes,
     Check,
     ClientError,
@@ -436,7 +438,12 @@ FAILBACK_PREVIEW = Preview(
     target=rid("TA-REC-05"),
     moves=tuple(CameraId(f"TA-REC-05-C{n:02}") for n in range(24)),
     handed_over_singly=(CameraId("TA-REC-05-C00"), CameraId("TA-REC-05-C02")),
-    expected_gaps=(CameraGap(camera=CameraId("TA-REC-05-C00"), last_before_ms=1000, first_after_ms=2200),),
+    expected_gap_ms={CameraId("TA-REC-05-C00"): 1200},
+    changes=(
+        Change(kind=ChangeKind.CHANGED, camera=CameraId("TA-REC-05-C00"), name="Quay 01", field="expected bit rate", before="2", after="3"),
+        Change(kind=ChangeKind.CHANGED, camera=CameraId("TA-REC-05-C01"), name="Quay 02", field="password"),
+        Change(kind=ChangeKind.ADDED, camera=CameraId("TA-REC-05-C25"), name="Quay 26"),
+    ),
 )
 
 

@@ -315,6 +315,16 @@ def test_who_does_not_fail_back_by_itself_is_not_held() -> None:
     assert site.state.failback_holds == {}
 
 
+def test_a_planned_switch_is_no_failure() -> None:
+    site = replaced_site()
+    site.run(60_000, until=lambda: site.entry.phase is Phase.RETURNED)
+    site.run(5_000)
+    assert isinstance(site.ask(c.SwitchOver(recorder=rid("A"))), c.Done)
+    site.run(5_000)
+    assert (site.entry.trigger, site.entry.phase) == (Trigger.PLANNED, Phase.READY)
+    assert site.state.failback_holds == {}
+
+
 def test_an_abort_holds_it_and_the_next_failback_by_hand_ends_that() -> None:
     site = replaced_site()
     site.server("A").first_frame_ms = 8_000

@@ -10,7 +10,7 @@ from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.commands import Continue, FetchDocuments
 from sysmanager.coordinator.decide import TABLE
 from sysmanager.coordinator.evolve import evolve
-from sysmanager.coordinator.failback import current_documents, dark_cameras, expected_cameras, handed_over_singly
+from sysmanager.coordinator.failback import _documents_changed, current_documents, dark_cameras, expected_cameras, handed_over_singly
 from sysmanager.coordinator.failover import choice_of
 from sysmanager.coordinator.opening import open_entry
 from sysmanager.coordinator.reconcile import findings
@@ -55,7 +55,8 @@ def test_an_entry_without_a_server_has_no_documents_no_cameras_and_nothing_to_ha
     site = stopped_site()
     entry = msgspec.structs.replace(site.entry, server=None)
     case = case_of(site, entry)
-    assert current_documents(case) is None
+    assert current_documents(site.state, site.core.seen, entry) is None
+    assert not _documents_changed(case)
     assert (expected_cameras(case), dark_cameras(case), handed_over_singly(site.state, entry)) == ((), (), ())
 
 
@@ -63,7 +64,7 @@ def test_a_failover_server_without_documents_is_waited_for() -> None:
     site = small_site()
     site.fail_over("A")
     site.state.recorders[rid("F")] = msgspec.structs.replace(site.row("F"), documents=None)
-    assert current_documents(case_of(site, site.entry)) is None
+    assert current_documents(site.state, site.core.seen, site.entry) is None
 
 
 def test_a_reserved_phase_without_a_server_ends_without_releasing_anybody() -> None:

@@ -201,6 +201,16 @@ def row_103() -> Site:
     return site
 
 
+def row_134() -> Site:
+    site = acting_site()
+    site.server("A").first_frame_ms = 8_000
+    site.fail_back()
+    site.run(500)
+    site.server("F").documents = document_set("changed", 2)
+    site.run(2_000)
+    return site
+
+
 def row_111() -> Site:
     site = acting_site()
     site.server("F").documents = document_set("changed", 7)
@@ -276,6 +286,7 @@ SCENARIOS: dict[int, Callable[[], Site]] = {
     101: row_101,
     102: row_102,
     103: row_103,
+    134: row_134,
     110: returned_site,
     111: row_111,
     120: returned_site,

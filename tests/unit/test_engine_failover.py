@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from sysmanager import wire
+from sysmanager.documents.port import DocumentError
+from sysmanager.domain.documents import SealedSecret
 from sysmanager.domain.failover import Phase, Trigger
 from sysmanager.domain.recorder import Acting, Broken, Recording, Standby
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from tests.helpers.bus_recorder import PASSWORD
-from tests.helpers.engine_site import EngineSite, rid
+from tests.helpers.engine_site import ADMIN, EngineSite, rid
 from tests.helpers.virtual_time import in_virtual_time
 
 
@@ -92,3 +96,42 @@ async def test_secrets_are_in_no_log_line_and_no_row(caplog: pytest.LogCaptureFi
     assert "Server A" in said
     for text in (PASSWORD, secret.sealed, secret.hmac, "10.0.0.1"):
         assert text not in said
+
+
+@in_virtual_time
+async def test_the_preview_of_a_failback_reads_what_was_changed_from_the_cache() -> None:
+    site = EngineSite()
+    await site.start()
+    await site.ask(c.StartFailover(recorder=rid("A")))
+    await site.until_phase(Phase.READY)
+    acting = site.recorders["F"]
+    assert acting.settings is not None
+    first, *others = acting.settings.cameras
+    changed = msgspec.structs.replace(first, bitrate_kbps=first.bitrate_kbps + 1, password=SealedSecret(hmac="other", sealed="secret"))
+    acting.configure(msgspec.structs.replace(acting.settings, cameras=(changed, *others)), revision=2)
+    await acting.beat()
+    await site.until(lambda: site.rows[rid("F")].documents == acting.documents)
+    shown = await site.engine.ask(ADMIN, c.PreviewFailback(failover=site.entry.id))
+    assert isinstance(shown, c.Preview)
+    told = [change.sentence for change in shown.changes]
+    assert told == [
+        f"{first.name}: password changed",
+        f"{first.name}: expected bit rate {first.bitrate_kbps} kbit/s → {first.bitrate_kbps + 1} kbit/s",
+    ]
+    assert b"secret" not in wire.encode(shown)
+    for spoiled in (b"[1]", None):
+        assert acting.documents is not None
+        real = site.store.get
+        site.store.get = lambda store, name, body=spoiled: _given(body)  # type: ignore[method-assign]
+        shown = await site.engine.ask(ADMIN, c.PreviewFailback(failover=site.entry.id))
+        site.store.get = real  # type: ignore[method-assign]
+        assert isinstance(shown, c.Preview)
+        assert shown.changes == ()
+        assert "cannot be read from the cache" in " ".join(check.sentence for check in shown.checks)
+    await site.close()
+
+
+async def _given(body: bytes | None) -> bytes:
+    if body is None:
+        raise DocumentError("It is not there.")
+    return body

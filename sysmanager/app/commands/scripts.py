@@ -187,6 +187,8 @@ async def _preview(client: api.Client, question: api.Question, args: argparse.Na
     elif isinstance(answer, api.Preview):
         for check in answer.checks:
             print(f"{check.level.value:8} {check.sentence}")
+        for change in answer.changes:
+            print(f"changed  {change.sentence}")
         for verdict in answer.verdicts:
             print(f"{'-> ' if verdict.server == answer.target else '   '}{verdict.server}: {verdict.sentence}")
         print(f"{len(answer.moves)} cameras move, {len(answer.stays)} stay.")

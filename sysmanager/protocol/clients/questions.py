@@ -6,7 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
-from sysmanager.domain.failover import CameraGap, NotMoved, Verdict
+from sysmanager.domain.comparison import Change
+from sysmanager.domain.failover import NotMoved, Verdict
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.rights import Actor
 from sysmanager.protocol.clients.log import AuditFound, EntriesFound, FindAudit, FindEntries, ShowEntry
@@ -63,7 +64,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True, tag="preview"):
 
     allowed: whether the request would be accepted. target: who would record afterwards. moves: cameras that change hands.
     vca_off: of those, cameras whose video content analysis stays off. preroll_s: seconds before the failover that the target holds.
-    expected_gap_ms: cameras that allow one session only, with the gap to expect while they are handed over (failback).
+    handed_over_singly: cameras that allow one session only. expected_gap_ms: those of them of which it is known, with the gap to expect
+    while they change hands. changes: made on the failover server meanwhile; they travel back (failback).
     """
 
     allowed: bool
@@ -75,8 +77,9 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True, tag="preview"):
     to_do: tuple[str, ...] = ()
     vca_off: tuple[CameraId, ...] = ()
     preroll_s: int = 0
-    expected_gaps: tuple[CameraGap, ...] = ()
     handed_over_singly: tuple[CameraId, ...] = ()
+    expected_gap_ms: dict[CameraId, int] = {}
+    changes: tuple[Change, ...] = ()
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,17 +7,30 @@ from collections.abc import Awaitable, Callable
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QProgressBar, QPushButton, QScrollArea, QTableView, QVBoxLayout, QWidget
 
-from sysmanager.api import Check, Level, Preview
+from sysmanager.api import Change, Check, Level, Preview
 from sysmanager.ui.icons import LEVEL_GLYPHS, Glyph
 from sysmanager.ui.models.columns import CANDIDATE_COLUMNS, CameraLine, camera_names, candidate_lines
 from sysmanager.ui.models.table import Column, LineTableModel
 from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import Tone, UiState
-from sysmanager.ui.state.texts import counted, gap_text, natural_key
+from sysmanager.ui.state.texts import NOTHING, counted, gap_text, natural_key
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.parts import IconLabel, fit, heading, keep_primary_icon, muted, rule, sortable, table, work_with, wrapped
 
 LEVEL_TONES: dict[Level, Tone] = {Level.GOOD: Tone.GOOD, Level.WARNING: Tone.WARNING, Level.STOP: Tone.BAD}
+
+_CHANGE_COLUMNS: tuple[Column[Change], ...] = (
+    Column(title="Camera", text=lambda change: change.name or change.camera or "Recorder"),
+    Column(title="What", text=lambda change: change.field if _told(change) else f"{change.field} {change.kind}".strip()),
+    Column(title="Before", text=lambda change: (change.before or "nothing") if _told(change) else NOTHING),
+    Column(title="Now", text=lambda change: (change.after or "nothing") if _told(change) else NOTHING),
+)
+
+
+def _told(change: Change) -> bool:
+    """Whether the change says what was and what is; of a secret, or of a whole camera, it does not."""
+    return bool(change.before or change.after)
+
 
 _CAMERA_COLUMNS: tuple[Column[CameraLine], ...] = (
     Column(title="Camera", text=lambda line: line.name, sort=lambda line: natural_key(line.name)),
@@ -28,7 +41,6 @@ _CAMERA_COLUMNS: tuple[Column[CameraLine], ...] = (
 def preview_cameras(preview: Preview, state: UiState) -> tuple[CameraLine, ...]:
     """Those that stay behind first, then those that move, each with what to expect."""
     names = camera_names(state)
-    gaps = {gap.camera: gap.gap_ms for gap in preview.expected_gaps}
     stays = [
         CameraLine(camera=one.camera, name=one.name or one.camera, moved=False, sentence=f"stays: {one.sentence}") for one in preview.stays
     ]
@@ -36,7 +48,7 @@ def preview_cameras(preview: Preview, state: UiState) -> tuple[CameraLine, ...]:
     for camera in preview.moves:
         sentence = "moves"
         if camera in preview.handed_over_singly:
-            gap = gaps.get(camera)
+            gap = preview.expected_gap_ms.get(camera)
             sentence = "moves; it allows one session, so it has a short gap" + (f" of about {gap_text(gap)}" if gap is not None else "")
         moves.append(CameraLine(camera=camera, name=names.get(camera, camera), moved=True, sentence=sentence))
     return (*stays, *sorted(moves, key=lambda line: natural_key(line.name)))
@@ -141,6 +153,10 @@ class PreviewDialog(QDialog):
             self._body.addWidget(rule())
             self._body.addWidget(heading("Failover servers"))
             self._body.addWidget(self._candidates(preview, state))
+        if preview.changes:
+            self._body.addWidget(rule())
+            self._body.addWidget(heading("Changed meanwhile"))
+            self._body.addWidget(self._changes(preview.changes))
         lines = preview_cameras(preview, state)
         if lines:
             self._body.addWidget(rule())
@@ -164,6 +180,15 @@ class PreviewDialog(QDialog):
         for column, width in ((0, 36), (1, 120), (2, 150)):
             view.setColumnWidth(column, width)
         view.setFixedHeight(46 + min(4, len(lines)) * (view.verticalHeader().defaultSectionSize() + 6))
+        return view
+
+    def _changes(self, changes: tuple[Change, ...]) -> QTableView:
+        model = LineTableModel(_CHANGE_COLUMNS, key=lambda change: (change.camera, change.field), parent=self)
+        model.show(changes)
+        view = table(self._context, model, "Changed meanwhile", stretch=3, wrap=True)
+        for column, width in ((0, 150), (1, 170), (2, 190)):
+            view.setColumnWidth(column, width)
+        view.setFixedHeight(46 + min(6, len(changes)) * (view.verticalHeader().defaultSectionSize() + 6))
         return view
 
     def _cameras(self, lines: tuple[CameraLine, ...]) -> QTableView:
