@@ -49,7 +49,7 @@ def preview_failback(view: View, seen: Seen, entry: Failover, opened: Opened) ->
         target=entry.home,
         moves=tuple(camera.id for camera in cameras if camera.moves),
         handed_over_singly=tuple(gaps),
-        expected_gap_ms=gaps,
+        expected_gaps=tuple(c.ExpectedGap(camera=camera, gap_ms=gap_ms) for camera, gap_ms in gaps.items()),
         changes=(changes or ())[:CHANGES_LIMIT],
     )
 

@@ -23,6 +23,7 @@ from sysmanager.api import (
     DiskRow,
     Done,
     EditRecorder,
+    ExpectedGap,
     Fault,
     Finding,
     Health,
@@ -438,7 +439,7 @@ FAILBACK_PREVIEW = Preview(
     target=rid("TA-REC-05"),
     moves=tuple(CameraId(f"TA-REC-05-C{n:02}") for n in range(24)),
     handed_over_singly=(CameraId("TA-REC-05-C00"), CameraId("TA-REC-05-C02")),
-    expected_gap_ms={CameraId("TA-REC-05-C00"): 1200},
+    expected_gaps=(ExpectedGap(camera=CameraId("TA-REC-05-C00"), gap_ms=1200),),
     changes=(
         Change(kind=ChangeKind.CHANGED, camera=CameraId("TA-REC-05-C00"), name="Quay 01", field="expected bit rate", before="2", after="3"),
         Change(kind=ChangeKind.CHANGED, camera=CameraId("TA-REC-05-C01"), name="Quay 02", field="password"),

@@ -134,7 +134,7 @@ def test_cameras_with_one_session_have_a_gap_from_how_fast_they_were_in_the_fail
     site = ready_site(cameras=(*single, *cameras_of("A", 3)[2:]))
     shown = preview(site)
     assert shown.handed_over_singly == tuple(camera.id for camera in single)
-    assert shown.expected_gap_ms == {camera.id: 500 + 300 for camera in single}
+    assert shown.expected_gaps == tuple(c.ExpectedGap(camera=camera.id, gap_ms=500 + 300) for camera in single)
     assert warnings(shown) == ["2 cameras allow one session only; they change hands one by one, each with a gap of about 0.8 s."]
 
 
@@ -145,4 +145,4 @@ def test_a_camera_that_was_not_measured_has_the_usual_gap_and_no_clock_makes_it_
     changed = ({"first_after_ms": 0}, moved, {"first_after_ms": 1})
     gaps = tuple(msgspec.structs.replace(gap, **more) for gap, more in zip((first, second, third), changed, strict=True))
     site.state.failovers[site.entry.id] = msgspec.structs.replace(site.entry, gaps=gaps)
-    assert list(preview(site).expected_gap_ms.values()) == [1_500, 10_500, 500]
+    assert [gap.gap_ms for gap in preview(site).expected_gaps] == [1_500, 10_500, 500]

@@ -59,13 +59,20 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+class ExpectedGap(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a camera that allows one session will be dark while it changes hands."""
+
+    camera: CameraId
+    gap_ms: int
+
+
 class Preview(msgspec.Struct, frozen=True, kw_only=True, tag="preview"):
     """The same decision that would be taken, computed without taking it.
 
     allowed: whether the request would be accepted. target: who would record afterwards. moves: cameras that change hands.
     vca_off: of those, cameras whose video content analysis stays off. preroll_s: seconds before the failover that the target holds.
-    handed_over_singly: cameras that allow one session only. expected_gap_ms: those of them of which it is known, with the gap to expect
-    while they change hands. changes: made on the failover server meanwhile; they travel back (failback).
+    handed_over_singly: cameras that allow one session only. expected_gaps: of these, the gap to expect while
+    they change hands. changes: made on the failover server meanwhile; they travel back (failback).
     """
 
     allowed: bool
@@ -78,7 +85,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True, tag="preview"):
     vca_off: tuple[CameraId, ...] = ()
     preroll_s: int = 0
     handed_over_singly: tuple[CameraId, ...] = ()
-    expected_gap_ms: dict[CameraId, int] = {}
+    expected_gaps: tuple[ExpectedGap, ...] = ()
     changes: tuple[Change, ...] = ()
 
 

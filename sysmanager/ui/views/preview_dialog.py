@@ -41,6 +41,7 @@ _CAMERA_COLUMNS: tuple[Column[CameraLine], ...] = (
 def preview_cameras(preview: Preview, state: UiState) -> tuple[CameraLine, ...]:
     """Those that stay behind first, then those that move, each with what to expect."""
     names = camera_names(state)
+    gaps = {gap.camera: gap.gap_ms for gap in preview.expected_gaps}
     stays = [
         CameraLine(camera=one.camera, name=one.name or one.camera, moved=False, sentence=f"stays: {one.sentence}") for one in preview.stays
     ]
@@ -48,7 +49,7 @@ def preview_cameras(preview: Preview, state: UiState) -> tuple[CameraLine, ...]:
     for camera in preview.moves:
         sentence = "moves"
         if camera in preview.handed_over_singly:
-            gap = preview.expected_gap_ms.get(camera)
+            gap = gaps.get(camera)
             sentence = "moves; it allows one session, so it has a short gap" + (f" of about {gap_text(gap)}" if gap is not None else "")
         moves.append(CameraLine(camera=camera, name=names.get(camera, camera), moved=True, sentence=sentence))
     return (*stays, *sorted(moves, key=lambda line: natural_key(line.name)))
