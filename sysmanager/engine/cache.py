@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 import structlog
@@ -84,6 +84,11 @@ class DocumentCache:
         except msgspec.DecodeError as error:
             log.warning("document not understood", why=str(error))
             return None
+
+    async def all_opened(self, wanted: Iterable[DocumentSet]) -> dict[DocumentSet, Contents]:
+        """Those of them that could be read."""
+        found = {documents: await self.opened(documents) for documents in wanted}
+        return {documents: contents for documents, contents in found.items() if contents is not None}
 
     async def missing(self, recorder: RecorderId | None, documents: DocumentSet) -> tuple[DocumentKind, ...]:
         """Which of the documents are not in the cache and sound; tries to fetch those from the recorder, if one is named."""

@@ -19,8 +19,6 @@ from sysmanager.coordinator.commands import CheckCache, Command, Continue, Fetch
 from sysmanager.coordinator.facts import AnyFact, FactRecord
 from sysmanager.coordinator.preview import answer, documents_for, home_of
 from sysmanager.coordinator.standing import answer_to
-from sysmanager.domain.comparison import Contents
-from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import RecorderId, shown
 from sysmanager.domain.rights import Actor, Right, missing_right
@@ -419,9 +417,7 @@ class Engine:
         if missing is not None:
             self.turned_away(actor, kind_of(question), missing)
             return Refused(sentence=missing)
-        await self._durable.wait()
-        if self._end is not None:
-            raise EngineFailed(self._end)
+        await self._until_durable()
         match question:
             case FindEntries() | ShowEntry() | FindAudit():
                 names = {row.id: row.name for row in self._core.state.recorders.values()}
@@ -431,10 +427,17 @@ class Engine:
                 left = await self.logbook.around(home, at_wall_ms) if home is not None else ()
                 return left if isinstance(left, Refused) else answer(self._core.state, self._core.seen, question, left)
             case PreviewFailback():
-                opened = await self._opened(question)
+                opened = await self._cache.all_opened(documents_for(self._core.state, question))
+                await self._until_durable()
                 return answer(self._core.state, self._core.seen, question, opened=opened)
             case _:
                 return answer(self._core.state, self._core.seen, question)
+
+    async def _until_durable(self) -> None:
+        """Until the tables are what the journal has. Raises EngineFailed."""
+        await self._durable.wait()
+        if self._end is not None:
+            raise EngineFailed(self._end)
 
     def figures(self) -> Figures:
         """What metrics tell, as of now. Raises EngineFailed."""
@@ -451,18 +454,6 @@ class Engine:
             journal_failing=self._trouble is not None,
             history=(self.logbook.missing, self.logbook.trouble is not None),
         )
-
-    async def _opened(self, question: PreviewFailback) -> dict[DocumentSet, Contents]:
-        """What could be read of the documents that the answer looks into. Afterwards the tables are durable again."""
-        opened: dict[DocumentSet, Contents] = {}
-        for documents in documents_for(self._core.state, question):
-            contents = await self._cache.opened(documents)
-            if contents is not None:
-                opened[documents] = contents
-        await self._durable.wait()
-        if self._end is not None:
-            raise EngineFailed(self._end)
-        return opened
 
     @property
     def protected(self) -> int:
