@@ -419,6 +419,24 @@ async def test_the_failover_log_fills_its_width(open_site: OpenSite) -> None:
         view = opened.window.log.view
         assert view.verticalScrollBar().isVisible() is scrolls
         assert view.horizontalHeader().length() == view.viewport().width()
+        for width in (1600, 1200, 1500):
+            opened.window.resize(width, 900)
+            await turn()
+            assert view.horizontalHeader().length() == view.viewport().width(), width
+
+
+async def test_the_failover_log_fills_its_width_from_the_beginning(theme: Theme, tmp_path: Path) -> None:
+    harbour = site.harbour()
+    opened = Opened(msgspec.structs.replace(harbour, failovers=harbour.failovers[:1]), tmp_path / "s.ini", demo=True, theme=theme)
+    opened.window.resize(1600, 1000)
+    opened.window.show()
+    opened.window.start()
+    await until(lambda: opened.store.state.loaded and opened.store.settled, "the first snapshot")
+    await turn()
+    view = opened.window.log.view
+    assert view.horizontalHeader().length() == view.viewport().width()
+    assert not view.isColumnHidden(8)
+    await opened.close()
 
 
 async def test_the_cameras_of_a_replaced_server_are_where_its_log_entry_says(open_site: OpenSite) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QByteArray, QItemSelection, Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QByteArray, QEvent, QItemSelection, QObject, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QHeaderView, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from sysmanager.domain.ids import FailoverId
@@ -51,7 +50,7 @@ class FailoverLog(QWidget):
         header = self.view.horizontalHeader()
         header.setSectionResizeMode(LOG_STATE_COLUMN, QHeaderView.ResizeMode.Fixed)
         header.sectionResized.connect(self._column_resized)
-        self.view.verticalScrollBar().rangeChanged.connect(self.fit_columns)
+        self.view.viewport().installEventFilter(self)
         self.view.activated.connect(lambda _: self.opened.emit())
         self.view.selectionModel().selectionChanged.connect(self._selected)
         self.filter = QLineEdit()
@@ -96,9 +95,11 @@ class FailoverLog(QWidget):
         shown = f"{len(lines)} of {counted(total, 'entry', 'entries')}" if state.log_filter else counted(total, "entry", "entries")
         self._count.setText(shown)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self.fit_columns()
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The room for columns changes with the table, and when its scroll bar comes or goes."""
+        if event.type() == QEvent.Type.Resize:
+            self.fit_columns()
+        return super().eventFilter(watched, event)
 
     def keep_columns(self) -> QByteArray:
         """The widths and the sorting that a person chose."""
