@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 from PySide6.QtCore import QSettings
 
 from sysmanager import api
-from sysmanager.api import Client, PracticeControls, RoleName
+from sysmanager.api import Client, ClientError, PracticeControls, RoleName
 from sysmanager.app.desktop import user_settings
 from sysmanager.ui.operations import Session
 from sysmanager.ui.operations.session import SessionSwitcher
 from sysmanager.ui.state.store import Store
 from sysmanager.ui.window import MainWindow, create_main_window, make_store
+
+OWN_PATIENCE_S = 40.0
+"""The program's own coordinator is started again when it ends; one that ended right after its start must not end the program."""
 
 
 def open_window(
@@ -50,7 +54,7 @@ async def show_connected(credentials: Path, role: RoleName, *, embedded: bool, s
 
     site_key: where its site key lies, if that is known; recorders need it.
     """
-    client = await api.connect(credentials, role=role)
+    client = await connect_patiently(credentials, role, OWN_PATIENCE_S if embedded else 0.0)
     store: Store | None = None
 
     def guard() -> str | None:
@@ -59,6 +63,17 @@ async def show_connected(credentials: Path, role: RoleName, *, embedded: bool, s
     window, store = open_window(client, settings=user_settings(), guard=guard, joining=_joining(credentials, site_key))
     await until_closed(window)
     return 0
+
+
+async def connect_patiently(credentials: Path, role: RoleName, patience_s: float) -> Client:
+    """Connect; for so long an answer that does not come is asked for again. Raises ClientError."""
+    until_s = monotonic() + patience_s
+    while True:
+        try:
+            return await api.connect(credentials, role=role)
+        except ClientError:
+            if monotonic() >= until_s:
+                raise
 
 
 def _joining(credentials: Path, site_key: Path | None) -> str:
