@@ -10,6 +10,7 @@ Within one major number of `API_VERSION` fields and requests are only added.
 
 from __future__ import annotations
 
+from sysmanager.api.backups import BackupRefused, SavedBackup, save_backup
 from sysmanager.api.bus_client import BusClient, connect
 from sysmanager.api.client import API_VERSION, Client, ClientError
 from sysmanager.domain.comparison import Change, ChangeKind
@@ -30,6 +31,8 @@ from sysmanager.protocol.clients import (
     AuditFound,
     AuditLine,
     AuditOutcome,
+    BackUp,
+    BackupPart,
     CameraRow,
     Changes,
     Check,
@@ -63,6 +66,7 @@ from sysmanager.protocol.clients import (
     PreviewFailover,
     PreviewSwitch,
     Question,
+    ReadBackup,
     RecorderRow,
     Refused,
     ReleaseFailback,
@@ -98,6 +102,9 @@ __all__ = [
     "AuditFound",
     "AuditLine",
     "AuditOutcome",
+    "BackUp",
+    "BackupPart",
+    "BackupRefused",
     "BusClient",
     "CameraGap",
     "CameraId",
@@ -150,6 +157,7 @@ __all__ = [
     "PreviewFailover",
     "PreviewSwitch",
     "Question",
+    "ReadBackup",
     "Reason",
     "RecorderEdit",
     "RecorderId",
@@ -165,6 +173,7 @@ __all__ = [
     "Role",
     "RoleName",
     "SaveGroup",
+    "SavedBackup",
     "Scope",
     "ServiceState",
     "Severity",
@@ -183,4 +192,5 @@ __all__ = [
     "UnknownServer",
     "WhoRecords",
     "connect",
+    "save_backup",
 ]

@@ -6,8 +6,12 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+from sysmanager import __version__
+from sysmanager.backup.folder import BackupFolder
 from sysmanager.bus.local import LocalBus
 from sysmanager.documents.memory import MemoryDocumentStore
 from sysmanager.domain.rights import Actor, RoleName
@@ -65,19 +69,24 @@ class PracticeSite:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._live())
+            with TemporaryDirectory(prefix="sysmanager-", ignore_cleanup_errors=True) as folder:
+                self._loop.run_until_complete(self._live(Path(folder)))
         finally:
             self._loop.run_until_complete(_end_others())
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
-    async def _live(self) -> None:
+    async def _live(self, folder: Path) -> None:
+        """folder: for backups of this practice, gone with it."""
         self._end = asyncio.Event()
         try:
             bus = LocalBus()
             store = MemoryDocumentStore()
             field = Field(bus.endpoint(), store)
-            engine = Engine(MemoryJournal(), field, DocumentCache(store, field.document), SystemClock(), site=self._name, practice=True)
+            cache = DocumentCache(store, field.document)
+            journal = MemoryJournal()
+            backups = BackupFolder(folder, journal, store, program=__version__)
+            engine = Engine(journal, field, cache, SystemClock(), site=self._name, practice=True, backups=backups)
             await engine.start()
             self._engine = engine
             await self.site.start(bus)

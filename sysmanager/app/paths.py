@@ -9,6 +9,8 @@ import platformdirs
 
 APPLICATION = "sysmanager"
 SERVER_FOLDER = "bus"
+JOURNAL = "journal.sqlite"
+BACKUPS = "backups"
 
 
 def default_data() -> Path:

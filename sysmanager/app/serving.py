@@ -9,8 +9,11 @@ from pathlib import Path
 
 import structlog
 
+from sysmanager import __version__
 from sysmanager.app import paths
 from sysmanager.app.errors import CommandError
+from sysmanager.backup.folder import BackupFolder
+from sysmanager.backup.restore import unfinished
 from sysmanager.bus.credentials import BusUser
 from sysmanager.bus.nats import NatsBus
 from sysmanager.bus.server import BusServer
@@ -74,11 +77,14 @@ async def serving(
     Raises the errors of `app.errors`, each in one sentence.
     """
     _make_folder(data)
+    half = unfinished(data)
+    if half is not None:
+        raise CommandError(half)
     async with AsyncExitStack() as stack:
         stack.enter_context(DataFolderLock(data))
-        key_file, journal_file = site_key or paths.site_key_file(data), data / "journal.sqlite"
+        key_file, journal_file = site_key or paths.site_key_file(data), data / paths.JOURNAL
         warnings = [_NEW_KEY.format(data=data, key=key_file)] if journal_file.exists() and not key_file.exists() else []
-        SiteKey.load_or_create(key_file)
+        key = SiteKey.load_or_create(key_file)
         server = BusServer(data / paths.SERVER_FOLDER, host=host, port=port)
         credentials = await server.start()
         stack.push_async_callback(server.close)
@@ -89,16 +95,21 @@ async def serving(
         store = FileDocumentStore(data)
         field = Field(bus, store)
         journal = SqliteJournal(journal_file, sync_delay_ms=sync_delay_ms)
+        backups = BackupFolder(
+            data / paths.BACKUPS, journal, store, program=__version__, site_key=key, bus=server.credentials_path.read_bytes
+        )
+        cache = DocumentCache(store, field.document)
         engine = Engine(
             journal,
             field,
-            DocumentCache(store, field.document),
+            cache,
             SystemClock(),
             site=site,
             practice=practice,
             history=SqliteHistory(data / "history.sqlite"),
             keep_days=keep_days,
             machine="" if practice else machine_id(),
+            backups=backups,
         )
         stack.push_async_callback(engine.stop)
         await engine.start()

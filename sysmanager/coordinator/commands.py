@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from sysmanager.domain.backup import BackupKind, RecoveryKey
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.protocol.recorders import Order
@@ -39,4 +40,12 @@ class Continue(msgspec.Struct, frozen=True, kw_only=True):
     failover: FailoverId
 
 
-Command = SendOrder | FetchDocuments | CheckCache | Continue
+class MakeBackup(msgspec.Struct, frozen=True, kw_only=True):
+    """Make a system backup of the journal as it is, and of the documents that it names; answer `BackupEnded`."""
+
+    number: int
+    kind: BackupKind
+    recovery: RecoveryKey | None = None
+
+
+Command = SendOrder | FetchDocuments | CheckCache | Continue | MakeBackup

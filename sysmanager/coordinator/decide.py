@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from sysmanager.coordinator import backup, maintenance
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
-from sysmanager.coordinator import maintenance
 from sysmanager.coordinator.automatic_failback import outlook
 from sysmanager.coordinator.detection import IN_MAINTENANCE, assess, why_not_automatic
 from sysmanager.coordinator.failback import ANSWER_MS as FAILBACK_ANSWER_MS
@@ -21,6 +21,7 @@ from sysmanager.coordinator.starting import on_trigger
 from sysmanager.coordinator.state import View
 from sysmanager.coordinator.switching import RELIEF_MS, SWITCH_TABLE
 from sysmanager.coordinator.table import Case, On, find
+from sysmanager.domain.backup import BackupKind
 from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Trigger
 from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
@@ -153,6 +154,11 @@ def decide(view: View, seen: Seen, taken: i.Input, now: Instant) -> Decision:
             return _entry(view, seen, key.failover, taken, now, On.REVIEW)
         case i.DocumentsFetched():
             return _fetched(view, seen, taken)
+        case i.ReviewBackup() | i.BackupEnded():
+            found, row = (
+                backup.review(view, seen, now) if isinstance(taken, i.ReviewBackup) else backup.decide_ended(view, seen, taken, now)
+            )
+            return Decision(facts=found, row=row)
         case i.CanaryReturned() | i.OrderAnswered() | i.OrderUndelivered() | i.TurnedAway() | i.RefusalsDue():
             return Decision()
         case _:
@@ -179,6 +185,8 @@ def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, n
         seen.forget(fact.recorder)
     if isinstance(fact, f.FailoverWithheld):
         seen.withheld.add(fact.opening.recorder)
+    if isinstance(fact, f.BackupStarted | f.BackupFailed) and fact.kind is BackupKind.BASELINE:
+        seen.baseline_ms = now.mono_ms
     if entry is None:
         return
     if isinstance(fact, f.AttemptEnded) and fact.end is not AttemptEnd.WITHDRAWN and before is not None and before.server is not None:
@@ -246,7 +254,13 @@ def follow_ups(view: View, fact: f.AnyFact) -> tuple[i.Input, ...]:
         return (
             *(i.Review(recorder=recorder) for recorder in view.recorders),
             *(i.ReviewFailover(failover=failover) for failover in view.open),
+            i.ReviewBackup(),
         )
+    if isinstance(fact, f.BackupFact):
+        queued = (
+            i.ReviewFailover(failover=waiting) for waiting in view.open if view.failovers[waiting].phase in (Phase.QUEUED, Phase.WAITING)
+        )
+        return (i.ReviewBackup(), *queued)
     failover = getattr(fact, "failover", None) or getattr(getattr(fact, "opening", None), "failover", None)
     entry = view.failovers.get(failover) if failover is not None else None
     if entry is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.automatic_failback import held_after_commit
+from sysmanager.coordinator.backup import begun_after_failover
 from sysmanager.coordinator.detection import assess
 from sysmanager.coordinator.gaps import worth_writing, written
 from sysmanager.coordinator.inputs import DocumentsInCache, OrderAnswered
@@ -11,7 +12,7 @@ from sysmanager.coordinator.invariants import commit_objection
 from sysmanager.coordinator.opening import reservation_of
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
-from sysmanager.coordinator.state import running_in_group, tasks_of
+from sysmanager.coordinator.state import baseline_holds, running_in_group, tasks_of
 from sysmanager.coordinator.table import Case, On, Row, Then, always
 from sysmanager.domain.failover import DID_NOT_ANSWER, AttemptEnd, Failover, Phase, Reason, Trigger
 from sysmanager.domain.ids import Epoch, RecorderId
@@ -33,7 +34,6 @@ LOST_LIMIT = 2
 
 RETRY_MS = 60_000
 """When a server that refused, or was lost, may be tried again by an entry that waits."""
-
 
 # ---------------------------------------------------------------- guards
 
@@ -84,7 +84,8 @@ def tasks_gone(case: Case) -> bool:
 
 
 def _group_free(case: Case) -> bool:
-    return running_in_group(case.view, case.failover.group) is None and _is_next(case)
+    group = case.failover.group
+    return running_in_group(case.view, group) is None and not baseline_holds(case.view, group) and _is_next(case)
 
 
 def _is_next(case: Case) -> bool:
@@ -254,7 +255,7 @@ def _result(case: Case) -> tuple[f.AnyFact, ...]:
 
 
 def _notified(case: Case) -> tuple[f.AnyFact, ...]:
-    return (f.ClientsNotified(failover=case.failover.id, duration_ms=case.step_ms),)
+    return (f.ClientsNotified(failover=case.failover.id, duration_ms=case.step_ms), *begun_after_failover(case.view))
 
 
 # ---------------------------------------------------------------- the table
@@ -423,7 +424,7 @@ FAILOVER_TABLE: tuple[Row, ...] = (
         when=always,
         then=_notified,
         to=(Phase.READY, Phase.RETURNED),
-        sentence="the clients have the change (step 8); onto the home itself, nothing is left to fail back",
+        sentence="the clients have the change (step 8), and a baseline is begun; onto the home itself, nothing is left to fail back",
     ),
     Row(
         number=60,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from sysmanager.domain.backup import BackupFile, BackupKind
 from sysmanager.domain.documents import DocumentKind, DocumentSet, SettingsSummary
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import FailoverId, RecorderId
@@ -103,6 +104,19 @@ class DocumentsInCache(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[DocumentKind, ...] = ()
 
 
+class ReviewBackup(msgspec.Struct, frozen=True, kw_only=True):
+    """Look at the baseline again: a failover ended, or its time is over."""
+
+
+class BackupEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """A backup was made, or, without a file, could not be made. sentence: why."""
+
+    number: int
+    kind: BackupKind
+    file: BackupFile | None = None
+    sentence: str = ""
+
+
 Input = (
     Started
     | Heard
@@ -117,4 +131,6 @@ Input = (
     | OrderUndelivered
     | DocumentsFetched
     | DocumentsInCache
+    | ReviewBackup
+    | BackupEnded
 )

@@ -222,6 +222,7 @@ class PrerollAnswer(msgspec.Struct, frozen=True):
 class Seen:
     """All that is known only from hearing. Owned by the engine; `observe` and its neighbours change it, decisions read it.
 
+    baseline_ms: when the stage of the baseline began, or this coordinator did.
     doubted: servers whose documents are no longer in the cache, as somebody found out who asked for them there.
     machine: the coordinator's own; on_machine: servers by the machine that they say they are on.
     preroll: the last answer of a server that was told to keep pre-roll.
@@ -248,6 +249,7 @@ class Seen:
         self.refusals = Refusals()
         self.preroll: dict[RecorderId, PrerollAnswer] = {}
         self.withheld: set[RecorderId] = set()
+        self.baseline_ms = now.mono_ms
 
     def of(self, recorder: RecorderId) -> Heard:
         """What was heard of the recorder; for one not heard yet, silence counts from the coordinator's start."""

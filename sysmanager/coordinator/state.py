@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
+from sysmanager.domain.backup import Backups, BaselineStage
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import Epoch, FailoverId, GroupId, RecorderId
@@ -52,6 +53,7 @@ class View(Protocol):
     replaced_wall_ms: when each recorder was replaced last, by the wall clock of the facts.
     members: servers by group. holds: recorders whose automatic failover is held.
     maintenance: by the key of its target. settings_revision: of the system settings, grows with every edit.
+    uncovered: failovers that ended since the last baseline was begun, each with its group.
     """
 
     @property
@@ -88,6 +90,10 @@ class View(Protocol):
     def settings(self) -> SystemSettings: ...
     @property
     def settings_revision(self) -> int: ...
+    @property
+    def backups(self) -> Backups: ...
+    @property
+    def uncovered(self) -> Mapping[FailoverId, GroupId]: ...
 
 
 ENDED_KEPT = 200
@@ -123,6 +129,8 @@ class State:
         self.maintenance: dict[str, Maintenance] = {}
         self.settings = SystemSettings()
         self.settings_revision = 1
+        self.backups = Backups()
+        self.uncovered: dict[FailoverId, GroupId] = {}
 
 
 def was_entry(view: View, failover: FailoverId) -> bool:
@@ -154,6 +162,12 @@ def running_in_group(view: View, group: GroupId) -> Failover | None:
         if failover.phase.occupies_group:
             return failover
     return None
+
+
+def baseline_holds(view: View, group: GroupId) -> bool:
+    """Whether the queue of the group waits for the baseline after a failover of it, which is within its time (SPEC 7)."""
+    baseline = view.backups.baseline
+    return baseline.stage is BaselineStage.RUNNING and any(covered == group for _, covered in baseline.covers)
 
 
 def tasks_of(failed: Recorder, home: Recorder) -> Recorder:

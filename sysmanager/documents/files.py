@@ -50,8 +50,15 @@ class FileDocumentStore:
     async def put(self, store: StoreName, document_hash: str, content: bytes) -> None:
         await asyncio.to_thread(self._put, store, document_hash, content)
 
+    def put_blocking(self, store: StoreName, document_hash: str, content: bytes) -> None:
+        """As `put`, without a loop."""
+        self._put(store, document_hash, content)
+
     async def get(self, store: StoreName, document_hash: str) -> bytes:
         return await asyncio.to_thread(self._get, store, document_hash)
+
+    def get_blocking(self, store: StoreName, document_hash: str) -> bytes:
+        return self._get(store, document_hash)
 
     async def has(self, store: StoreName, document_hash: str) -> bool:
         return await asyncio.to_thread(self._has, store, document_hash)

@@ -20,6 +20,9 @@ class MemoryDocumentStore:
         self._damaged.discard((store, document_hash))
 
     async def get(self, store: StoreName, document_hash: str) -> bytes:
+        return self.get_blocking(store, document_hash)
+
+    def get_blocking(self, store: StoreName, document_hash: str) -> bytes:
         key = (store, document_hash)
         if key not in self._documents:
             raise DocumentMissing(store, document_hash)

@@ -86,6 +86,9 @@ class DocumentStore(Protocol):
     async def get(self, store: StoreName, document_hash: str) -> bytes:
         """Raises `DocumentMissing`, `DocumentDamaged`, `DocumentStoreFailed`."""
 
+    def get_blocking(self, store: StoreName, document_hash: str) -> bytes:
+        """As `get`, for a worker's thread."""
+
     async def has(self, store: StoreName, document_hash: str) -> bool:
         """Whether it is there; only `get` tells whether it is sound. Raises `DocumentStoreFailed`."""
 

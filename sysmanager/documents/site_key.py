@@ -49,7 +49,7 @@ class SiteKey:
         return hash(self.key_id)
 
     def __reduce__(self) -> str:
-        raise TypeError("a site key is written by save_new only")
+        raise TypeError("a site key is written by save_new, or sealed into a backup")
 
     @classmethod
     def load_or_create(cls, path: Path) -> "SiteKey":
@@ -93,6 +93,10 @@ class SiteKey:
         if len(raw) != KEY_BYTES:
             raise damaged
         return cls(raw)
+
+    def for_backup(self) -> bytes:
+        """The bytes that it is made of again by `SiteKey(...)`: for a backup, which seals them at once."""
+        return self._raw
 
     def save_new(self, path: Path) -> None:
         """Write it, readable only by this user. Raises `FileExistsError`, `OSError`; never replaces a key."""

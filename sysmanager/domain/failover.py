@@ -299,6 +299,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     by_hand: the recorder was put away by a person, or took over in an entry that says so. failback_tries: automatic ones that were undone.
     comments, ticks: what people wrote on it since; of each line of the to-do list the last tick.
     vca_off: moved cameras without video content analysis, as the server has no more channels (SPEC 5).
+    backup: name of the system backup that was made after it as the new baseline; empty while there is none.
     """
 
     id: FailoverId
@@ -345,6 +346,8 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
         """Why it did not go as asked: of the failback once that has a reason, else of the failover."""
         failed = self.failback.reason if self.failback is not None else None
         return failed if failed is not None else self.reason
+
+    backup: str = ""
 
     @property
     def attempt(self) -> int:

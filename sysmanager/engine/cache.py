@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from sysmanager.bus.port import BusError
+from sysmanager.coordinator.state import View
 from sysmanager.documents.port import DocumentError, DocumentStore, StoreName
 from sysmanager.domain.comparison import Contents
 from sysmanager.domain.documents import (
@@ -39,6 +40,15 @@ SUMMARY_LIMIT_BYTES = 256 * 1024
 
 def store_of(kind: DocumentKind) -> StoreName:
     return _STORES[kind]
+
+
+def named_documents(view: View) -> frozenset[tuple[StoreName, str]]:
+    """All documents that system data and the open entries name: what a backup holds beside the journal."""
+    sets = [row.documents for row in view.recorders.values()]
+    for failover in view.open:
+        entry = view.failovers[failover]
+        sets += [entry.documents, entry.failback.documents if entry.failback is not None else None]
+    return frozenset((store_of(kind), named.hash_of(kind)) for named in sets if named is not None for kind in DocumentKind)
 
 
 class DocumentCache:

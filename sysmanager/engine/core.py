@@ -13,14 +13,14 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Hashable, Iterable
-from typing import assert_never
 
 import msgspec
 
+from sysmanager.coordinator import backup
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.audit import answered, audited
-from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
+from sysmanager.coordinator.commands import Command, Continue, SendOrder
 from sysmanager.coordinator.decide import absorb, decide, due_failover_ms, due_recorder_ms, due_site_ms, follow_ups, neighbours, remember
 from sysmanager.coordinator.evolve import evolve
 from sysmanager.coordinator.maintenance import covered
@@ -32,10 +32,10 @@ from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Recorder
 from sysmanager.domain.rights import COORDINATOR, Actor
+from sysmanager.engine.flights import flight_of
 from sysmanager.history.port import Update, update_of
 from sysmanager.protocol.clients import Reply
-from sysmanager.protocol.preroll import KeepPreroll
-from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Order, Record, Refusal, ReportFootage, StandDown
+from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Order, Record, Refusal, StandDown
 
 BATCH_LIMIT = 500
 """Inputs decided in one transaction at most."""
@@ -122,6 +122,7 @@ class Core:
         self._work_recorders: set[RecorderId] = set()
         self._work_failovers: set[FailoverId] = set()
         self._work_groups: set[GroupId] = set()
+        self._work_backups = False
         self.touched_recorders: set[RecorderId] = set()
         self.touched_failovers: set[FailoverId] = set()
         self.last_rows: dict[FailoverId, Failover] = {}
@@ -195,7 +196,7 @@ class Core:
     def _landed(self, recorder: RecorderId, order: Order) -> None:
         """An order is no longer under way; a newer one to the same recorder still is."""
         command = SendOrder(recorder=recorder, order=order)
-        key = _flight(command)
+        key = flight_of(command)
         if key is not None and self._in_flight.get(key) == command:
             del self._in_flight[key]
 
@@ -222,7 +223,7 @@ class Core:
     @property
     def idle(self) -> bool:
         """Whether nothing waits to be decided or dispatched."""
-        return not (self._waiting or self._work_recorders or self._work_failovers)
+        return not (self._waiting or self._work_recorders or self._work_failovers or self._work_backups)
 
     def tick(self, now: Instant) -> bool:
         """Look at every deadline that was reached. True if a canary is to be sent at once, to prove that silence is silence."""
@@ -241,6 +242,9 @@ class Core:
                 self._quiet_due(RecorderId(name), now)
             elif kind == "site":
                 self._push(i.ReviewSite(), now)
+            elif kind == "backup":
+                self._push(i.ReviewBackup(), now)
+                self._work_backups = True
             elif kind == "failover":
                 self._push(i.ReviewFailover(failover=FailoverId(name)), now)
                 self._work_failovers.add(FailoverId(name))
@@ -364,7 +368,9 @@ class Core:
         if isinstance(fact, f.MaintenanceBegan | f.MaintenanceEnded):
             for concerned in covered(self.state, fact.target):
                 self._touch_recorder(concerned)
-        if isinstance(fact, f.CoordinatorStarted | f.ReconcileStarted | f.ReconcileConfirmed | f.RecorderReconciled):
+        anew = isinstance(fact, f.CoordinatorStarted | f.ReconcileStarted | f.ReconcileConfirmed | f.RecorderReconciled)
+        self._work_backups |= anew or isinstance(fact, f.BackupFact)
+        if anew:
             for row in self.state.recorders:
                 self._touch_recorder(row)
             for open_id in self.state.failovers:
@@ -386,6 +392,9 @@ class Core:
                 self._plan_recorder(message.recorder, now)
             case i.ReviewFailover(failover=failover):
                 self._plan_failover(failover, now)
+            case i.BackupEnded(kind=kind):
+                self._in_flight.pop(("backup", kind), None)
+                self._work_backups = True
             case _:
                 pass
 
@@ -433,12 +442,17 @@ class Core:
                         self._push(i.ReviewFailover(failover=command.failover), now)
                     else:
                         commands += self._fresh((command,), now)
+        if self._work_backups:
+            if (due_ms := backup.due_ms(self.state, self.seen, now)) is not None:
+                self._schedule("backup", due_ms)
+            commands += self._fresh(backup.commands(self.state), now)
         self._work_recorders.clear()
         self._work_failovers.clear()
         self._work_groups.clear()
         site_due_ms = due_site_ms(self.state, now)
         if site_due_ms is not None:
             self._schedule("site", site_due_ms)
+        self._work_backups = False
         return Effects(replies=batch.replies, commands=tuple(commands))
 
     def _has_preroll(self, row: Recorder) -> bool:
@@ -454,7 +468,7 @@ class Core:
         """
         fresh = []
         for command in commands:
-            key = _flight(command)
+            key = flight_of(command)
             if isinstance(command, SendOrder) and self._rests(command, now):
                 self._schedule(f"retry {command.recorder}", now.mono_ms + RETRY_MS)
                 continue
@@ -477,21 +491,3 @@ def _steps(taken: i.Input) -> FailoverId | None:
             return key.failover
         case _:
             return None
-
-
-_ORDER_KINDS: dict[type, str] = {ReportFootage: "footage", KeepPreroll: "preroll"}
-"""What does not stand in the way of an order to record or to stand down; of these the newest counts."""
-
-
-def _flight(command: Command) -> tuple[str, str] | None:
-    match command:
-        case SendOrder(recorder=recorder, order=order):
-            return (_ORDER_KINDS.get(type(order), "order"), recorder)
-        case FetchDocuments(recorder=recorder):
-            return ("fetch", recorder)
-        case CheckCache(failover=failover):
-            return ("cache", failover)
-        case Continue():
-            return None
-        case _:
-            assert_never(command)

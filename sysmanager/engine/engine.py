@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
 import structlog
 
 from sysmanager import wire
+from sysmanager.backup.port import Backups
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.audit import kind_of
-from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
+from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, MakeBackup, SendOrder
 from sysmanager.coordinator.facts import AnyFact, FactRecord
 from sysmanager.coordinator.preview import answer, documents_for, home_of
 from sysmanager.coordinator.standing import answer_to
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import RecorderId, shown
 from sysmanager.domain.rights import Actor, Right, missing_right
+from sysmanager.engine.backing_up import BackingUp
 from sysmanager.engine.cache import DocumentCache
 from sysmanager.engine.clock import Clock
+from sysmanager.engine.collector import collector_paused
 from sysmanager.engine.core import Batch, Core
 from sysmanager.engine.field import Field
 from sysmanager.engine.figures import Figures, Tally, look
@@ -40,6 +41,7 @@ from sysmanager.protocol.clients import (
     FindEntries,
     PreviewFailback,
     Question,
+    ReadBackup,
     Refused,
     Reply,
     Request,
@@ -83,6 +85,7 @@ class Engine:
     journal: not yet open. field: not yet open. site: the name people see. practice: the servers are simulated or on one machine.
     history: not yet open, one in memory by default. keep_days: for so long it keeps what ended.
     machine: on which it runs, as recorders report theirs; empty on a practice site, where servers share one.
+    backups: where system backups are kept; without it none can be made, and an alarm says so.
     failure: gets one sentence when the engine cannot go on; its owner then stops it. ended: set when it was stopped or failed.
     """
 
@@ -98,12 +101,14 @@ class Engine:
         history: History | None = None,
         keep_days: int = KEEP_DAYS,
         machine: str = "",
+        backups: Backups | None = None,
     ) -> None:
         self._journal = journal
         self.logbook = Logbook(history if history is not None else MemoryHistory(), journal, clock, keep_days=keep_days)
         self._field = field
         self._cache = cache
         self._clock = clock
+        self._backing_up = BackingUp(backups, site)
         self.publisher = Publisher(site, practice=practice)
         self._machine = machine
         self._core = Core((), clock.now(), machine=machine)
@@ -134,7 +139,7 @@ class Engine:
         """Recover from the journal and begin to watch. Raises JournalError, WireError, also when the start itself cannot be saved."""
         opened = await self._journal.open()
         history_last = await self.logbook.open(opened.last)
-        with _collector_paused():
+        with collector_paused():
             self._core = Core(await self._read_all(), self._clock.now(), history_last=history_last, machine=self._machine)
         self._last = opened.last
         self.logbook.begin(self._core.replayed, opened.last, self._last_body)
@@ -322,6 +327,10 @@ class Engine:
                 reachable = entry.recorder if entry is not None and self._core.seen.connected(entry.recorder) else None
                 missing = await self._cache.missing(reachable, documents)
                 self.hear(i.DocumentsInCache(failover=failover, documents=documents, missing=missing))
+            case MakeBackup():
+                await self._durable.wait()
+                made_ms = self._clock.now().wall_ms
+                self.hear(await self._backing_up.make(command, self._core.state, self._last, made_ms))
             case Continue():
                 raise AssertionError("the core continues by itself")
 
@@ -413,12 +422,14 @@ class Engine:
 
     async def ask(self, actor: Actor, question: Question) -> Answer:
         """Answer a question from durable tables and from the history. Changes nothing. Raises EngineFailed."""
-        missing = missing_right(actor.role, Right.MONITOR)
+        missing = missing_right(actor.role, Right.SETTINGS if isinstance(question, ReadBackup) else Right.MONITOR)
         if missing is not None:
             self.turned_away(actor, kind_of(question), missing)
             return Refused(sentence=missing)
         await self._until_durable()
         match question:
+            case ReadBackup():
+                return await self._backing_up.read(self._core.state, question)
             case FindEntries() | ShowEntry() | FindAudit():
                 names = {row.id: row.name for row in self._core.state.recorders.values()}
                 return await self.logbook.answer(question, names)
@@ -459,22 +470,6 @@ class Engine:
     def protected(self) -> int:
         """How many servers lose their protection if this coordinator ends."""
         return sum(1 for row in self._core.state.recorders.values() if row.records and row.failover_enabled and row.group is not None)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Nothing that is read from the journal is garbage, and looking through it again and again takes as long as reading it.
-
-    Afterwards the collector leaves the tables alone for good: going through them would hold up the loop (DESIGN).
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_on:
-            gc.enable()
 
 
 def _named(fact: AnyFact, name: str) -> object:

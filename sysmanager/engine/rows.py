@@ -12,6 +12,7 @@ from sysmanager.domain.failover import Trigger
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Role, Standby
+from sysmanager.engine.alarms import baseline_alarms, queue_alarms
 from sysmanager.protocol import clients as c
 from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, Mode, RefusalReason, ServiceState
 
@@ -261,6 +262,8 @@ def system_row(
         settings=view.settings,
         settings_revision=view.settings_revision,
         maintenance=tuple(view.maintenance.values()),
+        backup=view.backups.manual,
+        baseline=view.backups.baseline.file,
     )
 
 
@@ -284,6 +287,8 @@ def _alarms(view: View, seen: Seen, now: Instant) -> tuple[c.Alarm, ...]:
             alarms.append(c.Alarm(key=f"clock {row.id}", sentence=sentence, since_wall_ms=heard.clock_off_wall_ms))
     alarms += [_hold_alarm(view, recorder) for recorder in view.holds]
     alarms += [_failback_alarm(view, recorder) for recorder in view.failback_holds]
+    alarms += queue_alarms(view)
+    alarms += baseline_alarms(view)
     return tuple(alarms)
 
 

@@ -1,6 +1,6 @@
 """The journal in memory: for the demo, simulation and tests. Its records outlive `close` and last as long as the object."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sysmanager.journal.port import (
     GENESIS_HASH,
@@ -38,6 +38,11 @@ class MemoryJournal:
     async def read(self, after: int = 0, limit: int = READ_LIMIT_RECORDS) -> list[Record]:
         self._check_open()
         return self._records[after : after + min(limit, READ_LIMIT_RECORDS)]
+
+    def pages(self, last: int) -> Iterator[list[Record]]:
+        self._check_open()
+        for start in range(0, last, READ_LIMIT_RECORDS):
+            yield self._records[start : min(last, start + READ_LIMIT_RECORDS)]
 
     async def append(self, expected_last: int, bodies: Sequence[bytes]) -> int:
         check_bodies(bodies)

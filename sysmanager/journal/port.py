@@ -5,7 +5,7 @@ tests/contract/test_journal_contract.py.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -95,6 +95,12 @@ class Journal(Protocol):
 
         Raises `StaleAppend`, `JournalFailed`; `ValueError` for bodies beyond the limits. Appends take effect in the order of
         the calls, and one need not wait for the one before. A cancelled call may still have appended.
+        """
+
+    def pages(self, last: int) -> Iterator[list[Record]]:
+        """Records 1 to `last` in pages, verified anew, while appends go on. Blocking: for a worker's thread, on an open journal.
+
+        Raises `JournalFailed`.
         """
 
     async def close(self) -> None:

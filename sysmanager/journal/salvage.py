@@ -16,7 +16,7 @@ from sysmanager.durable import sync_folder, write_durably
 from sysmanager.journal.port import GENESIS_HASH, MAX_BODY_BYTES, chain_hash
 from sysmanager.journal.schema import create_tables
 
-__all__ = ["PAGE_BYTES", "Row", "beside", "finish_rebuild", "is_damage", "rebuild", "set_aside", "sound_rows"]
+__all__ = ["PAGE_BYTES", "Row", "beside", "finish_rebuild", "is_damage", "rebuild", "set_aside", "sound_rows", "write_database"]
 
 Row = tuple[int, bytes, bytes]
 """Sequence, hash, body."""
@@ -95,7 +95,7 @@ def rebuild(path: Path, aside: Path, written: int | None) -> None:
         rebuilding = beside(path, ".rebuilding")
         rebuilding.unlink(missing_ok=True)
         beside(rebuilding, "-journal").unlink(missing_ok=True)
-        _write_database(rebuilding, _readable_rows(best), _sentence(path, aside, max(counts), written))
+        write_database(rebuilding, _readable_rows(best), _sentence(path, aside, max(counts), written))
     rebuilding.replace(beside(path, ".rebuilt"))
     sync_folder(path.parent)
     finish_rebuild(path)
@@ -166,7 +166,8 @@ def _readable_rows(database: Path) -> Iterator[Row]:
                 raise
 
 
-def _write_database(path: Path, rows: Iterator[Row], sentence: str) -> None:
+def write_database(path: Path, rows: Iterator[Row], sentence: str) -> None:
+    """Make a journal file of these records; its first opening says the sentence. Only a whole one has its tables and all records."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA synchronous = FULL")

@@ -4,12 +4,13 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from sysmanager.journal.file import JournalFile
+from sysmanager.journal.pages import file_pages
 from sysmanager.journal.port import (
     MAX_APPEND_RECORDS,
     READ_LIMIT_RECORDS,
@@ -113,6 +114,9 @@ class SqliteJournal:
         records = await self._submit(_Read(after, min(limit, READ_LIMIT_RECORDS)))
         assert isinstance(records, list)
         return records
+
+    def pages(self, last: int) -> Iterator[list[Record]]:
+        return file_pages(self._file.path, last)
 
     async def append(self, expected_last: int, bodies: Sequence[bytes]) -> int:
         check_bodies(bodies)

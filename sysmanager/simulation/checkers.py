@@ -19,7 +19,7 @@ from sysmanager.coordinator.inputs import ReviewFailover
 from sysmanager.coordinator.invariants import broken_invariants
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.coordinator.standing import goal, with_documents
-from sysmanager.coordinator.state import State, governing, running_in_group
+from sysmanager.coordinator.state import State, baseline_holds, governing, running_in_group
 from sysmanager.coordinator.table import Case
 from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Trigger
 from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, RecorderId
@@ -30,6 +30,7 @@ from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
 from sysmanager.simulation import failback_rules, history, knowing, safety
+from sysmanager.simulation.backup_rules import no_backup_by_hand_meanwhile, one_baseline_covers_all, overdue, queue_waits_for_baseline
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.phases import ALLOWED
 from sysmanager.simulation.recorder import SimulatedRecorder
@@ -270,6 +271,8 @@ BEFORE: dict[str, Rule] = {
     "nothing by itself in maintenance": safety.nothing_by_itself_in_maintenance,
     "nobody taken in maintenance": safety.nobody_taken_in_maintenance,
     "edits travel back": failback_rules.edits_travel_back,
+    "no backup by hand meanwhile": no_backup_by_hand_meanwhile,
+    "queue waits for the baseline": queue_waits_for_baseline,
 }
 DECIDED: dict[str, Rule] = {
     "never early": never_early,
@@ -281,6 +284,7 @@ AFTER: dict[str, Rule] = {
     "system data sound": system_data_sound,
     "one at a time in a group": one_at_a_time,
     "log complete": log_complete,
+    "one baseline covers all": one_baseline_covers_all,
 }
 OTHERS = (
     "waiting is taken up",
@@ -295,6 +299,7 @@ OTHERS = (
     "one recorder per epoch",
     *knowing.NAMES,
     *history.NAMES,
+    "the baseline has its time",
 )
 NAMES = (*DECIDED, *BEFORE, *AFTER, *OTHERS)
 
@@ -309,6 +314,7 @@ class Checkers:
         self._waiting_ms: dict[FailoverId, int] = {}
         self._stamped: dict[tuple[CameraId, Epoch], RecorderId] = {}
         self.knowing = knowing.Knowing(world, self._check)
+        self._baseline_ms: int | None = None
 
     def _check(self, name: str, sentence: str | None) -> None:
         self._world.counts["checker", name] += 1
@@ -384,7 +390,9 @@ class Checkers:
         self._check("maintenance ends", safety.maintenance_ends(self._world))
 
     def waiting(self) -> None:
-        """An entry that waits is taken up as soon as its group is free and a candidate exists."""
+        """An entry that waits is taken up as soon as its group is free and a candidate exists; no queue waits too long for a baseline."""
+        sentence, self._baseline_ms = overdue(self._world, self._baseline_ms)
+        self._check("the baseline has its time", sentence)
         coordinator, now_ms = self._world.coordinator, self._world.agenda.now_ms
         core = coordinator.core
         waits = set() if core is None or not coordinator.listening else set(self._could_go_on(core, coordinator.now()))
@@ -404,7 +412,8 @@ class Checkers:
         state = core.state
         for open_id in () if state.reconcile is not None else state.open:
             entry = state.failovers[open_id]
-            if entry.phase in (Phase.WAITING, Phase.QUEUED) and running_in_group(state, entry.group) is None:
+            free = running_in_group(state, entry.group) is None and not baseline_holds(state, entry.group)
+            if entry.phase in (Phase.WAITING, Phase.QUEUED) and free:
                 case = Case(view=state, seen=core.seen, failover=entry, now=now, input=ReviewFailover(failover=open_id))
                 if choice_of(case).server is not None:
                     yield open_id
@@ -453,6 +462,6 @@ class Checkers:
 
 _TABLES = (
     *("term", "next_epoch", "next_number", "recorders", "groups", "failovers", "holds", "members", "reconcile"),
-    *("failback_holds", "replaced_wall_ms"),
+    *("failback_holds", "replaced_wall_ms", "backups", "uncovered"),
     *("maintenance", "settings", "settings_revision"),
 )

@@ -46,9 +46,12 @@ class KillPoint(StrEnum):
 
 
 class SimulatedCoordinator:
-    """What survives a kill: `journal`, `cache`. What is drawn by faults: the attributes below them.
+    """What survives a kill: `journal`, `cache`, and `backups`: lengths of the journal in them. Below them what is drawn by faults.
+
+    damage: what is wrong with the journal; said at every start until an append has succeeded, as a real one does.
 
     append_ms: how long an append takes. fail_appends: so many of the next ones fail. drop_inbox: whether a pause loses what arrives.
+    backup_ms: how long backups take, 0 for the usual. fail_backups: so many of the next ones fail.
     kill_at: at the so-and-so-many-th transaction from now, and where in it. kill_at_length: between append and dispatch, as soon as
     the journal is so long. stepped_ms: when its wall clock was stepped last.
     """
@@ -59,6 +62,10 @@ class SimulatedCoordinator:
         self.cache: dict[DocumentHash, bytes] = {}
         self.append_ms = APPEND_MS
         self.fail_appends = 0
+        self.backups: list[int] = []
+        self.damage: str | None = None
+        self.backup_ms = 0
+        self.fail_backups = 0
         self.kill_at: tuple[int, KillPoint] | None = None
         self.kill_at_length: int | None = None
         self.down_ms = 3_000
@@ -96,18 +103,21 @@ class SimulatedCoordinator:
         """Whether anything waits to be decided, is being written, or waits for an answer."""
         return self.core is None or not self.core.idle or self._appending or self.dispatch.calls > 0
 
-    def start(self, damage: str | None = None) -> None:
+    def start(self) -> None:
         """Recover from the journal, and go on."""
         records = [wire.decode_fact(body) for body in self.journal]
         self.core = Core(records, self.now(), history_last=self.world.history.begin(self.journal), ended_kept=ENDED_KEPT)
         self.world.coordinator_started(records)
         self.world.history.caught_up(self.core, self.journal)
-        self.core.take(i.Started(damage=damage), self.now())
+        self.core.take(i.Started(damage=self.damage), self.now())
         self._beacon_loop(self.life)
         self._pump()
 
-    def kill(self, cut_facts: int = 0) -> None:
-        """As a power cut; it is started again after `down_ms`. cut_facts: so many facts at the end of its journal are lost."""
+    def kill(self, cut_facts: int = 0, damage: str | None = None) -> None:
+        """As a power cut; it is started again after `down_ms`. cut_facts: so many facts at the end of its journal are lost.
+
+        damage: what the start then says of it.
+        """
         if not self.alive:
             return
         self.world.tell("The coordinator is killed.")
@@ -122,17 +132,18 @@ class SimulatedCoordinator:
         self._tick_ms = None
         self.kill_at = None
         self.world.coordinator_ended()
-        self.world.agenda.after(self.down_ms, self._restart, self.life, cut_facts)
+        self.world.agenda.after(self.down_ms, self._restart, self.life, cut_facts, damage)
 
-    def _restart(self, life: int, cut_facts: int) -> None:
+    def _restart(self, life: int, cut_facts: int, damage: str | None) -> None:
         if life != self.life or self.alive:
             return
-        damage = None
         if cut_facts:
             del self.journal[-cut_facts:]
-            damage = f"The journal lost its last {cut_facts} facts."
-        self.world.tell(damage or "The coordinator starts again.")
-        self.start(damage)
+            self.backups = [length for length in self.backups if length <= len(self.journal)]
+            damage = damage or f"The journal lost its last {cut_facts} facts."
+        self.damage = damage or self.damage
+        self.world.tell(self.damage or "The coordinator starts again.")
+        self.start()
 
     def pause(self, *, drop_inbox: bool) -> None:
         """As a stopped process: its clock goes on, it hears nothing. drop_inbox: the bus does not keep what arrives meanwhile."""
@@ -322,6 +333,7 @@ class SimulatedCoordinator:
         return point if left <= 0 else None
 
     def _write(self, bodies: list[bytes]) -> None:
+        self.damage = None
         for body in bodies:
             self.journal.append(body)
             self.world.appended(body)
@@ -341,7 +353,7 @@ class SimulatedCoordinator:
         self._held_asks.clear()
         self._tick_ms = None
         self.world.rebuilt(records)
-        self.core.take(i.Started(), self.now())
+        self.core.take(i.Started(damage=self.damage), self.now())
         self._beacon_loop(self.life)
         self._pump()
 

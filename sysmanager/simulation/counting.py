@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sysmanager.coordinator import facts as f
+from sysmanager.coordinator.backup import BASELINE_TABLE
 from sysmanager.coordinator.decide import TABLE
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.rights import COORDINATOR
@@ -18,7 +19,11 @@ OPENINGS = {
 }
 """The rows of `open_entry`, which start from no entry and so stand in no table."""
 
-COORDINATOR_ROWS = {**OPENINGS, **{row.number: row.sentence for row in TABLE}}
+COORDINATOR_ROWS = {
+    **OPENINGS,
+    **{row.number: row.sentence for row in TABLE},
+    **{row.number: row.sentence for row in BASELINE_TABLE},
+}
 MACHINE_ROWS = {row.number: row.sentence for row in m.ROWS}
 
 
@@ -41,6 +46,8 @@ def rows_of(batch: Batch) -> list[int]:
                 rows.append(100)
             case f.FailbackUndone() if record.actor != COORDINATOR:
                 rows.append(102)
+            case f.ClientsNotified() if any(isinstance(other.fact, f.BackupStarted) for other in batch.records) and 600 not in rows:
+                rows.append(600)
             case _:
                 pass
     return rows

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sysmanager import wire
 from sysmanager.coordinator import inputs as i
-from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
+from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, MakeBackup, SendOrder
+from sysmanager.domain.backup import BackupFile
 from sysmanager.domain.documents import DocumentKind, DocumentSet, summary_of
 from sysmanager.domain.ids import DocumentHash, RecorderId
 from sysmanager.protocol.recorders import Obeyed, Order, OrderAnswer, Record
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 RECORD_MS = 5_000
 SHORT_MS = 2_000
 """How long the engine waits for the answer to an order to record, and to any other message."""
+
+
+BACKUP_MS = (40, 900)
+"""How long a backup takes."""
 
 
 class _Call:
@@ -54,6 +59,8 @@ class Dispatch:
                 self._fetch(recorder, documents, partial(self._fetched, recorder, documents))
             case CheckCache():
                 self._check(command)
+            case MakeBackup():
+                self._back_up(command)
             case Continue():
                 raise Broken("the core continues by itself", "A Continue command left the core.")
 
@@ -118,6 +125,25 @@ class Dispatch:
             self._coordinator.take(i.DocumentsFetched(recorder=recorder, documents=documents, settings=settings))
         elif self._coordinator.core is not None:
             self._coordinator.core.fetch_failed(recorder, self._coordinator.now())
+
+    def _back_up(self, command: MakeBackup) -> None:
+        """A worker takes its time, and then there is a backup, or none."""
+        coordinator = self._coordinator
+        position = len(coordinator.journal)
+        takes_ms = coordinator.backup_ms or self._world.between(BACKUP_MS)
+        fails = coordinator.fail_backups > 0
+        coordinator.fail_backups = max(0, coordinator.fail_backups - 1)
+
+        def ended() -> None:
+            file = None
+            if not fails:
+                name = f"{command.kind.value}-{command.number}"
+                file = BackupFile(number=command.number, name=name, made_ms=coordinator.now().wall_ms, size_bytes=1, position=position)
+                coordinator.backups.append(position)
+            sentence = "The disk of the backups is full." if fails else ""
+            coordinator.take(i.BackupEnded(number=command.number, kind=command.kind, file=file, sentence=sentence))
+
+        self._call(takes_ms, ended)
 
     def _check(self, command: CheckCache) -> None:
         core = self._coordinator.core

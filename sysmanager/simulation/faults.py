@@ -53,6 +53,9 @@ class Wrong(StrEnum):
     JOURNAL_CUT = "journal loses its tail"
     CACHE_LOST = "document lost from the cache"
     BLACKOUT = "power cut of the whole site"
+    BACKUP_SLOW = "backups slow"
+    BACKUP_FAILS = "backups cannot be made"
+    RESTORED = "coordinator restored from an old backup"
 
 
 class Deed(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +109,7 @@ def heal(world: World) -> None:
     coordinator = world.coordinator
     coordinator.kill_at = None
     coordinator.fail_appends = 0
+    coordinator.fail_backups = 0
     for link in world.links.values():
         link.heal()
     for recorder in world.recorders.values():
@@ -342,6 +346,27 @@ def _blackout(world: World, deed: Deed) -> Mend | None:
     return mend
 
 
+def _backup_slow(world: World, deed: Deed) -> Mend | None:
+    world.coordinator.backup_ms = deed.amount
+    return lambda: setattr(world.coordinator, "backup_ms", 0)
+
+
+def _backup_fails(world: World, deed: Deed) -> Mend | None:
+    world.coordinator.fail_backups = deed.amount
+    return None
+
+
+def _restored(world: World, deed: Deed) -> Mend | None:
+    """The machine is gone; another one goes on with a backup. amount: which of those that there are, the newest first."""
+    world.journal_cut = True
+    coordinator = world.coordinator
+    lengths = sorted((length for length in coordinator.backups if length >= world.entered_facts), reverse=True)
+    length = lengths[min(deed.amount, len(lengths) - 1)] if lengths else world.entered_facts
+    coordinator.down_ms = max(500, deed.lasts_ms)
+    coordinator.kill(max(0, len(coordinator.journal) - length), "The journal was restored from a backup.")
+    return None
+
+
 _SITE: dict[Wrong, Callable[[World, Deed], Mend | None]] = {
     Wrong.KILLED: _killed,
     Wrong.PAUSED: _paused,
@@ -351,6 +376,9 @@ _SITE: dict[Wrong, Callable[[World, Deed], Mend | None]] = {
     Wrong.DISK_FAILS: _disk_fails,
     Wrong.JOURNAL_CUT: _journal_cut,
     Wrong.BLACKOUT: _blackout,
+    Wrong.BACKUP_SLOW: _backup_slow,
+    Wrong.BACKUP_FAILS: _backup_fails,
+    Wrong.RESTORED: _restored,
 }
 
 
@@ -388,6 +416,9 @@ _SHARES: dict[Wrong, int] = {
     Wrong.JOURNAL_CUT: 4,
     Wrong.CACHE_LOST: 4,
     Wrong.BLACKOUT: 1,
+    Wrong.BACKUP_SLOW: 4,
+    Wrong.BACKUP_FAILS: 3,
+    Wrong.RESTORED: 3,
 }
 DRAWN = tuple(_SHARES)
 """Kinds that a seed may draw. What destroys the only copy of something is for scenarios alone."""
@@ -407,6 +438,9 @@ _AMOUNTS: dict[Wrong, tuple[int, int]] = {
     Wrong.DISK_SLOW: (20, 400),
     Wrong.DISK_FAILS: (1, 3),
     Wrong.JOURNAL_CUT: (1, 12),
+    Wrong.BACKUP_SLOW: (2_000, 40_000),
+    Wrong.BACKUP_FAILS: (1, 3),
+    Wrong.RESTORED: (0, 3),
 }
 
 
@@ -426,7 +460,7 @@ def drawn_deeds(chance: random.Random, plan: SitePlan, *, count: int, end_ms: in
             target = chance.choice(spares if what in _ON_SPARES and chance.random() < 0.7 else near).id
         lasts_ms = chance.choice((chance.randint(200, 5_000), chance.randint(5_000, 60_000), chance.randint(20_000, 240_000)))
         amount = chance.randint(*_AMOUNTS.get(what, (0, 0)))
-        if what in (Wrong.KILLED, Wrong.JOURNAL_CUT, Wrong.PAUSED, Wrong.BLACKOUT):
+        if what in (Wrong.KILLED, Wrong.JOURNAL_CUT, Wrong.PAUSED, Wrong.BLACKOUT, Wrong.RESTORED):
             lasts_ms = chance.randint(300, 30_000)
         deeds.append(Deed(at_ms=at_ms, what=what, target=target, lasts_ms=lasts_ms, amount=amount))
         if what is Wrong.CACHE_LOST:

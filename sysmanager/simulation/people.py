@@ -32,6 +32,7 @@ _WISHES = {
     "confirm": 24,
     "maintenance": 10,
     "comment": 5,
+    "backup": 8,
 }
 _KINDS, _SHARES = tuple(_WISHES), tuple(_WISHES.values())
 """What people ask for, and how often."""
@@ -89,6 +90,8 @@ class People:
                 return c.AbortFailover(failover=self._chance.choice(running)) if running else None
             case "hold":
                 return c.HoldFailover(recorder=one)
+            case "backup":
+                return c.BackUp()
             case "release":
                 return c.ReleaseHold(recorder=self._chance.choice(sorted(state.holds))) if state.holds else None
             case "hold failback":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sysmanager.coordinator.selection import choose
 from sysmanager.coordinator.standing import order_for
 from sysmanager.coordinator.state import State, running_in_group
+from sysmanager.domain.backup import BaselineStage
 from sysmanager.domain.failover import Failover, Phase, Trigger
 from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.domain.recorder import Recorder, Role
@@ -35,6 +36,8 @@ def what_hangs(world: World) -> list[str]:
         refused = core.seen.refused_orders.get(row.id)
         if refused is not None:
             hangs.append(f"{row.id} refuses: {refused.sentence}")
+    if state.backups.baseline.stage is not BaselineStage.DONE or state.uncovered:
+        hangs.append(f"The baseline is {state.backups.baseline.stage}: {state.backups.baseline.sentence}")
     return hangs + _cameras(world, state)
 
 

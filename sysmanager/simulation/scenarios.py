@@ -270,7 +270,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="the journal loses the failover: reconcile, confirm, and it works",
-        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=30_000, what=Wrong.JOURNAL_CUT, amount=9, lasts_ms=2_000)),
+        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=30_000, what=Wrong.JOURNAL_CUT, amount=11, lasts_ms=2_000)),
         wishes=(Wish(at_ms=45_000, request=None), _back(FIRST, 50_000)),
         until_ms=90_000,
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import get_args
 
+from sysmanager.coordinator.backup import BASELINE_TABLE
 from sysmanager.coordinator.facts import AnyFact
 from sysmanager.coordinator.failback import FAILBACK_TABLE
 from sysmanager.coordinator.failover import FAILOVER_TABLE
@@ -46,6 +47,11 @@ def transitions(rows: tuple[Row, ...]) -> str:
     return table(["row", "in", "on", "to", "what"], lines)
 
 
+def baseline_transitions() -> str:
+    lines = [(row.number, ", ".join(stage.value for stage in row.stages), row.to.value, row.sentence) for row in BASELINE_TABLE]
+    return table(["row", "in", "to", "what"], lines)
+
+
 def steps(names: tuple[str, ...]) -> str:
     return "\n".join(f"{number}. {name}" for number, name in enumerate(names, 1))
 
@@ -66,6 +72,8 @@ def rendered() -> str:
         transitions(SWITCH_TABLE),
         "### Transitions of a failback",
         transitions(FAILBACK_TABLE),
+        "### Transitions of the baseline",
+        baseline_transitions(),
         "### Inputs that mean nothing",
         table(["in", "on", "why"], ignored),
         "### Facts",

@@ -32,6 +32,7 @@ from sysmanager.engine.clock import SystemClock
 from sysmanager.engine.engine import Engine
 from sysmanager.engine.field import Field
 from sysmanager.journal.memory import MemoryJournal
+from tests.helpers.memory_backups import MemoryBackups
 
 WITHIN_S = 10.0
 
@@ -49,7 +50,8 @@ class Coordinator:
             assert await self.bus.open(wait_ms=5_000)
         store = MemoryDocumentStore()
         field = Field(self.bus, store)
-        self.engine = Engine(self._journal, field, DocumentCache(store, field.document), SystemClock(), site="Contract")
+        cache = DocumentCache(store, field.document)
+        self.engine = Engine(self._journal, field, cache, SystemClock(), site="Contract", backups=MemoryBackups())
         await self.engine.start()
         self.service = ClientService(self.engine, self.bus)
         await self.service.open()

@@ -131,3 +131,15 @@ async def test_removed_and_put_again(store: DocumentStore) -> None:
     await store.remove(StoreName.SETTINGS, "../nothing")
     await store.put(StoreName.SETTINGS, document_hash, content)
     assert await store.get(StoreName.SETTINGS, document_hash) == content
+
+
+async def test_a_worker_gets_what_everybody_gets(store_and_damage: tuple[DocumentStore, Damage]) -> None:
+    store, damage = store_and_damage
+    document_hash, content = document("a")
+    with pytest.raises(DocumentMissing):
+        store.get_blocking(StoreName.MASKS, document_hash)
+    await store.put(StoreName.MASKS, document_hash, content)
+    assert store.get_blocking(StoreName.MASKS, document_hash) == content
+    damage(StoreName.MASKS, document_hash)
+    with pytest.raises(DocumentDamaged):
+        store.get_blocking(StoreName.MASKS, document_hash)

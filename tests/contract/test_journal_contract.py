@@ -112,3 +112,13 @@ async def test_open_twice_is_refused(journal: Journal) -> None:
     with pytest.raises(JournalFailed, match="open already"):
         await journal.open()
     assert await journal.append(0, [b"a"]) == 1
+
+
+async def test_pages_give_the_records_up_to_the_last_one_that_is_wanted(journal: Journal) -> None:
+    await journal.append(0, [bytes([number]) for number in range(10)])
+    pages = journal.pages(7)
+    first = await asyncio.to_thread(next, pages)
+    await journal.append(10, [b"later"])
+    records = [record for page in (first, *await asyncio.to_thread(list, pages)) for record in page]
+    assert records == await journal.read(limit=7)
+    assert await asyncio.to_thread(list, journal.pages(0)) == []

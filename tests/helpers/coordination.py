@@ -14,10 +14,11 @@ import msgspec
 from sysmanager import wire
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
-from sysmanager.coordinator.commands import CheckCache, Command, FetchDocuments, SendOrder
+from sysmanager.coordinator.commands import CheckCache, Command, FetchDocuments, MakeBackup, SendOrder
 from sysmanager.coordinator.evolve import evolve
 from sysmanager.coordinator.invariants import broken_invariants
 from sysmanager.coordinator.state import State
+from sysmanager.domain.backup import BackupFile
 from sysmanager.domain.camera import Camera, CameraKind, FailoverPriority
 from sysmanager.domain.documents import DocumentKind, DocumentSet, SettingsSummary
 from sysmanager.domain.failover import Failover, Phase
@@ -210,6 +211,8 @@ class Site:
         self.cache_answers = True
         self.fetch_works = True
         self.canary = True
+        self.backup_ends = True
+        self.backup_fails = ""
         self.replies: list[c.Reply] = []
         self.commands: list[tuple[int, Command]] = []
         self.times: list[tuple[int, f.AnyFact]] = []
@@ -358,6 +361,21 @@ class Site:
                 settings = self.documents[documents_wanted.settings] if documents_wanted is not None else server.settings
                 answer = server.obey(order, settings, self.now)
                 self.core.take(i.OrderAnswered(recorder=recorder, order=order, answer=answer), self.now)
+            case MakeBackup():
+                if self.backup_ends:
+                    self.end_backup(command)
+
+    def end_backup(self, command: MakeBackup) -> None:
+        """The worker says how it ended."""
+        file = BackupFile(
+            number=command.number,
+            name=f"{command.kind.value}-{command.number}",
+            made_ms=self.now.wall_ms,
+            size_bytes=1,
+            position=len(self.journal),
+        )
+        made = None if self.backup_fails else file
+        self.core.take(i.BackupEnded(number=command.number, kind=command.kind, file=made, sentence=self.backup_fails), self.now)
 
     def replayed(self) -> State:
         """The tables as a replay of the journal makes them."""

@@ -22,6 +22,7 @@ from sysmanager.journal.memory import MemoryJournal
 from sysmanager.journal.port import Journal
 from sysmanager.protocol import clients as c
 from tests.helpers.bus_recorder import BusRecorder
+from tests.helpers.memory_backups import MemoryBackups
 from tests.helpers.virtual_time import VirtualClock
 
 ADMIN = Actor(name="anna", role=RoleName.ADMINISTRATOR)
@@ -45,13 +46,16 @@ class EngineSite:
         self.store: DocumentStore = store if store is not None else MemoryDocumentStore()
         self.clock: Clock = clock if clock is not None else VirtualClock()
         self.recorders: dict[str, BusRecorder] = {}
+        self.backups = MemoryBackups()
         self.endpoint: LocalEndpoint | None = None
         self.engine = self._make()
 
     def _make(self) -> Engine:
         self.endpoint = self.bus.endpoint()
         self.field = Field(self.endpoint, self.store)
-        return Engine(self.journal, self.field, DocumentCache(self.store, self.field.document), self.clock, site="Test site")
+        return Engine(
+            self.journal, self.field, DocumentCache(self.store, self.field.document), self.clock, site="Test site", backups=self.backups
+        )
 
     @property
     def memory(self) -> MemoryJournal:

@@ -36,8 +36,9 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="module"), pyt
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 30.0
 COMMANDS = [
-    "connect", "demo", "site", "coordinator", "recorder", "cameras", "simulate", "servers", "log", "audit", "comment", "tick", "failover",
-    "failback", "abort", "hold", "release", "watch", "maintenance", "system", "self-test",
+    "connect", "demo", "site", "coordinator", "recorder", "cameras", "simulate", "servers", "log", "audit", "comment", "tick",
+    "failover", "failback", "abort", "hold", "release", "watch", "maintenance", "system", "self-test", "backup", "restore",
+    "reconcile",
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from sysmanager.coordinator import (
     automatic_failback,
+    backup,
     decide,
     detection,
     evolve,
@@ -26,13 +27,15 @@ from sysmanager.coordinator import (
     standing,
     starting,
 )
+from sysmanager.coordinator.requests import backup as backup_request
 from sysmanager.coordinator.table import Row
 from sysmanager.domain.ids import Epoch
 from sysmanager.domain.recorder import Broken as BrokenServer
 from sysmanager.engine import core
 from sysmanager.history import file
-from sysmanager.protocol.clients import HoldFailover
+from sysmanager.protocol.clients import BackUp, HoldFailover
 from sysmanager.recorder.machine import orders
+from sysmanager.simulation.backup_scenarios import ALL_SCENARIOS
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.capture import Capture
 from sysmanager.simulation.coordinator import SimulatedCoordinator
@@ -40,10 +43,10 @@ from sysmanager.simulation.faults import Deed, Wrong
 from sysmanager.simulation.history import SimulatedHistory
 from sysmanager.simulation.preroll import Preroll
 from sysmanager.simulation.run import run_seed
-from sysmanager.simulation.scenarios import SCENARIOS, Scenario, Wish, play, settle
+from sysmanager.simulation.scenarios import Scenario, Wish, play, settle
 
 Patch = pytest.MonkeyPatch
-BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+BY_NAME = {scenario.name: scenario for scenario in ALL_SCENARIOS}
 SEEDS = range(1, 60)
 
 
@@ -318,6 +321,46 @@ def edits_during_a_failback_are_lost(patch: Patch) -> None:
     change_row(patch, 134, when=never)
 
 
+def baseline_is_forgotten(patch: Patch) -> None:
+    patch.setattr(backup, "commands", lambda view: ())
+    patch.setattr(backup, "BASELINE_MS", 10**9)
+
+
+def baseline_covers_the_last_failover_only(patch: Patch) -> None:
+    right = evolve.backup._begun
+
+    def begun(state: Any, number: int, wall_ms: int) -> Any:
+        found = right(state, number, wall_ms)
+        return msgspec.structs.replace(found, covers=found.covers[-1:])
+
+    patch.setattr(evolve.backup, "_begun", begun)
+
+
+def queue_does_not_wait_for_the_baseline(patch: Patch) -> None:
+    patch.setattr(failover, "baseline_holds", lambda view, group: False)
+
+
+def baseline_has_no_limit(patch: Patch) -> None:
+    patch.setattr(backup, "BASELINE_MS", 10**9)
+
+
+def a_missing_baseline_is_left_missing(patch: Patch) -> None:
+    patch.setattr(backup, "AGAIN_MS", 10**9)
+
+
+def backups_by_hand_are_never_refused(patch: Patch) -> None:
+    patch.setattr(backup_request, "why_no_backup", lambda view: None)
+
+
+BACKED_UP_IN_A_RESTORE = Scenario(
+    name="a backup is asked for before the restore is confirmed",
+    deeds=(
+        Deed(at_ms=2_000, what=Wrong.POWER, target="A1", lasts_ms=20_000),
+        Deed(at_ms=30_000, what=Wrong.RESTORED, amount=9, lasts_ms=2_000),
+    ),
+    wishes=(Wish(at_ms=0, request=BackUp()), Wish(at_ms=40_000, request=BackUp())),
+)
+
 HELD = Scenario(
     name="held, then lost",
     wishes=(Wish(at_ms=0, request=HoldFailover(recorder="A1")),),  # type: ignore[arg-type]  # an id is text
@@ -370,6 +413,12 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (maintenance_of_a_group_is_forgotten, "a group in maintenance: by hand it works all the same", {"nothing by itself in maintenance"}),
     (maintenance_is_for_ever, msgspec.structs.replace(BY_NAME[IN_MAINTENANCE], until_ms=130_000), {"maintenance ends"}),
     (candidates_in_maintenance_are_taken, "a failover server in maintenance is passed over", {"nobody taken in maintenance"}),
+    (baseline_is_forgotten, "the queue waits for a slow baseline, and goes on after 10 s", {"the baseline has its time"}),
+    (baseline_covers_the_last_failover_only, "one baseline for the failovers of several groups", {"one baseline covers all"}),
+    (queue_does_not_wait_for_the_baseline, "the queue waits for a slow baseline, and goes on after 10 s", {"queue waits for the baseline"}),
+    (baseline_has_no_limit, "the queue waits for a slow baseline, and goes on after 10 s", {"the baseline has its time"}),
+    (a_missing_baseline_is_left_missing, "a baseline that cannot be made holds nobody up, and is made later", {"comes to rest"}),
+    (backups_by_hand_are_never_refused, BACKED_UP_IN_A_RESTORE, {"no backup by hand meanwhile"}),
 )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from sysmanager.simulation.scenarios import SCENARIOS, Scenario, ends_of, play, settle
+from sysmanager.simulation.backup_scenarios import ALL_SCENARIOS
+from sysmanager.simulation.scenarios import Scenario, ends_of, play, settle
 from sysmanager.simulation.story import Story
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", ALL_SCENARIOS, ids=lambda scenario: scenario.name)
 def test_it_ends_as_it_says(scenario: Scenario) -> None:
     story = Story()
     world = play(scenario, story=story)
@@ -18,5 +19,5 @@ def test_it_ends_as_it_says(scenario: Scenario) -> None:
 
 def test_a_second_failover_of_a_group_goes_through_the_queue() -> None:
     """Its row is too rare for a few short seeds."""
-    scenario = next(one for one in SCENARIOS if one.name == "two of one group: the queue in order")
+    scenario = next(one for one in ALL_SCENARIOS if one.name == "two of one group: the queue in order")
     assert play(scenario).counts["row", "003"] == 1

@@ -19,7 +19,7 @@ from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Trigger
 from sysmanager.domain.ids import Epoch
 from sysmanager.domain.recorder import Standby
 from sysmanager.domain.rights import COORDINATOR
-from sysmanager.engine.core import _flight
+from sysmanager.engine.flights import flight_of
 from sysmanager.engine.rows import recorder_row
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
@@ -136,7 +136,7 @@ def test_a_refusal_is_over_when_the_server_does_what_is_wanted() -> None:
 
 
 def test_a_continuation_is_nothing_to_send() -> None:
-    assert _flight(Continue(failover="F00001")) is None
+    assert flight_of(Continue(failover="F00001")) is None
 
 
 @pytest.mark.parametrize(

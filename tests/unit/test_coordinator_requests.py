@@ -42,6 +42,7 @@ SAMPLES: dict[type, c.Request] = {
     c.EditSystem: c.EditSystem(revision=1, settings=SystemSettings()),
     c.StartMaintenance: c.StartMaintenance(target=SYSTEM, reason="new switches", until_wall_ms=WALL_MS + 3_600_000),
     c.EndMaintenance: c.EndMaintenance(target=SYSTEM),
+    c.BackUp: c.BackUp(),
 }
 
 

@@ -57,7 +57,8 @@ def test_each_step_is_durable_before_the_next_begins() -> None:
         for command in site.core.durable(batch, site.now).commands:
             site._carry_out(command)
     moving = [step for step in steps if step]
-    assert moving == [[f.FailoverStarted], [f.DocumentsChecked], [f.SettingsSaved], [f.TasksMoved], [f.ResultWritten], [f.ClientsNotified]]
+    single = [[f.FailoverStarted], [f.DocumentsChecked], [f.SettingsSaved], [f.TasksMoved], [f.ResultWritten]]
+    assert moving == [*single, [f.ClientsNotified, f.BackupStarted], [f.BackupMade]]
 
 
 def test_inputs_that_wait_are_decided_on_the_tables_that_the_one_before_left() -> None:

@@ -73,7 +73,8 @@ class HistorySite(EngineSite):
 
 async def one_failover(site: EngineSite) -> Failover:
     assert isinstance(await site.ask(c.StartFailover(recorder=rid("A"))), c.Done)
-    return await site.until_phase(Phase.READY)
+    await site.until_phase(Phase.READY)
+    return await site.until(lambda: site.entry if site.entry.backup else None)  # the baseline is made a moment later
 
 
 @in_virtual_time

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sysmanager.journal.file import JournalFile
+from sysmanager.journal.pages import file_pages
 from sysmanager.journal.port import JournalFailed, Opened, StaleAppend
 from sysmanager.journal.schema import create_tables, migrate
 from sysmanager.journal.sqlite import SqliteJournal
@@ -124,3 +125,21 @@ def test_failed_migration_leaves_the_version_before() -> None:
         assert [row[1] for row in connection.execute("PRAGMA table_info(record)")] == ["a", "b"]
         assert connection.execute("SELECT version FROM version").fetchall() == [(2,)]
         assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+async def test_pages_of_a_file_find_damage_and_a_missing_end(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    journal = SqliteJournal(path)
+    await journal.open()
+    await journal.append(0, [b"%d" % number for number in range(5_000)])
+    assert [len(page) for page in journal.pages(4_500)] == [2_000, 2_000, 500]
+    with pytest.raises(JournalFailed, match="ends at record 5000, and 5001 were written"):
+        list(journal.pages(5_001))
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("UPDATE record SET body = x'00' WHERE sequence = 3000")
+        other.commit()
+    with pytest.raises(JournalFailed, match="damaged at record 3000"):
+        list(journal.pages(5_000))
+    await journal.close()
+    with pytest.raises(JournalFailed, match="can't be read"):
+        list(file_pages(tmp_path / "gone", 1))

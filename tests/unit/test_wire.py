@@ -36,7 +36,13 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.lists(values(get_args(kind)[0]), max_size=2).map(tuple)
     if get_args(kind):
         return st.one_of([values(arm) for arm in get_args(kind)])
-    simple: dict[Any, st.SearchStrategy[Any]] = {str: TEXT, int: NUMBERS, bool: st.booleans(), type(None): st.none()}
+    simple: dict[Any, st.SearchStrategy[Any]] = {
+        str: TEXT,
+        int: NUMBERS,
+        bool: st.booleans(),
+        bytes: st.binary(max_size=20),
+        type(None): st.none(),
+    }
     return simple[kind] if kind in simple else st.sampled_from(list(kind))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sysmanager.app.commands import (
+    backup,
     cameras,
     caution,
     coordinator,
@@ -17,10 +18,11 @@ from sysmanager.app.commands import (
     site,
 )
 
-MODULES = (desktop, demo, site, coordinator, recorder, material, cameras, simulate, scripts, caution, logs, self_test)
+MODULES = (desktop, demo, site, coordinator, recorder, material, cameras, simulate, scripts, caution, logs, backup, self_test)
 
 __all__ = [
     "MODULES",
+    "backup",
     "cameras",
     "caution",
     "coordinator",

@@ -57,6 +57,7 @@ def apply(state: State, record: f.FactRecord, fact: f.FailoverFact) -> None:
             at_home = row.server == row.home
             row = _step(row, wall_ms, 8, fact.duration_ms, Phase.RETURNED if at_home else Phase.READY)
             row = replace(row, ended_ms=wall_ms)
+            state.uncovered[row.id] = row.group
         case f.GapsMeasured():
             row = replace(state.failovers[fact.failover], gaps=fact.gaps)
         case f.FailoverCancelled():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from sysmanager.coordinator.facts.backup import BackupFact, BackupFailed, BackupMade, BackupStarted, BaselineLate
 from sysmanager.coordinator.facts.failback import (
     FailbackCommitted,
     FailbackDocumentsTaken,
@@ -61,6 +62,11 @@ __all__ = [
     "Answered",
     "AnyFact",
     "AttemptEnded",
+    "BackupFact",
+    "BackupFailed",
+    "BackupMade",
+    "BackupStarted",
+    "BaselineLate",
     "ClientsNotified",
     "CoordinatorStarted",
     "DocumentsCached",
@@ -115,7 +121,7 @@ __all__ = [
     "ToDoTicked",
 ]
 
-AnyFact = SystemFact | FailoverFact | FailbackFact | FailbackHoldFact | ReconcileFact | LogFact | SafetyFact
+AnyFact = SystemFact | FailoverFact | FailbackFact | FailbackHoldFact | ReconcileFact | LogFact | SafetyFact | BackupFact
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ import msgspec
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.inputs import Asked
-from sysmanager.coordinator.requests import failback_holds, failover, log, reconcile, safety, switching, system
+from sysmanager.coordinator.requests import backup, failback_holds, failover, log, reconcile, safety, switching, system
 from sysmanager.coordinator.requests.failover import cached, failover_stops
 from sysmanager.coordinator.requests.handling import Asking, Outcome, Rejected
 from sysmanager.coordinator.seen import Seen
@@ -43,6 +43,7 @@ HANDLERS: dict[type, Callable[[Asking, Any], Outcome]] = {
     c.EditSystem: safety.edit_system,
     c.StartMaintenance: safety.start_maintenance,
     c.EndMaintenance: safety.end_maintenance,
+    c.BackUp: backup.back_up,
 }
 """What decides each request. A handler raises `Rejected` with a sentence, or returns facts and the reply."""
 

@@ -1,5 +1,6 @@
 """What a client asks of the coordinator and what it sees: requests, questions, rows. Public through `sysmanager.api`, versioned there."""
 
+from sysmanager.protocol.clients.backup import BackUp, BackupPart, ReadBackup
 from sysmanager.protocol.clients.log import (
     PAGE_LIMIT,
     SEARCH_LIMIT,
@@ -84,6 +85,8 @@ __all__ = [
     "AuditFound",
     "AuditLine",
     "AuditOutcome",
+    "BackUp",
+    "BackupPart",
     "Call",
     "CameraRow",
     "Changes",
@@ -119,6 +122,7 @@ __all__ = [
     "PreviewFailover",
     "PreviewSwitch",
     "Question",
+    "ReadBackup",
     "RecorderRow",
     "Refused",
     "ReleaseFailback",

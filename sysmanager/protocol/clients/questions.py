@@ -10,6 +10,7 @@ from sysmanager.domain.comparison import Change
 from sysmanager.domain.failover import NotMoved, Verdict
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.rights import Actor
+from sysmanager.protocol.clients.backup import BackupPart, ReadBackup
 from sysmanager.protocol.clients.log import AuditFound, EntriesFound, FindAudit, FindEntries, ShowEntry
 from sysmanager.protocol.clients.requests import Done, Refused, Request
 
@@ -43,7 +44,7 @@ ViewQuestion = PreviewFailover | PreviewFailback | PreviewSwitch | WhoRecords
 LogQuestion = FindEntries | ShowEntry | FindAudit
 """Answered from the history."""
 
-Question = ViewQuestion | LogQuestion
+Question = ViewQuestion | LogQuestion | ReadBackup
 
 
 class Level(StrEnum):
@@ -103,7 +104,7 @@ class Holders(msgspec.Struct, frozen=True, kw_only=True, tag="holders"):
     holders: tuple[Holder, ...] = ()
 
 
-Answer = Preview | Holders | EntriesFound | AuditFound | Refused
+Answer = Preview | Holders | EntriesFound | AuditFound | BackupPart | Refused
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,5 +114,5 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     body: Request | Question
 
 
-Returned = Done | Refused | Preview | Holders | EntriesFound | AuditFound
+Returned = Done | Refused | Preview | Holders | EntriesFound | AuditFound | BackupPart
 """What comes back for a `Call`."""

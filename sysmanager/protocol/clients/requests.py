@@ -9,6 +9,7 @@ from sysmanager.domain.group import Group
 from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
 from sysmanager.domain.rights import Right
+from sysmanager.protocol.clients.backup import BackUp
 from sysmanager.protocol.clients.rows import Finding
 from sysmanager.protocol.clients.safety import EditSystem, EndMaintenance, SafetyRequest, StartMaintenance
 
@@ -136,6 +137,7 @@ Request = (
     | CommentEntry
     | TickToDo
     | SafetyRequest
+    | BackUp
 )
 
 
@@ -159,15 +161,20 @@ RIGHT_FOR: dict[type, Right] = {
     EditSystem: Right.SETTINGS,
     StartMaintenance: Right.FAILOVER,
     EndMaintenance: Right.FAILOVER,
+    BackUp: Right.SETTINGS,
 }
 """The right that each request needs (SPEC 12)."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
-    """The request is durable. `failover`: the entry that it started or changed; `sentence`: what happened."""
+    """The request is durable. `failover`: the entry that it started or changed; `sentence`: what happened.
+
+    backup: number of the backup that is being made; 0 if that was not asked for.
+    """
 
     sentence: str
     failover: FailoverId | None = None
+    backup: int = 0
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):

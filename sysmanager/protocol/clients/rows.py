@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from sysmanager.domain.backup import BackupFile, ManualBackup
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
@@ -192,6 +193,8 @@ class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
     settings: SystemSettings = SystemSettings()
     settings_revision: int = 1
     maintenance: tuple[Maintenance, ...] = ()
+    backup: ManualBackup | None = None
+    baseline: BackupFile | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
