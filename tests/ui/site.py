@@ -11,6 +11,8 @@ import msgspec
 from sysmanager.api import (
     Alarm,
     Answer,
+    AuditFound,
+    AuditLine,
     CameraRow,
     CameraState,
     Change,
@@ -23,14 +25,18 @@ from sysmanager.api import (
     DiskRow,
     Done,
     EditRecorder,
+    EntriesFound,
     ExpectedGap,
     Fault,
+    FindAudit,
+    FindEntries,
     Finding,
     Health,
     HoldCause,
     HoldFailover,
     HoldRow,
     Level,
+    LogColumn,
     PracticeServer,
     Preview,
     PreviewFailback,
@@ -453,6 +459,7 @@ class FakeClient:
 
     requests: what was asked to be changed, in order. reply: what to say to it; None: done. error: raised instead.
     gate, ask_gate: requests and questions wait for it when it is set. closed: whether the session was ended.
+    older, audit: what the long logs hold beside the site's own entries.
     """
 
     def __init__(self, snapshot: Snapshot, actor: Actor = ADMIN) -> None:
@@ -465,6 +472,8 @@ class FakeClient:
         self.answer: Answer | None = None
         self.ask_gate: asyncio.Event | None = None
         self.closed = False
+        self.older: list[Failover] = []
+        self.audit: list[AuditLine] = []
         self._actor = actor
         self._updates: asyncio.Queue[Snapshot | Changes | ClientError | None] = asyncio.Queue()
 
@@ -521,9 +530,32 @@ class FakeClient:
             await self.ask_gate.wait()
         if self.error is not None:
             raise ClientError(self.error)
+        if isinstance(question, FindEntries):
+            return self._found(question)
+        if isinstance(question, FindAudit):
+            begin = int(question.after or 0)
+            lines = tuple(self.audit[begin : begin + question.limit])
+            return AuditFound(lines=lines, next=str(begin + question.limit) if begin + question.limit < len(self.audit) else "")
         if self.answer is not None:
             return self.answer
         return FAILBACK_PREVIEW if isinstance(question, PreviewFailback) else FAILOVER_PREVIEW
+
+    def _found(self, question: FindEntries) -> EntriesFound:
+        """A page of all entries: filters and the order by number or gap, as the coordinator has them."""
+        keys = {LogColumn.GAP: lambda entry: (entry.worst_gap_ms or -1, entry.number)}
+        entries = {entry.id: entry for entry in (*self.older, *self.current.failovers)}
+        words = question.search.casefold().split()
+        found = [
+            entry
+            for entry in entries.values()
+            if (not question.severities or entry.log_state.severity in question.severities)
+            and entry.started_ms >= question.since_wall_ms
+            and all(word in f"{entry.recorder} {entry.log_state.value} {entry.note}".casefold() for word in words)
+        ]
+        found.sort(key=keys.get(question.sort, lambda entry: entry.number), reverse=question.descending)
+        begin = int(question.after or 0)
+        end = begin + question.limit
+        return EntriesFound(entries=tuple(found[begin:end]), next=str(end) if end < len(found) else "", total=len(found))
 
     async def close(self) -> None:
         self.closed = True

@@ -6,21 +6,18 @@ import argparse
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
 from sysmanager import api
-from sysmanager.api.tables import AUDIT_HEADS, ENTRY_HEADS, audit_cells, csv_line, entry_cells
+from sysmanager.api.export import audit_pages, entry_pages, write_csv
+from sysmanager.api.tables import AUDIT_HEADS, ENTRY_HEADS, audit_cells, entry_cells
 from sysmanager.app.arguments import whole
 from sysmanager.app.commands.asking import command, print_json, print_table, time_text
 from sysmanager.app.errors import CommandError
 
-PAGE = 200
 ALL = 10_000_000
 SHOWN = 50
 MOMENTS = "2026-11-27, 2026-11-27T14:30, or 2h, 7d ago"
@@ -115,34 +112,6 @@ def _moment(text: str) -> int:
 # ---------------------------------------------------------------- to look
 
 
-async def _pages(client: api.Client, question: Any, limit: int, of: Callable[[Any], Sequence[T]]) -> AsyncIterator[tuple[Sequence[T], str]]:
-    """Page after page, each with the cursor of what is after it."""
-    left = limit
-    while left > 0:
-        question = msgspec.structs.replace(question, limit=min(left, PAGE))
-        answer = await client.ask(question)
-        if isinstance(answer, api.Refused):
-            raise CommandError(answer.sentence)
-        found, cursor = of(answer), getattr(answer, "next", "")
-        yield found, cursor
-        left -= len(found)
-        if not cursor:
-            return
-        question = msgspec.structs.replace(question, after=cursor)
-
-
-def _entries(answer: Any) -> Sequence[api.Failover]:
-    if not isinstance(answer, api.EntriesFound):
-        raise CommandError("The coordinator gave no entries; use the same version of the program on both sides.")
-    return answer.entries
-
-
-def _lines(answer: Any) -> Sequence[api.AuditLine]:
-    if not isinstance(answer, api.AuditFound):
-        raise CommandError("The coordinator gave no audit log; use the same version of the program on both sides.")
-    return answer.lines
-
-
 async def _log(client: api.Client, args: argparse.Namespace) -> int:
     snapshot = await client.snapshot()
     names = {row.id: row.name for row in snapshot.recorders}
@@ -161,29 +130,34 @@ async def _log(client: api.Client, args: argparse.Namespace) -> int:
         descending=not args.ascending,
         after=args.after,
     )
-    return await _list(client, args, question, _entries, ENTRY_HEADS, lambda entry: entry_cells(entry, names), _print_entries)
+    pages = entry_pages(client, question, _limit(args))
+    return await _list(args, pages, ENTRY_HEADS, lambda entry: entry_cells(entry, names), _print_entries)
 
 
 async def _audit(client: api.Client, args: argparse.Namespace) -> int:
     question = api.FindAudit(
         actor=args.actor, outcome=args.outcome, since_wall_ms=args.since, until_wall_ms=args.until, search=args.search, after=args.after
     )
-    return await _list(client, args, question, _lines, AUDIT_HEADS, audit_cells, _print_lines)
+    return await _list(args, audit_pages(client, question, _limit(args)), AUDIT_HEADS, audit_cells, _print_lines)
+
+
+def _limit(args: argparse.Namespace) -> int:
+    chosen: int | None = args.limit
+    return chosen if chosen is not None else ALL if args.csv is not None else SHOWN
 
 
 async def _list(
-    client: api.Client,
     args: argparse.Namespace,
-    question: Any,
-    of: Callable[[Any], Sequence[T]],
+    pages: AsyncIterator[tuple[Sequence[T], str]],
     heads: tuple[str, ...],
     cells: Callable[[T], tuple[str, ...]],
     show: Callable[[Sequence[T]], None],
 ) -> int:
-    limit = args.limit if args.limit is not None else ALL if args.csv is not None else SHOWN
-    pages = _pages(client, question, limit, of)
     if args.csv is not None:
-        count, cursor = await _write_csv(args.csv, pages, heads, cells)
+        try:
+            count, cursor = await write_csv(args.csv, pages, heads, cells)
+        except OSError as error:
+            raise CommandError(f"The file {args.csv} cannot be written ({error.strerror or error}); name another one.") from error
         print_json({"file": str(args.csv), "lines": count}) if args.json else print(f"{count} lines written to {args.csv}.")
     else:
         found: list[T] = []
@@ -195,27 +169,6 @@ async def _list(
     if cursor:
         print(f"There is more: go on with --after '{cursor}'", file=sys.stderr)
     return 0
-
-
-async def _write_csv(
-    file: Path, pages: AsyncIterator[tuple[Sequence[T], str]], heads: tuple[str, ...], cells: Callable[[T], tuple[str, ...]]
-) -> tuple[int, str]:
-    """How many lines, and the cursor of what is left. The file is whole or not there: a list that breaks off is of no use."""
-    count, cursor = 0, ""
-    part = file.with_name(f"{file.name}.part")
-    try:
-        with part.open("w", encoding="utf-8-sig", newline="") as written:
-            written.write(csv_line(heads))
-            async for page, after in pages:
-                written.writelines(csv_line(cells(each)) for each in page)
-                count, cursor = count + len(page), after
-        part.replace(file)
-    except OSError as error:
-        raise CommandError(f"The file {file} cannot be written ({error.strerror or error}); name another one.") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-    return count, cursor
 
 
 def _print_entries(entries: Sequence[api.Failover]) -> None:

@@ -12,6 +12,7 @@ from sysmanager.api import (
     AddRecorder,
     Client,
     ClientError,
+    CommentEntry,
     ConfirmReconcile,
     Done,
     EditRecorder,
@@ -31,6 +32,7 @@ from sysmanager.api import (
     SaveGroup,
     StartFailback,
     StartFailover,
+    TickToDo,
 )
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
@@ -70,6 +72,13 @@ class Operations:
 
     async def abort_failover(self, failover: FailoverId) -> Outcome:
         return await self._request(f"failover:{failover}", "Aborting the failover.", AbortFailover(failover=failover))
+
+    async def comment(self, failover: FailoverId, text: str) -> Outcome:
+        return await self._request(f"remark:{failover}", "Saving the comment.", CommentEntry(failover=failover, text=text))
+
+    async def tick(self, failover: FailoverId, item: int, *, done: bool) -> Outcome:
+        """A line of the to-do list is done, or is not after all."""
+        return await self._request(f"remark:{failover}", "Saving the tick.", TickToDo(failover=failover, item=item, done=done))
 
     async def start_failback(self, failover: FailoverId) -> Outcome:
         outcome = await self._request(f"failover:{failover}", "Starting the failback.", StartFailback(failover=failover))

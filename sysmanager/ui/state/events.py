@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from sysmanager.api import Changes, Snapshot
+from sysmanager.api import AuditFound, Changes, EntriesFound, Snapshot
 from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
 from sysmanager.domain.rights import Actor, RoleName
+from sysmanager.ui.state.log_pages import LogQuery
 from sysmanager.ui.state.model import Forecast, Link, Place, Running, Tone
 
 
@@ -45,7 +46,33 @@ class FailoverSelected(msgspec.Struct, frozen=True):
 
 
 class LogFiltered(msgspec.Struct, frozen=True):
+    """A person searches the failover log for words."""
+
     text: str
+
+
+class LogAsked(msgspec.Struct, frozen=True):
+    """A person filters or sorts the failover log."""
+
+    query: LogQuery
+
+
+class LogPageArrived(msgspec.Struct, frozen=True):
+    """The page of the failover log after `after` came, or a sentence why not."""
+
+    query: LogQuery
+    after: str
+    found: EntriesFound | str
+
+
+class AuditAsked(msgspec.Struct, frozen=True):
+    search: str
+
+
+class AuditArrived(msgspec.Struct, frozen=True):
+    search: str
+    after: str
+    found: AuditFound | str
 
 
 class FieldsEdited(msgspec.Struct, frozen=True):
@@ -97,6 +124,10 @@ Event = (
     | PlaceSelected
     | FailoverSelected
     | LogFiltered
+    | LogAsked
+    | LogPageArrived
+    | AuditAsked
+    | AuditArrived
     | FieldsEdited
     | DraftDropped
     | ForecastArrived

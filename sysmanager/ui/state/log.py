@@ -54,18 +54,21 @@ class LogBuilder:
     def build(self, state: UiState, now_wall_ms: int) -> tuple[LogLine, ...]:
         """Lines that match the filter, newest first; the same tuple as before while nothing of it changed."""
         names = {row.id: row.name for row in state.recorders.values()}
-        basis = (state.log_filter, names, now_wall_ms // QUARTER_MS)
+        basis = (state.log, names, now_wall_ms // QUARTER_MS)
         if self._shown is not state.failovers or basis != self._basis:
             self._shown, self._basis = state.failovers, basis
             self._built = self._lines_of(state, now_wall_ms)
         return self._built
 
     def _lines_of(self, state: UiState, now_wall_ms: int) -> tuple[LogLine, ...]:
-        lines = [self._line(failover, state, now_wall_ms) for failover in state.failovers.values()]
-        words = state.log_filter.casefold().split()
-        if words:
-            lines = [line for line in lines if all(word in line.searched for word in words)]
+        """Entries told live that match, and all that came in pages: what these hold was found by the coordinator."""
+        query, paged = state.log.query, state.log.entries
+        entries = {**paged, **state.failovers}
+        made = [(entry, self._line(entry, state, now_wall_ms)) for entry in entries.values()]
+        lines = [line for entry, line in made if entry.id in paged or query.holds(entry, line.searched, now_wall_ms)]
         lines.sort(key=lambda line: line.number, reverse=True)
+        if len(self._lines) > 2 * len(entries):
+            self._lines = {key: line for key, line in self._lines.items() if key in entries}
         return tuple(lines)
 
     def _line(self, failover: Failover, state: UiState, now_wall_ms: int) -> LogLine:
@@ -148,8 +151,8 @@ def state_text(failover: Failover) -> str:
         return f"{state.value}: {failover.note}"
     if state is LogState.FAILBACK_FAILED and failover.failback is not None and failover.failback.note:
         return f"{state.value}: {failover.failback.note}"
-    if failover.phase is Phase.READY and failover.to_do:
-        return f"{state.value} · to do: {counted(len(failover.to_do), 'item')}"
+    if failover.phase is Phase.READY and failover.to_do_left:
+        return f"{state.value} · to do: {counted(len(failover.to_do_left), 'item')}"
     return state.value
 
 

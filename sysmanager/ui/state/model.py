@@ -14,6 +14,7 @@ from sysmanager.domain.group import Group
 from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
 from sysmanager.domain.rights import Actor, RoleName
+from sysmanager.ui.state.log_pages import AuditPages, LogPages
 
 NOTICE_LIMIT = 3
 """So many notices are shown at once; the oldest goes first."""
@@ -91,7 +92,8 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
 class UiState(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the interface shows.
 
-    recorders, groups, failovers: the coordinator's rows by id. place, selected: what is chosen in the tree.
+    recorders, groups, failovers: the coordinator's rows by id; of the failover log those told live.
+    log, audit: pages of the long logs. place, selected: what is chosen in the tree.
     offered: roles between which the session may switch, empty where it may not. practice: whether the demo's levers are there.
     """
 
@@ -105,7 +107,8 @@ class UiState(msgspec.Struct, frozen=True, kw_only=True):
     place: Place = Place.NOTHING
     selected: RecorderId | None = None
     selected_failover: FailoverId | None = None
-    log_filter: str = ""
+    log: LogPages = LogPages()
+    audit: AuditPages = AuditPages()
     drafts: Mapping[RecorderId, Draft] = MappingProxyType({})
     forecast: Forecast | None = None
     running: tuple[Running, ...] = ()
@@ -122,7 +125,11 @@ class UiState(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def entry(self) -> Failover | None:
         """The selected entry of the failover log."""
-        return self.failovers.get(self.selected_failover) if self.selected_failover is not None else None
+        return self.entry_of(self.selected_failover) if self.selected_failover is not None else None
+
+    def entry_of(self, failover: FailoverId) -> Failover | None:
+        """An entry of the failover log, told live or come in a page."""
+        return self.failovers.get(failover) or self.log.entries.get(failover)
 
     @property
     def draft(self) -> Draft | None:

@@ -10,6 +10,8 @@ import msgspec
 from sysmanager.api import Changes, Health, RecorderRow, Role, Snapshot
 from sysmanager.domain.ids import RecorderId
 from sysmanager.ui.state.events import (
+    AuditArrived,
+    AuditAsked,
     ChangesArrived,
     DraftDropped,
     Event,
@@ -17,7 +19,9 @@ from sysmanager.ui.state.events import (
     FieldsEdited,
     ForecastArrived,
     LinkChanged,
+    LogAsked,
     LogFiltered,
+    LogPageArrived,
     NoticeDismissed,
     NoticeShown,
     OperationEnded,
@@ -27,6 +31,16 @@ from sysmanager.ui.state.events import (
     PracticeOffered,
     SessionChanged,
     SnapshotArrived,
+)
+from sysmanager.ui.state.log_pages import (
+    AuditPages,
+    LogPages,
+    asked_anew,
+    audit_arrived,
+    audit_asked_anew,
+    live_ones,
+    page_arrived,
+    told_live,
 )
 from sysmanager.ui.state.model import NOTICE_LIMIT, Draft, Link, Notice, Place, UiState
 from sysmanager.ui.state.texts import natural_key
@@ -51,8 +65,19 @@ def reduce(state: UiState, event: Event) -> UiState:
             return _selecting(state, place, recorder)
         case FailoverSelected(failover):
             return state if failover == state.selected_failover else _change(state, selected_failover=failover)
-        case LogFiltered(text):
-            return state if text == state.log_filter else _change(state, log_filter=text)
+        case LogFiltered() | LogAsked():
+            query = event.query if isinstance(event, LogAsked) else _change(state.log.query, search=event.text)
+            log = asked_anew(state.log, query)
+            return state if log is state.log else _settled(_change(state, log=log))
+        case LogPageArrived(query, after, found):
+            log = page_arrived(state.log, query, after, found)
+            return state if log is state.log else _change(state, log=log)
+        case AuditAsked(search):
+            audit = audit_asked_anew(state.audit, search)
+            return state if audit is state.audit else _change(state, audit=audit)
+        case AuditArrived(search, after, found):
+            audit = audit_arrived(state.audit, search, after, found)
+            return state if audit == state.audit else _change(state, audit=audit)
         case FieldsEdited():
             return _with_fields(state, event)
         case DraftDropped(recorder):
@@ -87,6 +112,9 @@ def _with_snapshot(state: UiState, snapshot: Snapshot) -> UiState:
             groups={group.id: group for group in snapshot.groups},
             recorders={row.id: row for row in snapshot.recorders},
             failovers={failover.id: failover for failover in snapshot.failovers},
+            # What came in pages may have changed while nobody was heard.
+            log=LogPages(query=state.log.query),
+            audit=AuditPages(search=state.audit.search),
         )
     )
 
@@ -100,7 +128,8 @@ def _with_changes(state: UiState, changes: Changes) -> UiState:
         recorders = {key: row for key, row in recorders.items() if key not in changes.removed_recorders}
         recorders.update((row.id, row) for row in changes.recorders)
     if changes.failovers:
-        failovers = {**failovers, **{failover.id: failover for failover in changes.failovers}}
+        failovers = live_ones({**failovers, **{failover.id: failover for failover in changes.failovers}})
+        state = _change(state, log=told_live(state.log, changes.failovers))
     system = changes.system if changes.system is not None else state.system
     return _settled(_change(state, system=system, groups=groups, recorders=recorders, failovers=failovers))
 
@@ -113,7 +142,7 @@ def _settled(state: UiState) -> UiState:
         state = _change(state, drafts={key: draft for key, draft in state.drafts.items() if key in state.recorders})
     if state.place is Place.NOTHING and state.recorders:
         state = _change(state, place=Place.SERVER, selected=_most_urgent(state.recorders))
-    if state.selected_failover is not None and state.selected_failover not in state.failovers:
+    if state.selected_failover is not None and state.entry_of(state.selected_failover) is None:
         state = _change(state, selected_failover=None)
     if state.selected_failover is None and state.failovers:
         newest = max(state.failovers.values(), key=lambda failover: failover.number)

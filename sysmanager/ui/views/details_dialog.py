@@ -27,6 +27,7 @@ from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.banners import Bar
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.parts import ActionButton, Chip, column, fit, heading, muted, sortable, table, wrapped
+from sysmanager.ui.views.remarks import Remarks
 
 _ATTEMPT_COLUMN = 3
 
@@ -49,8 +50,7 @@ class DetailsDialog(QDialog):
         self._back_steps = LineTableModel(STEP_COLUMNS, key=lambda line: line.key, parent=self)
         self._candidates = LineTableModel(CANDIDATE_COLUMNS, key=lambda line: line.verdict.server, parent=self)
         self._cameras = LineTableModel(MOVED_COLUMNS, key=lambda line: line.camera, parent=self)
-        self._to_do = wrapped()
-        self._to_do_box = column(heading("To do by hand"), self._to_do, spacing=6, margins=(12, 10, 12, 10))
+        self.remarks = Remarks(context)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(20, 16, 20, 16)
         layout.setSpacing(10)
@@ -81,7 +81,7 @@ class DetailsDialog(QDialog):
         candidates = table(self._context, self._candidates, "Candidates", stretch=3, wrap=True, empty="No failover server was looked at.")
         for place, width in ((0, 34), (1, 108), (2, 124)):
             candidates.setColumnWidth(place, width)
-        right = column(_section("Candidates", candidates), self._to_do_box, spacing=0)
+        right = column(_section("Candidates", candidates), self.remarks, spacing=0)
         above = QSplitter(Qt.Orientation.Horizontal)
         above.addWidget(self._tabs)
         above.addWidget(right)
@@ -102,7 +102,7 @@ class DetailsDialog(QDialog):
 
     def render_state(self, state: UiState) -> None:
         """Show the entry as it is now."""
-        failover = state.failovers.get(self._failover)
+        failover = state.entry_of(self._failover)
         if failover is None:
             return
         target = f" → {name_of(failover.server, state)}" if failover.server is not None else ""
@@ -120,7 +120,7 @@ class DetailsDialog(QDialog):
         self._show_failback(failover)
         self._candidates.show(candidate_lines(failover.verdicts, failover, state))
         self._cameras.show(moved_lines(failover, state))
-        self._to_do.setText("\n".join(f"•  {sentence}" for sentence in failover.to_do) or "Nothing.")
+        self.remarks.render_entry(failover, state)
 
     def _show_failback(self, failover: Failover) -> None:
         shown = self._tabs.indexOf(self._back_view) >= 0

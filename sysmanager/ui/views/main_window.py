@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
 from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, Signal
@@ -10,6 +11,7 @@ from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QIcon, QKeySequenc
 from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
+    QFileDialog,
     QLabel,
     QMainWindow,
     QSizePolicy,
@@ -23,13 +25,14 @@ from PySide6.QtWidgets import (
 from sysmanager.api import PracticeControls
 from sysmanager.domain.rights import RoleName
 from sysmanager.ui.icons import Glyph
-from sysmanager.ui.operations import Forecaster, Session
+from sysmanager.ui.operations import Forecaster, LogPager, Session, export_log
 from sysmanager.ui.state.conditions import Action
 from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import Place, Tone, UiState
 from sysmanager.ui.theme import ThemeChoice
 from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.alarms import AlarmList
+from sysmanager.ui.views.audit_log import AuditList
 from sysmanager.ui.views.banners import Banners
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.dialogs import Dialogs
@@ -45,7 +48,7 @@ from sysmanager.ui.views.status import StatusLine
 CloseGuard = Callable[[], str | None]
 """Says what closing the window would cost, in one sentence to ask, or None if nothing."""
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Grows when docks or tool bars change, so that a layout kept by an older program is not forced onto them."""
 
 
@@ -81,7 +84,7 @@ class MainWindow(QMainWindow):
         self.tree = ServerTree(context, self.actions_)
         self.settings_tab = SettingsTab(context, self.actions_)
         self.cameras_tab, self.storage_tab = CamerasTab(context), StorageTab(context)
-        self.log, self.alarms = FailoverLog(context, self.actions_), AlarmList(context)
+        self.log, self.alarms, self.audit = FailoverLog(context, self.actions_), AlarmList(context), AuditList(context)
         self.practice = PracticePanel(context, controls) if controls is not None else None
         self.banners = Banners(context, self.actions_)
         self._status = StatusLine(context)
@@ -92,6 +95,9 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self._connect()
         self.forecaster = Forecaster(context.operations, context.store, self._forecast_seen)
+        self.pager = LogPager(lambda: session.client, context.store, context.now_wall_ms, self.audit.isVisible)
+        self.log.wanted.connect(self.pager.more_entries)
+        self.audit.wanted.connect(self.pager.more_lines)
         self.tabs.currentChanged.connect(lambda _: self.forecaster.wake())
         self._restore_layout()
         self.tree.setFocus()
@@ -102,6 +108,7 @@ class MainWindow(QMainWindow):
         """Begin to follow the coordinator. Needs a running asyncio loop."""
         self.session.start()
         self.context.tasks.start(self.forecaster.run())
+        self.context.tasks.start(self.pager.run())
 
     async def end(self) -> None:
         """End everything that was started here, and the session."""
@@ -138,9 +145,11 @@ class MainWindow(QMainWindow):
         self.tree_dock.setMinimumWidth(230)
         self.log_dock = self._dock("Failover log", "failover-log", self.log, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.alarm_dock = self._dock("Alarms", "alarms", self.alarms, Qt.DockWidgetArea.BottomDockWidgetArea)
-        self.tabifyDockWidget(self.log_dock, self.alarm_dock)
-        self.alarm_dock.hide()
-        for dock in (self.log_dock, self.alarm_dock):
+        self.audit_dock = self._dock("Audit log", "audit-log", self.audit, Qt.DockWidgetArea.BottomDockWidgetArea)
+        for dock in (self.alarm_dock, self.audit_dock):
+            self.tabifyDockWidget(self.log_dock, dock)
+            dock.hide()
+        for dock in (self.log_dock, self.alarm_dock, self.audit_dock):
             dock.visibilityChanged.connect(self._name_docks_once)
             dock.topLevelChanged.connect(self._name_docks_once)
             dock.dockLocationChanged.connect(self._name_docks_once)
@@ -160,7 +169,7 @@ class MainWindow(QMainWindow):
 
     def _name_docks_once(self) -> None:
         """A dock that shares its place with another is named by its tab; its own title would say it twice."""
-        for dock in (self.log_dock, self.alarm_dock):
+        for dock in (self.log_dock, self.alarm_dock, self.audit_dock):
             shared = not dock.isFloating() and any(not other.isHidden() for other in self.tabifiedDockWidgets(dock))
             bare = cast(QWidget | None, dock.titleBarWidget())
             if shared and bare is None:
@@ -210,8 +219,11 @@ class MainWindow(QMainWindow):
         server.addActions([self.actions_[Action.SAVE], self.actions_[Action.REVERT]])
         log = self.menuBar().addMenu("&Log")
         log.addActions([self.actions_[action] for action in (Action.DETAILS, Action.FAILBACK_ENTRY, Action.ABORT_ENTRY)])
+        log.addSeparator()
+        self.export_action = log.addAction("E&xport to CSV…", self._export)
+        self.export_action.setToolTip("Writes every entry that the filter leaves into a table for other programs.")
         view = self.menuBar().addMenu("&View")
-        view.addActions([self.log_dock.toggleViewAction(), self.alarm_dock.toggleViewAction()])
+        view.addActions([dock.toggleViewAction() for dock in (self.log_dock, self.alarm_dock, self.audit_dock)])
         if self.practice_dock is not None:
             view.addAction(self.practice_dock.toggleViewAction())
         view.addSeparator()
@@ -273,6 +285,7 @@ class MainWindow(QMainWindow):
         self.banners.render_state(state)
         self.log.render_state(state)
         self.alarms.render_state(state)
+        self.audit.render_state(state)
         self._status.render_state(state)
         self._render_centre(state)
         self._render_tools(state)
@@ -334,6 +347,20 @@ class MainWindow(QMainWindow):
         self.alarm_dock.show()
         self.alarm_dock.raise_()
         self.alarms.view.setFocus()
+
+    def _export(self) -> None:
+        """Ask for a file, and write the failover log into it."""
+        dialog = QFileDialog(self, "Export the failover log", "failover-log.csv", "Tables (*.csv)")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("csv")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self.export_to)
+        dialog.open()
+
+    def export_to(self, file: str) -> None:
+        """Write every entry that the filter leaves into this file."""
+        client, store = self.session.client, self.context.store
+        self.context.tasks.start(export_log(client, store, Path(file), self.context.now_wall_ms()))
 
     def _focus_settings(self) -> None:
         self.tabs.setCurrentWidget(self.settings_tab)
