@@ -105,7 +105,8 @@ class State:
     """See `View`. A new one is the state before the first fact.
 
     failovers: entries that are open, and the `ended_kept` last to end. ended: the latter, in the order in which they ended.
-    ended_kept: how many of them. news: entries as the last fact left them; what the history is told.
+    ended_kept: how many of them. news: entries as the last fact left them, and patches: what it changed of entries that have left memory,
+    by field; both are for the history.
     """
 
     def __init__(self, ended_kept: int = ENDED_KEPT) -> None:
@@ -119,6 +120,7 @@ class State:
         self.open: dict[FailoverId, None] = {}
         self.ended: dict[FailoverId, None] = {}
         self.news: dict[FailoverId, Failover] = {}
+        self.patches: dict[FailoverId, dict[str, object]] = {}
         self.open_with: dict[RecorderId, dict[FailoverId, None]] = {}
         self.open_in: dict[GroupId, dict[FailoverId, None]] = {}
         self.holds: dict[RecorderId, Hold] = {}

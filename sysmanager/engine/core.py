@@ -108,7 +108,7 @@ class Core:
         for sequence, record in enumerate(records, 1):
             evolve(self.state, record)
             if history_last is not None and sequence > history_last:
-                self.replayed.append(update_of(sequence, record, self.state.news, self.state.recorders))
+                self.replayed.append(update_of(sequence, record, self.state))
         self.seen = Seen(now, machine=machine)
         for failover in self.state.open:
             self.seen.resume(failover, now)
@@ -308,7 +308,7 @@ class Core:
             record = f.FactRecord(term=term, wall_ms=now.wall_ms, actor=actor, fact=fact, answer=answer)
             self._apply(record, now)
             records.append(record)
-            updates.append(update_of(len(records), record, self.state.news, self.state.recorders))
+            updates.append(update_of(len(records), record, self.state))
 
         for _ in range(min(BATCH_LIMIT, len(self._waiting))):
             waiting = self._waiting.popleft()

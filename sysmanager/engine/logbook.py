@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from sysmanager import wire
 from sysmanager.coordinator.evolve import evolve
@@ -192,7 +193,7 @@ class Logbook:
                 fact = wire.decode_fact(body)
                 evolve(state, fact)
                 if sequence > had:
-                    pending.append(update_of(sequence, fact, state.news, state.recorders))
+                    pending.append(update_of(sequence, fact, state))
             if len(pending) >= WRITE_LIMIT or (pending and len(found) < READ_RECORDS):
                 await self._history.write(pending, _digest(body))
                 self._reached(sequence)
@@ -293,7 +294,7 @@ def _digest(body: bytes) -> bytes:
 
 
 def _numbered(update: Update, first: int) -> Update:
-    return Update(sequence=first + update.sequence, entries=update.entries, names=update.names, record=update.record)
+    return replace(update, sequence=first + update.sequence)
 
 
 def _called(word: str, names: dict[RecorderId, str]) -> list[RecorderId]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from sysmanager import wire
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.evolve.log import remarked
@@ -148,6 +150,10 @@ class HistoryFile:
             for update in fresh:
                 names.update(update.names)
                 entries.update((entry.id, entry) for entry in update.entries)
+                for failover, changes in update.patches.items():
+                    old = entries.get(failover) or self.entry(failover)
+                    if old is not None:
+                        entries[failover] = replace(old, **changes)
                 record = update.record
                 if record is None:
                     continue

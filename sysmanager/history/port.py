@@ -12,9 +12,9 @@ from typing import Protocol
 import msgspec
 
 from sysmanager.coordinator.facts import FactRecord, RemarkFact, RequestRefused
+from sysmanager.coordinator.state import State
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import FailoverId, RecorderId
-from sysmanager.domain.recorder import Recorder
 from sysmanager.protocol.clients import AuditFound, EntriesFound, FindAudit, FindEntries
 
 __all__ = ["Around", "Damage", "History", "HistoryFailed", "NameMatches", "Position", "Update", "WrongQuestion", "update_of"]
@@ -46,13 +46,14 @@ class Update(msgspec.Struct, frozen=True, kw_only=True):
     """What one record of the journal changes in the history.
 
     entries: as they are after it, with the names of the servers that they name. record: the record itself where it is a line of the
-    audit log, or a remark: the entry may have left the tables.
+    audit log, or a remark: the entry may have left the tables. patches: fields of entries that did.
     """
 
     sequence: int
     entries: tuple[Failover, ...] = ()
     names: Mapping[RecorderId, str] = {}
     record: FactRecord | None = None
+    patches: Mapping[FailoverId, Mapping[str, object]] = {}
 
 
 class Around(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,12 +102,15 @@ class History(Protocol):
         """Harmless when not open."""
 
 
-def update_of(sequence: int, record: FactRecord, news: Mapping[FailoverId, Failover], recorders: Mapping[RecorderId, Recorder]) -> Update:
-    """The update of one record, from the entries that it changed."""
+def update_of(sequence: int, record: FactRecord, state: State) -> Update:
+    """The update of one record, from what it changed in the tables that it was just applied to."""
     of_use = record.answer is not None or isinstance(record.fact, RequestRefused | RemarkFact)
-    kept = record if of_use else None
-    if not news:
-        return Update(sequence=sequence, record=kept)
-    named = {server for entry in news.values() for server in (entry.recorder, entry.home, entry.server) if server is not None}
-    names = {server: recorders[server].name for server in named if server in recorders}
-    return Update(sequence=sequence, entries=tuple(news.values()), names=names, record=kept)
+    entries = tuple(state.news.values())
+    named = {server for entry in entries for server in (entry.recorder, entry.home, entry.server) if server is not None}
+    return Update(
+        sequence=sequence,
+        entries=entries,
+        names={server: state.recorders[server].name for server in named if server in state.recorders},
+        record=record if of_use else None,
+        patches=dict(state.patches),
+    )

@@ -339,7 +339,7 @@ class Checkers:
         for name, rule in BEFORE.items():
             self._check(name, rule(step))
         evolve(state, record)
-        self._world.history.applied(record, state.news)
+        self._world.history.applied(record, state)
         for name, rule in AFTER.items():
             self._check(name, rule(step))
 

@@ -6,7 +6,7 @@ The truth that it is compared with is kept apart from it: every entry as the fac
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -53,11 +53,14 @@ class SimulatedHistory:
         self.all.clear()
         for record in records:
             evolve(state, record)
-            self.applied(record, state.news)
+            self.applied(record, state)
 
-    def applied(self, record: f.FactRecord, news: Mapping[FailoverId, Failover]) -> None:
+    def applied(self, record: f.FactRecord, state: State) -> None:
         """A fact was applied to the shadow tables."""
+        news = state.news
         self.all.update(news)
+        for failover, changes in state.patches.items():
+            self.all[failover] = msgspec.structs.replace(self.all[failover], **changes)
         fact = record.fact
         if isinstance(fact, f.RemarkFact) and not news and fact.failover in self.all:
             self.all[fact.failover] = remarked(self.all[fact.failover], fact, record.actor, record.wall_ms)

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from sysmanager.coordinator import facts as f
+from sysmanager.coordinator.state import State
 from sysmanager.domain.failover import Failover, LogState, Phase, Reason, Severity, Trigger
 from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
 from sysmanager.domain.rights import Actor, RoleName
@@ -243,7 +244,7 @@ async def test_a_remark_on_an_entry_that_left_the_tables_is_written_on_it(histor
     await history.write(updates_of(entries), b"")
     comment = f.FactRecord(term=1, wall_ms=77, actor=ANNA, fact=f.EntryCommented(failover=entries[1].id, text="Looks like lightning."))
     unknown = f.FactRecord(term=1, wall_ms=77, actor=ANNA, fact=f.EntryCommented(failover=FailoverId("F00099"), text="x"))
-    await history.write([update_of(4, comment, {}, {}), update_of(5, unknown, {}, {})], b"")
+    await history.write([update_of(4, comment, State()), update_of(5, unknown, State())], b"")
     found = await history.find(FindEntries(search="lightning"), {})
     assert [(entry.id, entry.comments[0].text, entry.comments[0].at_ms) for entry in found.entries] == [
         (entries[1].id, "Looks like lightning.", 77)
@@ -255,6 +256,15 @@ async def test_a_remark_on_an_entry_that_left_the_tables_is_written_on_it(histor
     assert [entry.id for entry in by_name] == [
         entry.id for entry in sorted(entries, key=lambda entry: (sort_key(NAMES[entry.recorder]), entry.number))
     ]
+
+
+async def test_fields_of_an_entry_that_left_the_tables_are_changed(history: History) -> None:
+    entries = made(3)
+    await history.write(updates_of(entries), b"")
+    patches = {entries[0].id: {"note": "the footage is back"}, FailoverId("F00099"): {"note": "x"}}
+    await history.write([Update(sequence=4, patches=patches)], b"")
+    found = await history.find(FindEntries(search="footage"), {})
+    assert found.entries == (msgspec.structs.replace(entries[0], note="the footage is back"),)
 
 
 # ---------------------------------------------------------------- audit
@@ -274,7 +284,7 @@ def answered(number: int, *, refused: bool) -> f.FactRecord:
 async def test_the_audit_log_newest_first_in_pages_with_filters(history: History) -> None:
     records = [answered(number, refused=number % 3 == 0) for number in range(1, 31)]
     records.append(f.FactRecord(term=1, wall_ms=9, actor=ANNA, fact=f.CoordinatorStarted(term=1)))
-    await history.write([update_of(number, record, {}, {}) for number, record in enumerate(records, 1)], b"")
+    await history.write([update_of(number, record, State()) for number, record in enumerate(records, 1)], b"")
     lines, question = [], FindAudit(limit=7)
     while True:
         page = await history.audit(question)
@@ -300,7 +310,7 @@ async def test_the_audit_log_newest_first_in_pages_with_filters(history: History
 
 async def test_what_ended_long_ago_is_forgotten_and_what_is_open_never(history: History) -> None:
     entries = made(100)
-    await history.write([*updates_of(entries), update_of(101, answered(1, refused=True), {}, {})], b"")
+    await history.write([*updates_of(entries), update_of(101, answered(1, refused=True), State())], b"")
     border = sorted(entry.started_ms for entry in entries)[50]
     while await history.prune(border):
         pass

@@ -253,9 +253,9 @@ def preroll_is_dropped_at_the_take_over(patch: Patch) -> None:
 def history_misses_entries_that_another_fact_changed(patch: Patch) -> None:
     right = core.update_of
 
-    def update_of(sequence: int, record: Any, news: Any, recorders: Any) -> Any:
-        last = dict(list(news.items())[-1:])
-        return right(sequence, record, last, recorders)
+    def update_of(sequence: int, record: Any, state: Any) -> Any:
+        update = right(sequence, record, state)
+        return replace(update, entries=update.entries[-1:])
 
     patch.setattr(core, "update_of", update_of)
 

@@ -229,7 +229,7 @@ async def test_details_follow_their_entry(open_site: OpenSite) -> None:
     assert dialog._steps.rowCount() == 8
     assert dialog._candidates.rowCount() == 3
     assert dialog._cameras.rowCount() == 25
-    assert any("Number plates" in box.text() for box in dialog.remarks.boxes)
+    assert any("Number plates" in box.accessibleName() for box in dialog.remarks.boxes)
     assert "Worst gap" in dialog._gap.text()
     assert dialog._tabs.count() == 1
     back = site.past_failover(31).failback

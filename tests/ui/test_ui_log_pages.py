@@ -246,7 +246,7 @@ async def test_an_older_entry_is_selected_opened_and_written_on(open_site: OpenS
     dialog = opened.window.dialogs.opened
     assert dialog is not None
     remarks = dialog.remarks
-    assert [box.text() for box in remarks.boxes] == ["Install the plug-in && test."]
+    assert [box.accessibleName() for box in remarks.boxes] == ["Install the plug-in & test."]
     remarks.boxes[0].click()
     await until(lambda: bool(opened.client.requests), "the tick")
     key = opened.client.older[0].id

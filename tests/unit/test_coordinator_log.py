@@ -9,6 +9,7 @@ from sysmanager import wire
 from sysmanager.coordinator import audit, evolve, preview
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
+from sysmanager.coordinator.evolve.tables import patch_failover
 from sysmanager.coordinator.requests import decide_request
 from sysmanager.coordinator.state import State
 from sysmanager.domain.failover import LogState, Phase, Reason, Severity
@@ -191,6 +192,20 @@ def test_a_remark_on_an_entry_that_left_memory_is_a_fact_for_the_history() -> No
     other = msgspec.structs.replace(kept, id=FailoverId("F00002"))
     asked = i.Asked(actor=ADMIN, request=c.CommentEntry(failover=kept.id, text="Seen."), entry=other)
     assert isinstance(decide_request(site.state, site.core.seen, asked, site.now).reply, c.Refused)
+
+
+def test_what_changes_on_an_entry_that_left_memory_is_for_the_history_alone() -> None:
+    site = small_site()
+    keeping(site, 1)
+    ended(site, 2)
+    newest = site.entry
+    patch_failover(site.state, newest.id, note="in memory")
+    assert site.state.failovers[newest.id].note == "in memory"
+    assert site.state.patches == {}
+    patch_failover(site.state, FIRST, note="not in memory")
+    assert site.state.patches == {FIRST: {"note": "not in memory"}}
+    site.ask(c.HoldFailover(recorder=rid("A")))
+    assert site.state.patches == {}, "they are those of the last fact"
 
 
 # ---------------------------------------------------------------- the audit log

@@ -30,4 +30,5 @@ APPLIED_BY: dict[type, Callable[[State, f.FactRecord, Any], None]] = {kind: appl
 def evolve(state: State, record: f.FactRecord) -> None:
     """Apply one fact. Raises KeyError for a fact about something that is not there: such a journal is not sound."""
     state.news.clear()
+    state.patches.clear()
     APPLIED_BY[type(record.fact)](state, record, record.fact)

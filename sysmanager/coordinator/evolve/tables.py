@@ -60,6 +60,15 @@ def put_failover(state: State, row: Failover) -> None:
         del state.ended[oldest], state.failovers[oldest]
 
 
+def patch_failover(state: State, failover: FailoverId, **changes: object) -> None:
+    """Change fields of an entry that may have left memory: then the history alone is told."""
+    row = state.failovers.get(failover)
+    if row is not None:
+        put_failover(state, replace(row, **changes))
+    else:
+        state.patches[failover] = changes
+
+
 def _stays(old: Failover, row: Failover) -> bool:
     """Whether all that the indexes of the entries rest on is as it was."""
     return (

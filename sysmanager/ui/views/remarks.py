@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLineEdit, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from sysmanager.api import RIGHT_FOR, CommentEntry, Failover
 from sysmanager.domain.remarks import COMMENT_LIMIT
@@ -12,6 +12,9 @@ from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.texts import when_inside
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.parts import heading, muted, wrapped
+
+COMMENTS_PX = 110
+"""More comments than fit are scrolled."""
 
 
 class Remarks(QWidget):
@@ -26,7 +29,12 @@ class Remarks(QWidget):
         self._nothing = muted("Nothing.")
         self._list = QVBoxLayout()
         self._list.setSpacing(4)
-        self.comments = wrapped()
+        self.comments = QPlainTextEdit()
+        self.comments.setReadOnly(True)
+        self.comments.setTabChangesFocus(True)
+        self.comments.setAccessibleName("Comments on this entry")
+        self.comments.setMaximumHeight(COMMENTS_PX)
+        self.comments.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Maximum)
         self.edit = QLineEdit()
         self.edit.setPlaceholderText("Write a comment…")
         self.edit.setAccessibleName("Comment on this entry")
@@ -64,8 +72,10 @@ class Remarks(QWidget):
             said = f"{'Done' if tick.done else 'Taken back'} by {tick.actor.name}, {when_inside(tick.at_ms, now, zone)}." if tick else ""
             box.setToolTip(missing or said)
         self._nothing.setVisible(not self.boxes)
-        told = (f"{one.actor.name}, {when_inside(one.at_ms, now, zone)}: {one.text}" for one in entry.comments)
-        self.comments.setText("\n".join(told))
+        told = "\n".join(f"{one.actor.name}, {when_inside(one.at_ms, now, zone)}: {one.text}" for one in entry.comments)
+        if self.comments.toPlainText() != told:
+            self.comments.setPlainText(told)
+            self.comments.verticalScrollBar().setValue(self.comments.verticalScrollBar().maximum())
         self.comments.setVisible(bool(entry.comments))
         self.edit.setEnabled(not missing)
         self.edit.setToolTip(missing)
@@ -73,15 +83,23 @@ class Remarks(QWidget):
 
     def _make_boxes(self, lines: tuple[str, ...]) -> None:
         self._lines = lines
-        for box in self.boxes:
-            self._list.removeWidget(box)
-            box.deleteLater()
+        while (gone := self._list.takeAt(0)) is not None:
+            widget = gone.widget()
+            if widget is not None:
+                widget.deleteLater()
         self.boxes = []
         for item, line in enumerate(lines):
-            box = QCheckBox(line.replace("&", "&&"))
+            # A box cannot wrap its text: the words stand beside it, and are its name for screen readers.
+            box = QCheckBox()
+            box.setAccessibleName(line)
             box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             box.clicked.connect(lambda done, item=item: self._tick(item, done))
-            self._list.addWidget(box)
+            row = QWidget()
+            beside = QHBoxLayout(row)
+            beside.setContentsMargins(0, 0, 0, 0)
+            beside.addWidget(box, 0, Qt.AlignmentFlag.AlignTop)
+            beside.addWidget(wrapped(line), 1)
+            self._list.addWidget(row)
             self.boxes.append(box)
 
     def _enable(self) -> None:
