@@ -7,36 +7,51 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.seen import Seen
+from sysmanager.coordinator.seen import Heard, Seen
 from sysmanager.coordinator.table import Case
+from sysmanager.domain.camera import RecordingMode
 from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.failover import CameraGap, Failover
 from sysmanager.domain.ids import CameraId
-from sysmanager.protocol.recorders import Beat
 
 GAP_WAIT_MS = 30_000
 """How long after the commit first frames are waited for before the gaps are written down as they are."""
 
 
-def last_frames(beat: Beat | None, settings: SettingsSummary) -> tuple[CameraGap, ...]:
-    """What the failed server last reported: the provisional beginning of each gap, for the cameras that can move."""
+def last_frames(heard: Heard, settings: SettingsSummary) -> tuple[CameraGap, ...]:
+    """What the failed server last reported: the provisional beginning of each gap, for the cameras that can move and are recorded."""
+    beat = heard.beat
     last = {camera.camera: camera.last_frame_ms for camera in beat.cameras} if beat is not None else {}
-    return tuple(CameraGap(camera=camera.id, last_before_ms=last.get(camera.id, 0)) for camera in settings.cameras if camera.moves)
+    return tuple(
+        CameraGap(
+            camera=camera.id,
+            last_before_ms=last.get(camera.id, 0),
+            before_offset_ms=heard.clock_offset_ms,
+            error_ms=heard.clock_error_ms,
+        )
+        for camera in settings.cameras
+        if camera.moves and camera.mode is not RecordingMode.OFF
+    )
 
 
 def measured(seen: Seen, entry: Failover) -> tuple[CameraGap, ...]:
     """The gaps with all that is known by now. A beginning that was read from the disks stays; an end, once known, stays."""
     if entry.server is None:
         return entry.gaps
-    first = _first_frames(seen, entry)
+    first, after = _first_frames(seen, entry), seen.of(entry.server)
     footage = seen.footage.get((entry.recorder, entry.previous_epoch))
     spans = {span.camera: span for span in footage.spans} if footage is not None else {}
     gaps = []
     for gap in entry.gaps:
         if not gap.first_after_ms and first.get(gap.camera):
-            gap = replace(gap, first_after_ms=first[gap.camera])
+            error_ms = gap.error_ms + after.clock_error_ms
+            gap = replace(gap, first_after_ms=first[gap.camera], after_offset_ms=after.clock_offset_ms, error_ms=error_ms)
         if not gap.final and gap.camera in spans:
             gap = replace(gap, last_before_ms=spans[gap.camera].last_frame_ms, final=True)
+            if not entry.timeline.last_heard_ms:
+                # It was not heard before it broke: its clock is known only since it is back.
+                before = seen.of(entry.recorder)
+                gap = replace(gap, before_offset_ms=before.clock_offset_ms, error_ms=gap.error_ms + before.clock_error_ms)
         gaps.append(gap)
     return tuple(gaps)
 
@@ -50,9 +65,9 @@ def _first_frames(seen: Seen, entry: Failover) -> dict[CameraId, int]:
 
 
 def unmeasured(gaps: Iterable[CameraGap], moved: Iterable[CameraId]) -> tuple[CameraId, ...]:
-    """Cameras that moved and have no first frame yet."""
-    known = {gap.camera for gap in gaps if gap.first_after_ms}
-    return tuple(camera for camera in moved if camera not in known)
+    """Cameras that moved, are recorded, and have no first frame yet."""
+    dark = {gap.camera for gap in gaps if not gap.first_after_ms}
+    return tuple(camera for camera in moved if camera in dark)
 
 
 def worth_writing(case: Case) -> bool:

@@ -68,7 +68,9 @@ def for_failover(view: View, seen: Seen, entry: Failover) -> tuple[Command, ...]
         return (Continue(failover=entry.id),)
     if entry.phase is Phase.READY and awaits_footage(entry) and (entry.recorder, entry.previous_epoch) not in seen.footage:
         heard = seen.recorders.get(entry.recorder)
-        if heard is not None and heard.beat is not None and seen.connected(entry.recorder):
+        # One that has not stood down yet goes on recording: its last frame is still to come.
+        stood_down = heard is not None and heard.beat is not None and heard.beat.epoch > entry.previous_epoch
+        if stood_down and seen.connected(entry.recorder):
             cameras = tuple(gap.camera for gap in entry.gaps)
             return (SendOrder(recorder=entry.recorder, order=ReportFootage(epoch=entry.previous_epoch, cameras=cameras)),)
     return ()

@@ -88,6 +88,13 @@ def _is_outstanding(seen: Seen, server: RecorderId, wanted: KeepPreroll) -> bool
     return not settled
 
 
+def concerns_preroll(view: View, seen: Seen, row: Recorder) -> bool:
+    """Whether news of the server may change which standby of its group keeps what."""
+    group = view.groups.get(row.group) if row.group is not None else None
+    beat = seen.of(row.id).beat
+    return (group is not None and group.preroll is not None) or (beat is not None and beat.preroll.plan != "")
+
+
 def _beat(seen: Seen, server: RecorderId) -> Beat:
     beat = seen.of(server).beat
     assert beat is not None, "a server that can keep pre-roll was heard"

@@ -7,6 +7,8 @@ from typing import assert_never
 
 from sysmanager.coordinator.detection import group_of
 from sysmanager.coordinator.failback_preview import Opened, documents_to_compare, preview_failback
+from sysmanager.coordinator.gap_totals import gap_totals
+from sysmanager.coordinator.landing import who_lands_where
 from sysmanager.coordinator.requests import cached, failover_stops
 from sysmanager.coordinator.requests.switching import switch_stops
 from sysmanager.coordinator.seen import Seen
@@ -16,6 +18,7 @@ from sysmanager.coordinator.switching import choice_for
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import CameraId, RecorderId, shown
+from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Recorder, Role
 from sysmanager.protocol import clients as c
 
@@ -27,10 +30,19 @@ def documents_for(view: View, question: c.Question) -> tuple[DocumentSet, ...]:
     return documents_to_compare(view, view.failovers.get(question.failover)) if isinstance(question, c.PreviewFailback) else ()
 
 
-def answer(view: View, seen: Seen, question: c.ViewQuestion, left: Sequence[Failover] = (), opened: Opened | None = None) -> c.Answer:
+def answer(
+    view: View,
+    seen: Seen,
+    question: c.ViewQuestion,
+    left: Sequence[Failover] = (),
+    opened: Opened | None = None,
+    *,
+    now: Instant | None = None,
+) -> c.Answer:
     """Answer a question of a client from the present view.
 
     left: entries that have left memory and that the question needs. opened: what could be read of `documents_for`.
+    now: for what has to do with time; None for the coordinator's start.
     """
     match question:
         case c.PreviewFailover(recorder=recorder):
@@ -52,6 +64,10 @@ def answer(view: View, seen: Seen, question: c.ViewQuestion, left: Sequence[Fail
             return preview_failback(view, seen, entry, opened or {})
         case c.WhoRecords(camera=camera, at_wall_ms=at_wall_ms):
             return who_records(view, camera, at_wall_ms, left)
+        case c.MeasuredGaps():
+            return gap_totals(view, now or seen.started)
+        case c.WhoLandsWhere(two=two):
+            return who_lands_where(view, seen, two=two)
         case _:
             assert_never(question)
 

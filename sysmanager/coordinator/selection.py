@@ -63,13 +63,17 @@ def needs_of(settings: SettingsSummary) -> Needs:
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
-    """A server that meets the hard requirements, and how well. rank_key: the smaller, the better."""
+    """A server that meets the hard requirements, and how well. rank_key: the smaller, the better.
+
+    days: of retention, as many as are asked.
+    """
 
     server: RecorderId
     rank_key: tuple[int | str, ...]
     sentence: str
     moved: tuple[Camera, ...]
     left: tuple[Camera, ...]
+    days: int
     preroll_s: int = 0
 
 
@@ -224,7 +228,7 @@ def _fit(seen: Seen, server: Recorder, home: Recorder, group: Group, needs: Need
         parts.append("not heard for two heartbeats")
     if at_home:
         parts.append(f"is {home.id} itself, well again")
-    return Fit(server=server.id, rank_key=key, sentence="; ".join(parts), moved=moved, left=left, preroll_s=held_s)
+    return Fit(server=server.id, rank_key=key, sentence="; ".join(parts), moved=moved, left=left, days=days, preroll_s=held_s)
 
 
 def held_preroll(beat: Beat, cameras: tuple[Camera, ...]) -> tuple[int, int]:

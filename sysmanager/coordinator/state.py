@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from sysmanager.domain.backup import Backups, BaselineStage
 from sysmanager.domain.failover import Failover
+from sysmanager.domain.gaps import GapTotal
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import Epoch, FailoverId, GroupId, RecorderId
 from sysmanager.domain.maintenance import Maintenance
@@ -43,6 +44,14 @@ class Reconcile(msgspec.Struct, frozen=True, kw_only=True):
     confirmed: bool = False
 
 
+class SharedMachine(msgspec.Struct, frozen=True, kw_only=True):
+    """A person accepted that a server shares its machine with these (SPEC 2)."""
+
+    shares: tuple[str, ...]
+    actor: Actor
+    since_wall_ms: int
+
+
 class View(Protocol):
     """The tables as a decision may see them: to read, not to change.
 
@@ -50,6 +59,7 @@ class View(Protocol):
     open: entries that have not ended, in the order in which they were opened.
     open_with, open_in: the same, by each server that an entry names (recorder, home, server) and by group.
     members: servers by group. holds: recorders whose automatic failover is held; failback_holds: the same of failback.
+    shared: servers that may share their machine. gap_totals: of entries that ended, by home.
     replaced_wall_ms: when each recorder was replaced last, by the wall clock of the facts.
     members: servers by group. holds: recorders whose automatic failover is held.
     maintenance: by the key of its target. settings_revision: of the system settings, grows with every edit.
@@ -80,6 +90,10 @@ class View(Protocol):
     def failback_holds(self) -> Mapping[RecorderId, FailbackHold]: ...
     @property
     def replaced_wall_ms(self) -> Mapping[RecorderId, int]: ...
+    @property
+    def gap_totals(self) -> Mapping[RecorderId, GapTotal]: ...
+    @property
+    def shared(self) -> Mapping[RecorderId, SharedMachine]: ...
     @property
     def members(self) -> Mapping[GroupId, Set[RecorderId]]: ...
     @property
@@ -126,6 +140,8 @@ class State:
         self.holds: dict[RecorderId, Hold] = {}
         self.failback_holds: dict[RecorderId, FailbackHold] = {}
         self.replaced_wall_ms: dict[RecorderId, int] = {}
+        self.gap_totals: dict[RecorderId, GapTotal] = {}
+        self.shared: dict[RecorderId, SharedMachine] = {}
         self.members: dict[GroupId, set[RecorderId]] = {}
         self.reconcile: Reconcile | None = None
         self.maintenance: dict[str, Maintenance] = {}

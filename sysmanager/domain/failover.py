@@ -243,19 +243,23 @@ class CameraGap(msgspec.Struct, frozen=True, kw_only=True):
 
     last_before_ms: last frame on the server that broke; 0 unknown. first_after_ms: first frame on the one that took over; 0 none yet.
     final: whether `last_before_ms` was read from the material instead of the last report.
+    before_offset_ms, after_offset_ms: how far the clocks of the two were ahead of the coordinator's. error_ms: how sure that is.
     """
 
     camera: CameraId
     last_before_ms: int = 0
     first_after_ms: int = 0
     final: bool = False
+    before_offset_ms: int = 0
+    after_offset_ms: int = 0
+    error_ms: int = 0
 
     @property
     def gap_ms(self) -> int | None:
-        """None while one end is unknown; never below 0."""
+        """By one clock, that of the coordinator. None while one end is unknown; never below 0: of pre-roll both have the same frames."""
         if not self.last_before_ms or not self.first_after_ms:
             return None
-        return max(0, self.first_after_ms - self.last_before_ms)
+        return max(0, self.first_after_ms - self.after_offset_ms - (self.last_before_ms - self.before_offset_ms))
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):

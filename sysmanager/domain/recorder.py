@@ -73,6 +73,7 @@ class Recorder(msgspec.Struct, frozen=True, kw_only=True):
     automatic_failback: whether it gets its tasks back by itself after an automatic failover, once it was stable for `failback_after_s`,
     one of `FAILBACK_AFTER_S`, within `failback_hours` (see `hours`; empty: at any time).
     vca_channels: activated on the server. camera_limit, bitrate_limit_kbps: what it can record.
+    documents_wall_ms: when those that are cached were fetched; added_wall_ms: when it came into system data.
     version: software version under which its documents were fetched.
     documents: which documents are in the cache; None until they were fetched once. An acting server holds those that it took over.
     """
@@ -92,6 +93,8 @@ class Recorder(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     documents: DocumentSet | None = None
     settings: SettingsSummary = SettingsSummary()
+    documents_wall_ms: int = 0
+    added_wall_ms: int = 0
     practice: bool = False
 
     @property

@@ -21,16 +21,17 @@ from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.audit import answered, audited
 from sysmanager.coordinator.commands import Command, Continue, SendOrder
+from sysmanager.coordinator.concerned import concerned
 from sysmanager.coordinator.decide import absorb, decide, due_failover_ms, due_recorder_ms, due_site_ms, follow_ups, neighbours, remember
 from sysmanager.coordinator.evolve import evolve
-from sysmanager.coordinator.maintenance import covered
 from sysmanager.coordinator.outstanding import for_failover, for_group, for_recorder
+from sysmanager.coordinator.preroll import concerns_preroll
+from sysmanager.coordinator.readiness_book import ReadinessBook
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import ENDED_KEPT, State
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
 from sysmanager.domain.instant import Instant
-from sysmanager.domain.recorder import Recorder
 from sysmanager.domain.rights import COORDINATOR, Actor
 from sysmanager.engine.flights import flight_of
 from sysmanager.history.port import Update, update_of
@@ -123,6 +124,7 @@ class Core:
         self._work_failovers: set[FailoverId] = set()
         self._work_groups: set[GroupId] = set()
         self._work_backups = False
+        self.readiness = ReadinessBook()
         self.touched_recorders: set[RecorderId] = set()
         self.touched_failovers: set[FailoverId] = set()
         self.last_rows: dict[FailoverId, Failover] = {}
@@ -345,40 +347,40 @@ class Core:
         fact = record.fact
         failover = getattr(fact, "failover", None) or getattr(getattr(fact, "opening", None), "failover", None)
         before = self.state.failovers.get(failover) if failover is not None else None
+        self.readiness.rests_on(self.state, fact)
         evolve(self.state, record)
+        self.readiness.rests_on(self.state, fact)
         remember(self.state, self.seen, fact, before, now)
         self.groups_changed |= isinstance(fact, f.GroupSaved | f.GroupRemoved | f.RecorderAdded | f.RecorderRemoved | f.RecorderEdited)
         self.touched_failovers.update(self.state.news)
         self.last_rows.update(self.state.news)
         entry = self.state.failovers.get(failover) if failover is not None else None
         if entry is not None:
+            if before is None or before.phase.occupies_group is not entry.phase.occupies_group:
+                self.readiness.touch_group(entry.group)
             if entry.phase.ended:
                 self._in_flight.pop(("cache", entry.id), None)
             self._touch_failover(entry.id)
             for row in (entry.recorder, entry.home, entry.server, before.server if before is not None else None):
                 if row is not None:
                     self._touch_recorder(row)
-        recorder = getattr(fact, "recorder", None)
-        recorder = getattr(recorder, "id", recorder)
-        if isinstance(recorder, str):
-            self._touch_recorder(RecorderId(recorder))
-        if isinstance(fact, f.GroupSaved):
-            for member in self.state.members.get(fact.group.id, ()):
-                self._touch_recorder(member)
-        if isinstance(fact, f.MaintenanceBegan | f.MaintenanceEnded):
-            for concerned in covered(self.state, fact.target):
-                self._touch_recorder(concerned)
+        for recorder in concerned(self.state, fact):
+            self._touch_recorder(recorder)
         anew = isinstance(fact, f.CoordinatorStarted | f.ReconcileStarted | f.ReconcileConfirmed | f.RecorderReconciled)
         self._work_backups |= anew or isinstance(fact, f.BackupFact)
         if anew:
-            for row in self.state.recorders:
-                self._touch_recorder(row)
             for open_id in self.state.failovers:
                 self._touch_failover(open_id)
 
     def _touch_recorder(self, recorder: RecorderId) -> None:
         self._work_recorders.add(recorder)
         self.touched_recorders.add(recorder)
+        self.readiness.touch(recorder)
+
+    def look_at_readiness(self, now: Instant, *, also: Iterable[RecorderId] = ()) -> None:
+        """Compute anew the readiness of servers that a change may have touched; the rows follow. To be called now and then, when
+        nothing waits to be made durable. also: to be looked at for what time alone changes."""
+        self.touched_recorders.update(self.readiness.update(self.state, self.seen, now, also=also))
 
     def _touch_failover(self, failover: FailoverId) -> None:
         self._work_failovers.add(failover)
@@ -428,7 +430,7 @@ class Core:
             row = self.state.recorders.get(recorder)
             if row is not None:
                 commands += self._fresh(for_recorder(self.state, self.seen, row), now)
-                if row.group is not None and self._has_preroll(row):
+                if row.group is not None and concerns_preroll(self.state, self.seen, row):
                     self._work_groups.add(row.group)
         for group_id in sorted(self._work_groups):
             group = self.state.groups.get(group_id)
@@ -454,12 +456,6 @@ class Core:
             self._schedule("site", site_due_ms)
         self._work_backups = False
         return Effects(replies=batch.replies, commands=tuple(commands))
-
-    def _has_preroll(self, row: Recorder) -> bool:
-        """Whether news of the server may change which standby keeps what."""
-        group = self.state.groups.get(row.group) if row.group is not None else None
-        beat = self.seen.of(row.id).beat
-        return (group is not None and group.preroll is not None) or (beat is not None and beat.preroll.plan != "")
 
     def _fresh(self, commands: Iterable[Command], now: Instant) -> list[Command]:
         """Those that are not under way already. A newer order to a recorder does not wait for the answer to an older one.

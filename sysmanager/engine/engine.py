@@ -442,7 +442,7 @@ class Engine:
                 await self._until_durable()
                 return answer(self._core.state, self._core.seen, question, opened=opened)
             case _:
-                return answer(self._core.state, self._core.seen, question)
+                return answer(self._core.state, self._core.seen, question, now=self._clock.now())
 
     async def _until_durable(self) -> None:
         """Until the tables are what the journal has. Raises EngineFailed."""

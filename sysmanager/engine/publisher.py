@@ -41,7 +41,6 @@ class Publisher:
         self._groups: dict[GroupId, Group] = {}
         self._failovers: dict[FailoverId, Failover] = {}
         self._system: SystemRow | None = None
-        self._healths: dict[Health, int] = {}
         self._moving: set[RecorderId] = set()
         self._round: list[RecorderId] = []
         self._receivers: list[Receive] = []
@@ -79,7 +78,7 @@ class Publisher:
         The numbers go on above all that an earlier start could have given, with a hole, so that every client asks for a snapshot.
         """
         self._recorders, self._failovers, self._groups = {}, {}, {}
-        self._healths, self._round, self._moving = {}, [], set()
+        self._round, self._moving = [], set()
         self._sequence = max(self._sequence + 1, (core.state.term + 1) * NUMBERS_PER_START)
         core.touched_recorders.update(core.state.recorders)
         core.touched_failovers.update(core.state.failovers)
@@ -107,6 +106,7 @@ class Publisher:
             self._round = list(core.state.recorders)
         share = max(1, len(core.state.recorders) * REFRESH_MS // ROUND_MS)
         core.touched_recorders.update(self._round[:share])
+        core.look_at_readiness(now, also=self._round[:share])
         del self._round[:share]
         self.publish(core, now)
 
@@ -117,8 +117,8 @@ class Publisher:
         failovers = self._changed_failovers(core)
         system = self._system
         if not rows_only or system is None:
-            counts = self._healths
-            system = system_row(core.state, core.seen, now, site=self._site, practice=self._practice, lag_ms=self.lag_ms, healths=counts)
+            counts = core.readiness.counts
+            system = system_row(core.state, core.seen, now, site=self._site, practice=self._practice, lag_ms=self.lag_ms, ready=counts)
         system_changed = system != self._system
         self._system = system
         if not (recorders or removed or groups or removed_groups or failovers or system_changed):
@@ -148,25 +148,18 @@ class Publisher:
             old = self._recorders.get(recorder)
             if row is None:
                 if old is not None:
-                    self._count(old, -1)
                     del self._recorders[recorder]
                     removed.append(recorder)
                 self._moving.discard(recorder)
                 continue
-            new = recorder_row(core.state, core.seen, row, now)
+            new = recorder_row(core.state, core.seen, row, now, core.readiness.known.get(recorder))
             still = new.connection is Connection.CONNECTED and new.countdown_ms is None and not new.stable_ms
             (self._moving.discard if still else self._moving.add)(recorder)
             if new != old:
-                if old is not None:
-                    self._count(old, -1)
-                self._count(new, 1)
                 self._recorders[recorder] = new
                 changed.append(new)
         core.touched_recorders.clear()
         return tuple(changed), tuple(removed)
-
-    def _count(self, row: RecorderRow, step: int) -> None:
-        self._healths[row.health] = self._healths.get(row.health, 0) + step
 
     def _changed_groups(self, core: Core) -> tuple[tuple[Group, ...], tuple[GroupId, ...]]:
         if not core.groups_changed:
@@ -205,7 +198,8 @@ def _pieces(rows: tuple[RecorderRow, ...], entries: tuple[Failover, ...]) -> lis
         weight += more
 
     for row in rows:
-        begin_if_full(5 + len(row.cameras) + len(row.disks))
+        reasons = len(row.readiness.reasons) if row.readiness is not None else 0
+        begin_if_full(5 + len(row.cameras) + len(row.disks) + reasons)
         pieces[-1][0].append(row)
     for entry in entries:
         parts = len(entry.gaps) + len(entry.moved) + len(entry.not_moved) + len(entry.verdicts) + len(entry.to_do) + len(entry.attempts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sysmanager.coordinator.automatic_failback import NOT_WANTED, Outlook, outlook
 from sysmanager.coordinator.detection import Assessment, assess, why_not_automatic
 from sysmanager.coordinator.maintenance import maintenance_of
@@ -19,8 +21,8 @@ from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, Mode, R
 CONNECTED_AGAIN = "connected again"
 
 
-def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant) -> c.RecorderRow:
-    """One server as people see it now."""
+def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant, readiness: c.Readiness | None = None) -> c.RecorderRow:
+    """One server as people see it now. readiness: as it was computed last."""
     heard = seen.of(row.id)
     judged = assess(view, seen, row)
     counting = judged.counting if why_not_automatic(view, row) is None else None
@@ -70,6 +72,8 @@ def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant) -> c.Recor
         reconciled=view.reconcile is None or row.id not in view.reconcile.waiting,
         practice=beat.practice if beat is not None else row.practice,
         maintenance=maintenance_of(view, row),
+        readiness=readiness,
+        hardware=beat.hardware.words if beat is not None else "",
     )
 
 
@@ -228,9 +232,9 @@ def name_of(view: View, recorder: RecorderId) -> str:
 
 
 def system_row(
-    view: View, seen: Seen, now: Instant, *, site: str, practice: bool, lag_ms: int, healths: dict[c.Health, int]
+    view: View, seen: Seen, now: Instant, *, site: str, practice: bool, lag_ms: int, ready: Mapping[c.Ready, int]
 ) -> c.SystemRow:
-    """The coordinator in plain words. healths: how many servers have which colour."""
+    """The coordinator in plain words. ready: how many servers are how ready."""
     watched = len(view.recorders)
     found = findings(view, seen)
     if seen.listening.deaf(now):
@@ -249,7 +253,9 @@ def system_row(
         health=health,
         practice=practice,
         watched=watched,
-        ready=healths.get(c.Health.GOOD, 0),
+        ready=ready.get(c.Ready.READY, 0),
+        limited=ready.get(c.Ready.LIMITED, 0),
+        not_ready=ready.get(c.Ready.NOT_READY, 0),
         lag_ms=lag_ms,
         findings=found,
         waiting_for=tuple(sorted(view.reconcile.waiting)) if view.reconcile is not None else (),

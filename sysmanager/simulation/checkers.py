@@ -29,7 +29,7 @@ from sysmanager.protocol.clients import Done, Reply
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
-from sysmanager.simulation import failback_rules, history, knowing, safety
+from sysmanager.simulation import failback_rules, history, knowing, promises, safety
 from sysmanager.simulation.backup_rules import no_backup_by_hand_meanwhile, one_baseline_covers_all, overdue, queue_waits_for_baseline
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.phases import ALLOWED
@@ -300,6 +300,7 @@ OTHERS = (
     *knowing.NAMES,
     *history.NAMES,
     "the baseline has its time",
+    *promises.NAMES,
 )
 NAMES = (*DECIDED, *BEFORE, *AFTER, *OTHERS)
 
@@ -315,6 +316,7 @@ class Checkers:
         self._stamped: dict[tuple[CameraId, Epoch], RecorderId] = {}
         self.knowing = knowing.Knowing(world, self._check)
         self._baseline_ms: int | None = None
+        self.promises = promises.Promises(world, self._check)
 
     def _check(self, name: str, sentence: str | None) -> None:
         self._world.counts["checker", name] += 1
@@ -338,6 +340,8 @@ class Checkers:
         step = Step(self._world, record, fact, before, state)
         for name, rule in BEFORE.items():
             self._check(name, rule(step))
+        if isinstance(fact, f.GapsMeasured) and before is not None:
+            self.promises.measured(fact, before)
         evolve(state, record)
         self._world.history.applied(record, state)
         for name, rule in AFTER.items():
@@ -463,5 +467,7 @@ class Checkers:
 _TABLES = (
     *("term", "next_epoch", "next_number", "recorders", "groups", "failovers", "holds", "members", "reconcile"),
     *("failback_holds", "replaced_wall_ms", "backups", "uncovered"),
+    *("term", "next_epoch", "next_number", "recorders", "groups", "failovers", "holds", "shared", "gap_totals", "members", "reconcile"),
+    *("failback_holds", "replaced_wall_ms"),
     *("maintenance", "settings", "settings_revision"),
 )

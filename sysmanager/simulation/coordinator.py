@@ -99,6 +99,11 @@ class SimulatedCoordinator:
         return self.alive and not self.paused and not self.world.network.cut
 
     @property
+    def appending(self) -> bool:
+        """Whether its tables hold what is not durable yet."""
+        return self._appending
+
+    @property
     def busy(self) -> bool:
         """Whether anything waits to be decided, is being written, or waits for an answer."""
         return self.core is None or not self.core.idle or self._appending or self.dispatch.calls > 0

@@ -180,6 +180,7 @@ def _server(world: World, deed: Deed) -> Mend | None:
             return _clone(world, recorder)
         case Wrong.SERVER_CLOCK:
             world.wall_steps[recorder.id] = deed.amount
+            world.stepped_ms[recorder.id] = world.agenda.now_ms
         case _:
             raise ValueError(f"{deed.what} is no fault of one server")
     return None

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sysmanager.coordinator.readiness import readiness_of
 from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.domain.recorder import Standby
+from sysmanager.protocol.clients import Readiness, Topic
 from sysmanager.protocol.preroll import KeepPreroll
+from sysmanager.protocol.recorders import BEAT_INTERVAL_MS
 from sysmanager.recorder import machine as m
 from sysmanager.simulation.recorder import SimulatedRecorder
 
@@ -19,10 +22,18 @@ if TYPE_CHECKING:
 
 PREROLL_LIMITS = "pre-roll within limits"
 PREROLL_WRITTEN = "pre-roll is written"
-NAMES = (PREROLL_LIMITS, PREROLL_WRITTEN)
+READINESS_CURRENT = "readiness is current"
+NAMES = (PREROLL_LIMITS, PREROLL_WRITTEN, READINESS_CURRENT)
 
 Check = Callable[[str, str | None], None]
 """Counts that a rule was checked; with a sentence it is broken."""
+
+
+_PASSING = (Topic.CLOCK, Topic.PREROLL, Topic.CAMERAS)
+
+
+def _lasting(readiness: Readiness) -> object:
+    return readiness.target, [reason for reason in readiness.reasons if reason.topic not in _PASSING]
 
 
 class Knowing:
@@ -32,6 +43,27 @@ class Knowing:
         self._world = world
         self._check = check
         self._kept: dict[RecorderId, dict[CameraId, int]] = {}
+
+    # ------------------------------------------------------------ readiness
+
+    def readiness(self) -> None:
+        """What is kept, computing only what changes touch, is what computing everything anew gives.
+
+        What time alone changes is left to the rounds: clocks, how much pre-roll is held, who is late with a heartbeat.
+        """
+        coordinator, world = self._world.coordinator, self._world
+        core = coordinator.core
+        if core is None or not coordinator.listening or coordinator.appending or world.wall_steps or coordinator.wall_step_ms:
+            return
+        now = coordinator.now()
+        core.look_at_readiness(now)
+        rows = core.state.recorders.values()
+        if core.readiness.pending or any(BEAT_INTERVAL_MS <= core.seen.silence_ms(row.id) - 900 < 2_500 for row in rows):
+            return
+        for row in rows:
+            kept, fresh = core.readiness.known.get(row.id), readiness_of(core.state, core.seen, row, now)
+            differs = kept is None or _lasting(kept) != _lasting(fresh)
+            self._check(READINESS_CURRENT, f"The readiness of {row.id} is kept as {kept} and is {fresh}." if differs else None)
 
     # ------------------------------------------------------------ pre-roll
 

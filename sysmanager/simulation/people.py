@@ -64,7 +64,12 @@ class People:
         request = self._wish()
         if request is not None:
             actor = self._chance.choices((ADMINISTRATOR, OPERATOR, ONLOOKER), (6, 3, 1))[0]
-            self._world.ask_coordinator(actor, request)
+            if self._chance.random() < 0.5:
+                # Looks at the preview first, and thinks about it.
+                self._world.checkers.promises.look(actor, request)
+                self._world.after(self._chance.randint(500, 10_000), self._world.ask_coordinator, actor, request)
+            else:
+                self._world.ask_coordinator(actor, request)
 
     def _wish(self) -> c.Request | None:
         """Something an administrator might want, now and then at the worst moment."""

@@ -55,6 +55,7 @@ class World:
     """Implements `Surroundings` for all recorders.
 
     shadow: the tables as the journal gives them, made anew from the encoded facts and compared with the coordinator's own.
+    wall_steps, stepped_ms: by how much, and when, the clock of a recorder was set.
     broken_since: when disks were lost, and when a broken service was mended, by recorder. state_lost: whose state file was ever lost.
     mends: how to end the present faults, by kind and target. entered_facts: length of the journal when the site was in system data.
     counts: how often rows, faults and checkers were exercised, by ("row", number) and the like.
@@ -77,6 +78,7 @@ class World:
         self.facts: list[FactRecord] = []
         self.links = {server.id: Link() for server in plan.servers}
         self.wall_steps: dict[RecorderId, int] = {}
+        self.stepped_ms: dict[RecorderId, int] = {}
         self.broken_since: dict[RecorderId, dict[str, int]] = {}
         self.state_lost: set[RecorderId] = set()
         self.mends: dict[tuple[str, str], list[Callable[[], None]]] = {}
@@ -97,6 +99,7 @@ class World:
         self.checkers = Checkers(self)
         self._settings: dict[bytes, SettingsDocument] = {}
         self._replies: dict[int, Heard] = {}
+        self._requests: dict[int, Request] = {}
         self._token = 0
 
     # ------------------------------------------------------------ time
@@ -130,6 +133,7 @@ class World:
     def _look(self) -> None:
         self.agenda.after(LOOK_MS, self._look)
         self.checkers.over_time()
+        self.checkers.knowing.readiness()
 
     def tell(self, sentence: str) -> None:
         """One line of the story."""
@@ -229,8 +233,9 @@ class World:
             self.hearing.hears_again(self.agenda.now_ms)
 
     def decided(self, batch: Batch) -> None:
-        for record in batch.records:
+        for place, record in enumerate(batch.records):
             self.checkers.decided(record)
+            self.checkers.promises.decided(record, batch.records[:place])
         for row in rows_of(batch):
             self.counts["row", f"{row:03d}"] += 1
 
@@ -264,6 +269,8 @@ class World:
     def ask_coordinator(self, actor: Actor, request: Request, heard: Heard | None = None) -> None:
         """A request of a person; `heard` gets the reply, unless the coordinator dies with it."""
         self._token += 1
+        self.checkers.promises.look(actor, request)
+        self._requests[self._token] = request
         if heard is not None:
             self._replies[self._token] = heard
         asked = i.Asked(actor=actor, request=request)
@@ -273,6 +280,9 @@ class World:
 
     def replied(self, token: Hashable, reply: Reply) -> None:
         self.checkers.reply(reply, self.coordinator.now().wall_ms)
+        request = self._requests.pop(token, None) if isinstance(token, int) else None
+        if request is not None:
+            self.checkers.promises.forget(request)
         self.counts["reply", type(reply).__name__] += 1
         if self.story is not None and self.agenda.now_ms > 1000:
             self.story.reply(self.agenda.now_ms, reply)

@@ -89,7 +89,7 @@ class Server:
     refusal: r.Refusal | None = None
     obeys_otherwise: bool = False
     disks: dict[str, bool] = field(default_factory=lambda: {"D:": True})
-    free_mb: int = 900_000
+    free_mb: int = 950_000
     service: r.ServiceState | None = None
     dark: set[CameraId] = field(default_factory=set)
     dark_state: r.CameraState = r.CameraState.UNREACHABLE
@@ -126,7 +126,8 @@ class Server:
             elif camera.id in self.dark:
                 states.append(r.CameraBeat(camera.id, self.dark_state))
             else:
-                states.append(r.CameraBeat(camera.id, r.CameraState.RECORDING, WALL_MS + lit_ms, now.wall_ms))
+                offset_ms = self.clock_offset_ms
+                states.append(r.CameraBeat(camera.id, r.CameraState.RECORDING, WALL_MS + lit_ms + offset_ms, now.wall_ms + offset_ms))
         return r.Beat(
             recorder=self.id,
             instance=self.instance or InstanceId(f"{self.id}-1"),

@@ -38,6 +38,7 @@ WITHIN_S = 30.0
 COMMANDS = [
     "connect", "demo", "site", "coordinator", "recorder", "cameras", "simulate", "servers", "log", "audit", "comment", "tick",
     "failover", "failback", "abort", "hold", "release", "watch", "maintenance", "system", "self-test", "backup", "restore",
+    "readiness", "who-lands-where", "gaps", "accept-machine",
     "reconcile",
 ]  # fmt: skip
 
@@ -422,6 +423,25 @@ async def test_servers_lists_them(site: LiveSite) -> None:
     table = await site.command("servers")
     assert table.status == 0
     assert "Server A" in table.out
+
+
+async def test_readiness_and_who_lands_where(site: LiveSite) -> None:
+    ran = await site.run("readiness", "--json")
+    (rows,) = ran.documents
+    assert ran.status == (1 if any(row["readiness"]["level"] == "not ready" for row in rows) else 0)
+    assert all(row["readiness"]["reasons"] for row in rows)
+    one = await site.run("readiness", rows[0]["name"])
+    assert rows[0]["readiness"]["reasons"][0]["sentence"] in one.out
+    landing = await site.run("who-lands-where", "--two", "--json")
+    (found,) = landing.documents
+    assert {one["recorder"] for one in found["single"]} <= {row["id"] for row in rows}
+    assert landing.status == (1 if any(one["unprotected"] for one in found["single"]) else 0)
+    (gaps,) = (await site.run("gaps", "--json")).documents
+    assert {found["recorder"] for found in gaps["recorders"]} <= {row["id"] for row in rows}
+    assert "recorder" in (await site.run("gaps")).out
+    refused = await site.run("accept-machine", rows[0]["id"], "nobody")
+    assert refused.status == 1
+    assert "nothing to accept" in refused.sentence
 
 
 async def test_an_unknown_server_is_one_sentence(site: LiveSite) -> None:

@@ -20,6 +20,7 @@ from sysmanager.coordinator import (
     failover,
     opening,
     preroll,
+    readiness_book,
     reconcile,
     requests,
     seen,
@@ -290,6 +291,15 @@ def what_was_done_is_not_audited(patch: Patch) -> None:
 
 
 LONG_LOG = "entries leave memory, are commented on all the same, and the log is whole after a kill"
+
+
+def readiness_of_others_is_forgotten(patch: Patch) -> None:
+    def expand(self: Any, view: Any, seen: Any, recorder: Any) -> None:
+        self._waiting[recorder] = None
+
+    patch.setattr(readiness_book.ReadinessBook, "_expand", expand)
+
+
 KEPT = "pre-roll: the server that keeps the cameras takes over, though another one comes first in the group"
 
 
@@ -394,6 +404,7 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (failback_is_unknown_to_the_reconcile, None, {"nothing to confirm unasked"}),
     (recorder_obeys_old_epochs, "an order of an older epoch comes late, and is refused", {"no older epoch obeyed"}),
     (recorder_records_before_it_saves, "connection lost", {"saved before recorded"}),
+    (readiness_of_others_is_forgotten, "vanishes when asked, then the next", {"readiness is current"}),
     (preroll_takes_the_only_session, None, {"pre-roll within limits", "comes to rest"}),
     (preroll_knows_no_memory, None, {"pre-roll within limits"}),
     (preroll_is_dropped_at_the_take_over, KEPT, {"pre-roll is written"}),

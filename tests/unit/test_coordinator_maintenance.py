@@ -256,7 +256,7 @@ def test_rows_say_so() -> None:
     begin(site, GATE)
     row = recorder_row(site.state, site.core.seen, site.row("A"), site.now)
     assert (row.condition, row.health) == ("in maintenance", c.Health.WARNING)
-    system = system_row(site.state, site.core.seen, site.now, site="S", practice=False, lag_ms=0, healths={})
+    system = system_row(site.state, site.core.seen, site.now, site="S", practice=False, lag_ms=0, ready={})
     assert [found.target for found in system.maintenance] == [GATE]
     assert system.settings == SystemSettings()
     preview = preview_failover(site.state, site.core.seen, site.row("A"))

@@ -43,6 +43,7 @@ SAMPLES: dict[type, c.Request] = {
     c.StartMaintenance: c.StartMaintenance(target=SYSTEM, reason="new switches", until_wall_ms=WALL_MS + 3_600_000),
     c.EndMaintenance: c.EndMaintenance(target=SYSTEM),
     c.BackUp: c.BackUp(),
+    c.AcceptSharedMachine: c.AcceptSharedMachine(recorder=rid("A"), shares=("B",)),
 }
 
 

@@ -153,7 +153,7 @@ def test_the_sentence_tells_room_channels_and_retention() -> None:
 
 def test_the_sentence_tells_machine_and_clock_where_they_are_known_and_matter() -> None:
     site = site_with(hardware=Hardware(8, 32_768, "some"), clock_offset_ms=3_500)
-    assert verdict(chosen(site), "F") == "room for 3 of 3 cameras; 13 of 14 days of retention; 8 cores, 32 GB; clock 3 s off"
+    assert verdict(chosen(site), "F") == "room for 3 of 3 cameras; 14 of 14 days of retention; 8 cores, 32 GB; clock 3 s off"
     assert Hardware(0, 900).words == ""
 
 

@@ -18,9 +18,9 @@ def row(site: Site, server: str) -> c.RecorderRow:
     return recorder_row(site.state, site.core.seen, site.row(server), site.now)
 
 
-def system(site: Site, **healths: int) -> c.SystemRow:
-    counted = {c.Health(name): number for name, number in healths.items()}
-    return system_row(site.state, site.core.seen, site.now, site="Yard", practice=True, lag_ms=3, healths=counted)
+def system(site: Site, **levels: int) -> c.SystemRow:
+    counted = {c.Ready(name.replace("_", " ")): number for name, number in levels.items()}
+    return system_row(site.state, site.core.seen, site.now, site="Yard", practice=True, lag_ms=3, ready=counted)
 
 
 def alarms(site: Site) -> dict[str, str]:
@@ -213,7 +213,7 @@ def test_a_row_has_what_the_server_reports() -> None:
     assert (shown.clock_offset_ms, shown.vca_channels, shown.plugins, shown.version) == (150, 4, ("plates",), "1.4.2")
     assert [camera.kind for camera in shown.cameras] == ["ip", "analogue"]
     assert shown.cameras_recording == 2
-    assert shown.disks == (c.DiskRow(path="D:", writable=True, free_mb=900_000, total_mb=1_000_000),)
+    assert shown.disks == (c.DiskRow(path="D:", writable=True, free_mb=950_000, total_mb=1_000_000),)
     assert shown.edit == edit("A")
 
 
@@ -267,7 +267,7 @@ def test_a_server_that_was_never_heard_shows_system_data() -> None:
 
 def test_the_coordinator_in_one_sentence() -> None:
     site = small_site()
-    shown = system(site, good=4)
+    shown = system(site, ready=4, limited=2, not_ready=1)
     assert (shown.state, shown.sentence, shown.health) == (c.CoordinatorState.WATCHING, "Watching 4 servers", "good")
     assert (shown.site, shown.practice, shown.lag_ms, shown.watched, shown.ready, shown.alarms) == ("Yard", True, 3, 4, 4, ())
     site = Site()

@@ -9,6 +9,7 @@ from sysmanager.app.commands import (
     coordinator,
     demo,
     desktop,
+    knowing,
     logs,
     material,
     recorder,
@@ -18,7 +19,7 @@ from sysmanager.app.commands import (
     site,
 )
 
-MODULES = (desktop, demo, site, coordinator, recorder, material, cameras, simulate, scripts, caution, logs, backup, self_test)
+MODULES = (desktop, demo, site, coordinator, recorder, material, cameras, simulate, scripts, caution, logs, backup, knowing, self_test)
 
 __all__ = [
     "MODULES",
@@ -28,6 +29,7 @@ __all__ = [
     "coordinator",
     "demo",
     "desktop",
+    "knowing",
     "logs",
     "material",
     "recorder",

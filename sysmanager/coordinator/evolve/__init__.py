@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.evolve import backup, failback, failback_holds, failover, log, reconcile, safety, system
+from sysmanager.coordinator.evolve import backup, failback, failback_holds, failover, log, machines, reconcile, safety, system
 from sysmanager.coordinator.evolve.tables import failover_id, initial_assignment
 from sysmanager.coordinator.state import State
 
@@ -21,9 +21,12 @@ _SUBJECTS: tuple[tuple[Any, Callable[[State, f.FactRecord, Any], None]], ...] = 
     (f.LogFact, log.apply),
     (f.SafetyFact, safety.apply),
     (f.BackupFact, backup.apply),
+    (f.MachineFact, machines.apply),
 )
 
-APPLIED_BY: dict[type, Callable[[State, f.FactRecord, Any], None]] = {kind: apply for union, apply in _SUBJECTS for kind in get_args(union)}
+APPLIED_BY: dict[type, Callable[[State, f.FactRecord, Any], None]] = {
+    kind: apply for union, apply in _SUBJECTS for kind in get_args(union) or (union,)
+}
 """Which subject applies each kind of fact."""
 
 

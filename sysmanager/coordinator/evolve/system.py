@@ -20,7 +20,7 @@ def apply(state: State, record: f.FactRecord, fact: f.SystemFact) -> None:
         case f.CoordinatorStarted():
             state.term = fact.term
         case f.RecorderAdded():
-            put_recorder(state, fact.recorder)
+            put_recorder(state, replace(fact.recorder, added_wall_ms=record.wall_ms))
             epoch_used(state, fact.recorder.assignment.epoch)
         case f.RecorderEdited():
             _edit_recorder(state, fact)
@@ -33,7 +33,8 @@ def apply(state: State, record: f.FactRecord, fact: f.SystemFact) -> None:
             state.maintenance.pop(Target(scope=Scope.GROUP, id=fact.group).key, None)
         case f.DocumentsCached():
             row = state.recorders[fact.recorder]
-            put_recorder(state, replace(row, documents=fact.documents, settings=fact.settings, version=fact.version))
+            known = replace(row, documents=fact.documents, settings=fact.settings, version=fact.version, documents_wall_ms=record.wall_ms)
+            put_recorder(state, known)
         case f.HoldPlaced():
             state.holds[fact.recorder] = Hold(cause=fact.cause, actor=record.actor, since_wall_ms=record.wall_ms)
         case f.HoldLifted():
@@ -58,5 +59,6 @@ def _remove_recorder(state: State, recorder: RecorderId) -> None:
     state.failback_holds.pop(recorder, None)
     state.replaced_wall_ms.pop(recorder, None)
     state.maintenance.pop(Target(scope=Scope.RECORDER, id=recorder).key, None)
+    state.shared.pop(recorder, None)
     if state.reconcile is not None:
         settle(state, frozenset({recorder}))

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from sysmanager.coordinator.state import State
 from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.failover import Failover
+from sysmanager.domain.gaps import GapTotal, total_of
 from sysmanager.domain.ids import Epoch, FailoverId, RecorderId
 from sysmanager.domain.recorder import Assignment, Recorder, Recording, Role, Standby
 
@@ -44,6 +45,9 @@ def put_failover(state: State, row: Failover) -> None:
         state.open_with[server].pop(row.id, None)
     state.failovers[row.id] = row
     if row.phase.ended:
+        if old is None or not old.phase.ended:
+            # From now on nothing about it changes; what it adds to the totals stays when it leaves memory.
+            state.gap_totals[row.home] = state.gap_totals.get(row.home, GapTotal()).plus(total_of(row))
         state.open.pop(row.id, None)
         state.open_in.setdefault(row.group, {}).pop(row.id, None)
         state.ended.setdefault(row.id)

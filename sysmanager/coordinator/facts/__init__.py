@@ -40,6 +40,7 @@ from sysmanager.coordinator.facts.failover import (
     TasksMoved,
 )
 from sysmanager.coordinator.facts.log import EntryCommented, LogFact, RemarkFact, RequestRefused, ToDoTicked
+from sysmanager.coordinator.facts.machines import MachineFact, SharedMachineAccepted
 from sysmanager.coordinator.facts.reconcile import Adjustment, ReconcileConfirmed, ReconcileFact, ReconcileStarted, RecorderReconciled
 from sysmanager.coordinator.facts.safety import MaintenanceBegan, MaintenanceEnded, SafetyFact, SystemEdited
 from sysmanager.coordinator.facts.system import (
@@ -97,6 +98,7 @@ __all__ = [
     "HoldLifted",
     "HoldPlaced",
     "LogFact",
+    "MachineFact",
     "MaintenanceBegan",
     "MaintenanceEnded",
     "Opening",
@@ -115,13 +117,14 @@ __all__ = [
     "ServerReserved",
     "ServerRestored",
     "SettingsSaved",
+    "SharedMachineAccepted",
     "SystemEdited",
     "SystemFact",
     "TasksMoved",
     "ToDoTicked",
 ]
 
-AnyFact = SystemFact | FailoverFact | FailbackFact | FailbackHoldFact | ReconcileFact | LogFact | SafetyFact | BackupFact
+AnyFact = SystemFact | FailoverFact | FailbackFact | FailbackHoldFact | ReconcileFact | LogFact | SafetyFact | BackupFact | MachineFact
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

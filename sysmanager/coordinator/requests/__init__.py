@@ -12,7 +12,7 @@ import msgspec
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.inputs import Asked
-from sysmanager.coordinator.requests import backup, failback_holds, failover, log, reconcile, safety, switching, system
+from sysmanager.coordinator.requests import backup, failback_holds, failover, log, machines, reconcile, safety, switching, system
 from sysmanager.coordinator.requests.failover import cached, failover_stops
 from sysmanager.coordinator.requests.handling import Asking, Outcome, Rejected
 from sysmanager.coordinator.seen import Seen
@@ -44,6 +44,7 @@ HANDLERS: dict[type, Callable[[Asking, Any], Outcome]] = {
     c.StartMaintenance: safety.start_maintenance,
     c.EndMaintenance: safety.end_maintenance,
     c.BackUp: backup.back_up,
+    c.AcceptSharedMachine: machines.accept,
 }
 """What decides each request. A handler raises `Rejected` with a sentence, or returns facts and the reply."""
 

@@ -1,6 +1,8 @@
 """What a client asks of the coordinator and what it sees: requests, questions, rows. Public through `sysmanager.api`, versioned there."""
 
 from sysmanager.protocol.clients.backup import BackUp, BackupPart, ReadBackup
+from sysmanager.protocol.clients.gaps import GapTotals, GroupGaps, MeasuredGaps, RecorderGaps
+from sysmanager.protocol.clients.level import Level
 from sysmanager.protocol.clients.log import (
     PAGE_LIMIT,
     SEARCH_LIMIT,
@@ -20,7 +22,6 @@ from sysmanager.protocol.clients.questions import (
     ExpectedGap,
     Holder,
     Holders,
-    Level,
     LogQuestion,
     Preview,
     PreviewFailback,
@@ -30,6 +31,18 @@ from sysmanager.protocol.clients.questions import (
     Returned,
     ViewQuestion,
     WhoRecords,
+)
+from sysmanager.protocol.clients.readiness import (
+    AcceptSharedMachine,
+    GroupLandings,
+    Landing,
+    Landings,
+    PairLanding,
+    Readiness,
+    Ready,
+    ReadyReason,
+    Topic,
+    WhoLandsWhere,
 )
 from sysmanager.protocol.clients.requests import (
     RIGHT_FOR,
@@ -79,6 +92,7 @@ __all__ = [
     "RIGHT_FOR",
     "SEARCH_LIMIT",
     "AbortFailover",
+    "AcceptSharedMachine",
     "AddRecorder",
     "Alarm",
     "Answer",
@@ -107,6 +121,9 @@ __all__ = [
     "FindAudit",
     "FindEntries",
     "Finding",
+    "GapTotals",
+    "GroupGaps",
+    "GroupLandings",
     "Health",
     "HoldCause",
     "HoldFailback",
@@ -114,15 +131,23 @@ __all__ = [
     "HoldRow",
     "Holder",
     "Holders",
+    "Landing",
+    "Landings",
     "Level",
     "LogColumn",
     "LogQuestion",
+    "MeasuredGaps",
+    "PairLanding",
     "Preview",
     "PreviewFailback",
     "PreviewFailover",
     "PreviewSwitch",
     "Question",
     "ReadBackup",
+    "Readiness",
+    "Ready",
+    "ReadyReason",
+    "RecorderGaps",
     "RecorderRow",
     "Refused",
     "ReleaseFailback",
@@ -141,7 +166,9 @@ __all__ = [
     "SwitchOver",
     "SystemRow",
     "TickToDo",
+    "Topic",
     "UnknownServer",
     "ViewQuestion",
+    "WhoLandsWhere",
     "WhoRecords",
 ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 
 from sysmanager.domain.comparison import Change
@@ -11,7 +9,10 @@ from sysmanager.domain.failover import NotMoved, Verdict
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.rights import Actor
 from sysmanager.protocol.clients.backup import BackupPart, ReadBackup
+from sysmanager.protocol.clients.gaps import GapTotals, MeasuredGaps
+from sysmanager.protocol.clients.level import Level
 from sysmanager.protocol.clients.log import AuditFound, EntriesFound, FindAudit, FindEntries, ShowEntry
+from sysmanager.protocol.clients.readiness import Landings, WhoLandsWhere
 from sysmanager.protocol.clients.requests import Done, Refused, Request
 
 
@@ -38,21 +39,13 @@ class WhoRecords(msgspec.Struct, frozen=True, kw_only=True, tag="who-records", f
     at_wall_ms: int
 
 
-ViewQuestion = PreviewFailover | PreviewFailback | PreviewSwitch | WhoRecords
+ViewQuestion = PreviewFailover | PreviewFailback | PreviewSwitch | WhoRecords | WhoLandsWhere | MeasuredGaps
 """Answered from what the coordinator has in memory."""
 
 LogQuestion = FindEntries | ShowEntry | FindAudit
 """Answered from the history."""
 
 Question = ViewQuestion | LogQuestion | ReadBackup
-
-
-class Level(StrEnum):
-    """How a check of a preview came out. `stop`: it would be refused; `warning`: it goes on, and you should know."""
-
-    GOOD = "good"
-    WARNING = "warning"
-    STOP = "stop"
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +97,7 @@ class Holders(msgspec.Struct, frozen=True, kw_only=True, tag="holders"):
     holders: tuple[Holder, ...] = ()
 
 
-Answer = Preview | Holders | EntriesFound | AuditFound | BackupPart | Refused
+Answer = Preview | Holders | EntriesFound | AuditFound | BackupPart | Landings | GapTotals | Refused
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,5 +107,5 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     body: Request | Question
 
 
-Returned = Done | Refused | Preview | Holders | EntriesFound | AuditFound | BackupPart
+Returned = Done | Refused | Preview | Holders | EntriesFound | AuditFound | BackupPart | Landings | GapTotals
 """What comes back for a `Call`."""

@@ -10,6 +10,7 @@ from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
 from sysmanager.domain.rights import Right
 from sysmanager.protocol.clients.backup import BackUp
+from sysmanager.protocol.clients.readiness import AcceptSharedMachine
 from sysmanager.protocol.clients.rows import Finding
 from sysmanager.protocol.clients.safety import EditSystem, EndMaintenance, SafetyRequest, StartMaintenance
 
@@ -138,6 +139,7 @@ Request = (
     | TickToDo
     | SafetyRequest
     | BackUp
+    | AcceptSharedMachine
 )
 
 
@@ -162,6 +164,7 @@ RIGHT_FOR: dict[type, Right] = {
     StartMaintenance: Right.FAILOVER,
     EndMaintenance: Right.FAILOVER,
     BackUp: Right.SETTINGS,
+    AcceptSharedMachine: Right.SETTINGS,
 }
 """The right that each request needs (SPEC 12)."""
 

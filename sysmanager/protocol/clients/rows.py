@@ -15,6 +15,7 @@ from sysmanager.domain.maintenance import Maintenance
 from sysmanager.domain.recorder import DEFAULT_FAILBACK_AFTER_S, Assignment, RecorderEdit, Role, fields_of
 from sysmanager.domain.rights import Actor
 from sysmanager.domain.system import SystemSettings
+from sysmanager.protocol.clients.readiness import Readiness
 from sysmanager.protocol.recorders import CameraState, ServiceState
 
 
@@ -93,6 +94,7 @@ class RecorderRow(msgspec.Struct, frozen=True, kw_only=True):
     silence_ms: since it was last heard, in time that the coordinator demonstrably listened.
     countdown_ms: until failover starts; None when none is counting. countdown_cause: what counts.
     condition: the state in a few plain words, for the tree ("ready", "1 disk lost", "acting for TA-REC-05").
+    readiness: how well it is prepared, None until it was looked at. hardware: its machine in a few words.
     failover: the open entry in which it takes part. stable_ms: how long a broken server has been heard and well again, in proven time.
     failback_in_ms: until it gets its tasks back by itself; None when nothing counts. failback_note: why it does not, or what it waits for.
     """
@@ -136,6 +138,8 @@ class RecorderRow(msgspec.Struct, frozen=True, kw_only=True):
     reconciled: bool = True
     practice: bool = False
     maintenance: Maintenance | None = None
+    readiness: Readiness | None = None
+    hardware: str = ""
 
     @property
     def edit(self) -> RecorderEdit:
@@ -176,7 +180,10 @@ class CoordinatorState(StrEnum):
 
 
 class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The coordinator and the site in one row. `sentence`: the state in plain words, for the status bar."""
+    """The coordinator and the site in one row. `sentence`: the state in plain words, for the status bar.
+
+    watched: servers in system data; of these ready, limited and not_ready, as `Readiness` says.
+    """
 
     site: str
     state: CoordinatorState
@@ -185,6 +192,8 @@ class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
     practice: bool = False
     watched: int = 0
     ready: int = 0
+    limited: int = 0
+    not_ready: int = 0
     lag_ms: int = 0
     findings: tuple[Finding, ...] = ()
     waiting_for: tuple[RecorderId, ...] = ()

@@ -14,7 +14,17 @@ from sysmanager.ui.models.table import Column
 from sysmanager.ui.state.log import LogLine, capitalised, name_of
 from sysmanager.ui.state.look import camera_look, disk_look
 from sysmanager.ui.state.model import Tone, UiState
-from sysmanager.ui.state.texts import NOTHING, camera_gap_text, clock_text, duration_text, ended_early, natural_key, rate_text, size_text
+from sysmanager.ui.state.texts import (
+    NOTHING,
+    camera_gap_text,
+    clock_text,
+    duration_text,
+    ended_early,
+    gap_parts_texts,
+    natural_key,
+    rate_text,
+    size_text,
+)
 
 LOG_COLUMNS: tuple[Column[LogLine], ...] = (
     Column(title="Started", text=lambda line: line.started, sort=lambda line: line.started_ms),
@@ -191,6 +201,7 @@ class CameraLine(msgspec.Struct, frozen=True, kw_only=True):
     moved: bool
     sentence: str
     gap: CameraGap | None = None
+    parts: tuple[str, ...] = ()
 
 
 def camera_names(state: UiState) -> dict[CameraId, str]:
@@ -219,6 +230,7 @@ def moved_lines(failover: Failover, state: UiState) -> tuple[CameraLine, ...]:
             if failover.phase.before_commit
             else "moved",
             gap=gaps.get(camera),
+            parts=gap_parts_texts(gaps[camera], failover.timeline) if camera in gaps else (),
         )
         for camera in failover.moved
     ]
@@ -230,6 +242,18 @@ def _gap_words(line: CameraLine) -> str:
         return NOTHING
     text = camera_gap_text(line.gap)
     return text if line.gap.final or line.gap.gap_ms is None else f"{text} (provisional)"
+
+
+def _gap_tip(line: CameraLine) -> str:
+    """Where the time went, how sure it is, and what is still to come."""
+    if line.gap is None:
+        return ""
+    lines = [f"{', '.join(line.parts)}."[:1].upper() + f"{', '.join(line.parts)}."[1:]] if line.parts else []
+    if line.gap.error_ms >= 10:
+        lines.append(f"By the clocks of the servers, which are known to {line.gap.error_ms / 1000:.2f} s.")
+    if not line.gap.final:
+        lines.append("Provisional until the material of the broken server was read.")
+    return "\n".join(lines)
 
 
 MOVED_COLUMNS: tuple[Column[CameraLine], ...] = (
@@ -244,7 +268,7 @@ MOVED_COLUMNS: tuple[Column[CameraLine], ...] = (
         title="Gap",
         text=_gap_words,
         sort=lambda line: -1 if line.gap is None or line.gap.gap_ms is None else line.gap.gap_ms,
-        tip=lambda line: "Provisional until the material of the broken server was read." if line.gap and not line.gap.final else "",
+        tip=_gap_tip,
         right=True,
     ),
     Column(title="Last frame before", text=lambda line: clock_text(line.gap.last_before_ms) if line.gap else NOTHING, right=True),

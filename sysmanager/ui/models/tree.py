@@ -137,7 +137,8 @@ class ServerTreeModel(QAbstractItemModel):
             case Qt.ItemDataRole.DisplayRole:
                 return node.text
             case Qt.ItemDataRole.ToolTipRole | Qt.ItemDataRole.AccessibleTextRole:
-                return f"{node.text}: {node.note}" if node.note else node.text
+                text = f"{node.text}: {node.note}" if node.note else node.text
+                return f"{text}\n{node.tip}" if node.tip else text
             case _ if role == NODE_ROLE:
                 return node
             case _ if role == TONE_ROLE:
@@ -148,4 +149,4 @@ class ServerTreeModel(QAbstractItemModel):
 
 def _own(node: TreeNode) -> tuple[object, ...]:
     """What the line itself shows, without its children."""
-    return node.text, node.symbol, node.tone, node.note, node.shorter, node.note_tone, node.strong
+    return node.text, node.symbol, node.tone, node.note, node.shorter, node.note_tone, node.strong, node.tip

@@ -9,6 +9,7 @@ import msgspec
 
 from sysmanager.api import (
     AbortFailover,
+    AcceptSharedMachine,
     AddRecorder,
     Client,
     ClientError,
@@ -91,6 +92,11 @@ class Operations:
 
     async def release(self, recorder: RecorderId) -> Outcome:
         return await self._request(f"hold:{recorder}", f"Releasing the failover of {self._name(recorder)}.", ReleaseHold(recorder=recorder))
+
+    async def accept_machine(self, recorder: RecorderId, shares: tuple[str, ...]) -> Outcome:
+        """Accept that the server shares its machine with these."""
+        request = AcceptSharedMachine(recorder=recorder, shares=shares)
+        return await self._request(f"machine:{recorder}", f"Accepting the shared machine of {self._name(recorder)}.", request)
 
     async def hold_failback(self, recorder: RecorderId) -> Outcome:
         sentence = f"Holding the failback of {self._name(recorder)}."

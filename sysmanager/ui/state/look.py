@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from sysmanager.api import CameraRow, CameraState, Connection, DiskRow, Health, RecorderRow, ServiceState
+from sysmanager.api import CameraRow, CameraState, Connection, DiskRow, Health, Ready, RecorderRow, ServiceState
 from sysmanager.domain.recorder import Acting, Broken, Reserved, Standby, timeout_text
 from sysmanager.ui.state.model import Tone
 from sysmanager.ui.state.texts import countdown_text, elapsed_text
@@ -90,8 +90,16 @@ def _dark(row: RecorderRow) -> bool:
     return any(camera.state not in (None, CameraState.RECORDING) for camera in row.cameras)
 
 
+def readiness_note(row: RecorderRow) -> str:
+    """The condition in the tree; a server that is well otherwise says here that it is not fully prepared."""
+    if row.readiness is None or row.condition not in ("ready", "standby") or row.readiness.level is Ready.READY:
+        return row.condition
+    return "not ready" if row.readiness.level is Ready.NOT_READY else f"{row.condition}, limited"
+
+
 def _note(row: RecorderRow) -> str:
-    parts = [row.condition] if row.condition else []
+    condition = readiness_note(row)
+    parts = [condition] if condition else []
     if row.countdown_ms is not None:
         parts.append(f"fails over in {countdown_text(row.countdown_ms)}")
     elif row.hold is not None and "held" not in row.condition:
@@ -146,6 +154,8 @@ def _note_tone(row: RecorderRow, symbol: Symbol, tone: Tone) -> Tone:
         return Tone.BAD
     if symbol is Symbol.BROKEN:
         return Tone.MUTED
+    if row.readiness is not None and row.readiness.level is Ready.NOT_READY and tone is not Tone.BAD:
+        return Tone.WARNING
     return Tone.MUTED if tone is Tone.GOOD else tone
 
 

@@ -12,13 +12,14 @@ from sysmanager.domain.ids import GroupId, RecorderId
 from sysmanager.domain.recorder import Acting, Broken, Role, Standby
 from sysmanager.ui.state.look import Symbol, needs_attention, server_look
 from sysmanager.ui.state.model import Tone, UiState
+from sysmanager.ui.state.readiness import readiness_tip
 from sysmanager.ui.state.texts import natural_key
 
 
 class TreeNode(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the tree. key: the same as long as it stands for the same thing. recorder: set on servers.
 
-    shorter: what the note becomes where there is no room for it, ever fewer words.
+    tip: more about it, for the tool tip. shorter: what the note becomes where there is no room for it, ever fewer words.
     """
 
     key: str
@@ -30,6 +31,7 @@ class TreeNode(msgspec.Struct, frozen=True, kw_only=True):
     note_tone: Tone = Tone.MUTED
     strong: bool = False
     recorder: RecorderId | None = None
+    tip: str = ""
     children: tuple[TreeNode, ...] = ()
 
 
@@ -93,6 +95,7 @@ class TreeBuilder:
             shorter=look.shorter,
             note_tone=look.note_tone,
             recorder=row.id,
+            tip=readiness_tip(row),
         )
         return row, node
 

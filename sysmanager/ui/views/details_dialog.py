@@ -21,7 +21,7 @@ from sysmanager.ui.models.table import LineTableModel
 from sysmanager.ui.state.conditions import Action
 from sysmanager.ui.state.log import is_running, name_of, state_text, state_tone
 from sysmanager.ui.state.model import Tone, UiState
-from sysmanager.ui.state.texts import counted, duration_text, gap_text, trigger_text, when_inside
+from sysmanager.ui.state.texts import counted, duration_text, gap_parts_texts, gap_text, trigger_text, when_inside
 from sysmanager.ui.theme import scaled
 from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.banners import Bar
@@ -175,14 +175,14 @@ def _steps_phase(failover: Failover) -> StepsPhase:
 def gap_parts(failover: Failover) -> str:
     """``Worst gap 61.2 s: detection 60.0 s · decision 13 ms · saving settings 417 ms · first frame 0.8 s``."""
     line = failover.timeline
-    parts = []
+    widest = max((gap for gap in failover.gaps if gap.gap_ms is not None), key=lambda gap: gap.gap_ms or 0, default=None)
+    parts = list(gap_parts_texts(widest, line)) if widest is not None else []
     for name, start, end in (
         ("detection", line.last_heard_ms, line.detected_ms),
         ("decision", line.detected_ms, line.decided_ms),
         ("saving settings", line.decided_ms, line.saved_ms),
-        ("first frame", line.saved_ms, max((gap.first_after_ms for gap in failover.gaps), default=0)),
     ):
-        if start and end and end >= start:
+        if widest is None and start and end and end >= start:
             parts.append(f"{name} {duration_text(end - start)}")
     worst = failover.worst_gap_ms
     if worst is None and not parts:

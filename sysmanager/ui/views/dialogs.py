@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QMessageBox, QWidget
 
+from sysmanager.api import RecorderRow
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import FailoverId
 from sysmanager.domain.recorder import Acting, Broken, Reserved
@@ -17,6 +18,7 @@ from sysmanager.ui.icons import Glyph
 from sysmanager.ui.state.events import DraftDropped
 from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import UiState
+from sysmanager.ui.state.readiness import shared_machine
 from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.add_server import AddServerDialog
 from sysmanager.ui.views.context import Context
@@ -212,6 +214,16 @@ class Dialogs(QObject):
         recorder = self._context.store.state.selected
         if recorder is not None:
             self._context.store.dispatch(DraftDropped(recorder))
+
+    def accept_machine(self, row: RecorderRow) -> None:
+        """Ask whether a server may share its machine with others, by name."""
+        shares = row.readiness.shares if row.readiness is not None else ()
+        text = f"{shared_machine(row)} Accept it only if there is no other machine."
+
+        def accept() -> None:
+            self._context.tasks.start(self._context.operations.accept_machine(row.id, shares))
+
+        self._ask(f"Accept that {row.name} shares its machine?", text, "Accept", accept)
 
     def add_server(self, chosen: str = "") -> None:
         dialog = AddServerDialog(self._context, self._actions, chosen, self._window)

@@ -82,7 +82,7 @@ class MainWindow(QMainWindow):
         self.actions_ = Actions(context.theme, context.icons, self)
         self.dialogs = Dialogs(context, self.actions_, self)
         self.tree = ServerTree(context, self.actions_)
-        self.settings_tab = SettingsTab(context, self.actions_)
+        self.settings_tab = SettingsTab(context, self.actions_, self.dialogs.accept_machine)
         self.cameras_tab, self.storage_tab = CamerasTab(context), StorageTab(context)
         self.log, self.alarms, self.audit = FailoverLog(context, self.actions_), AlarmList(context), AuditList(context)
         self.practice = PracticePanel(context, controls) if controls is not None else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from sysmanager.api import RecorderRow
 from sysmanager.ui.icons import Glyph
 from sysmanager.ui.state.conditions import Action, condition
 from sysmanager.ui.state.look import chip_text, chip_tone
@@ -18,6 +20,7 @@ from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.general_form import GeneralForm
 from sysmanager.ui.views.parts import ActionButton, Chip, keep_primary_icon, muted, rule, wrapped
+from sysmanager.ui.views.readiness_panel import ReadinessPanel
 
 WIDE_PX = 640
 """Narrower than this the lesser buttons stand below the large one."""
@@ -26,7 +29,9 @@ WIDE_PX = 640
 class SettingsTab(QScrollArea):
     """Recorder settings of the selected server."""
 
-    def __init__(self, context: Context, actions: Actions, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, context: Context, actions: Actions, accept_machine: Callable[[RecorderRow], None], parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._context = context
         self.setWidgetResizable(True)
@@ -43,6 +48,7 @@ class SettingsTab(QScrollArea):
         self._situation = wrapped(rich=True)
         self._reason = muted()
         self._reason.setWordWrap(True)
+        self.readiness = ReadinessPanel(context, accept_machine)
         self._shown: Situation | None = None
         self._wide: bool | None = None
         page = QWidget()
@@ -56,6 +62,8 @@ class SettingsTab(QScrollArea):
         layout.addWidget(self._situation)
         layout.addLayout(self._buttons(context, actions))
         layout.addWidget(self._reason)
+        layout.addWidget(rule())
+        layout.addWidget(self.readiness)
         layout.addStretch(1)
         self.setWidget(page)
         context.theme.changed.connect(self._repaint)
@@ -118,6 +126,7 @@ class SettingsTab(QScrollArea):
         self._title.setText(row.name)
         self._chip.show_state(chip_text(row), chip_tone(row))
         self._form.render_state(state)
+        self.readiness.render_state(state)
         self._show_draft(state)
         self._shown = situation(state, self._context.now_wall_ms(), self._context.zone)
         self._repaint()

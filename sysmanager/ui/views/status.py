@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar
 from sysmanager.ui.state.events import NoticeDismissed
 from sysmanager.ui.state.look import HEALTH_TONES
 from sysmanager.ui.state.model import Link, Tone, UiState
+from sysmanager.ui.state.readiness import ready_text, ready_tip, ready_tone
 from sysmanager.ui.views.context import Context
 
 GOOD_NEWS_S = 8.0
@@ -67,10 +68,11 @@ class StatusLine(QStatusBar):
         else:
             self._show(self._coordinator, HEALTH_TONES[system.health], system.sentence)
         if system is not None and system.watched:
-            tone = Tone.GOOD if system.ready >= system.watched else Tone.WARNING
+            tone = ready_tone(system)
             # Without a link nobody knows.
             tone = tone if state.link is Link.CONNECTED else Tone.MUTED
-            self._show(self._ready, tone, f"{system.ready} of {system.watched} servers ready")
+            self._show(self._ready, tone, ready_text(system))
+            self._ready.setToolTip(ready_tip(system))
         self._ready.setVisible(system is not None and system.watched > 0)
         self._practice.setVisible(system is not None and system.practice)
         self._show(self._practice, Tone.ACCENT, "Practice site")

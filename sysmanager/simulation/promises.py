@@ -1,0 +1,196 @@
+"""Rules about promises: what a preview said is what happens when nothing changed, and a measured gap is the one in the material."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sysmanager.coordinator import facts as f
+from sysmanager.coordinator.failback_preview import preview_failback
+from sysmanager.coordinator.preview import preview_failover, preview_switch
+from sysmanager.coordinator.seen import Seen
+from sysmanager.coordinator.state import View
+from sysmanager.domain.failover import CameraGap, Failover
+from sysmanager.domain.ids import GroupId, RecorderId
+from sysmanager.domain.rights import COORDINATOR, Actor, Right, missing_right
+from sysmanager.protocol import clients as c
+from sysmanager.protocol.recorders import BEAT_INTERVAL_MS
+
+if TYPE_CHECKING:
+    from sysmanager.simulation.world import World
+
+PREVIEW_KEPT = "the preview is what happens"
+GAP_TRUE = "the measured gap is the true one"
+NAMES = (PREVIEW_KEPT, GAP_TRUE)
+
+STEADY_MS = 120_000
+"""A gap is judged when no clock was set for so long: before that its error is all that can be said."""
+
+GAP_TOLERANCE_MS = 60
+
+Check = Callable[[str, str | None], None]
+
+
+class _Looked:
+    """A preview that somebody saw, and all that it rests on."""
+
+    __slots__ = ("preview", "rests_on")
+
+    def __init__(self, preview: c.Preview, rests_on: object) -> None:
+        self.preview = preview
+        self.rests_on = rests_on
+
+
+class Promises:
+    """The rules over one world."""
+
+    def __init__(self, world: World, check: Check) -> None:
+        self._world = world
+        self._check = check
+        self._looked: dict[tuple[str, str], _Looked] = {}
+
+    # ------------------------------------------------------------ previews
+
+    def look(self, actor: Actor, request: c.Request) -> None:
+        """Somebody who may order this looks at its preview first, now; who has looked already relies on that."""
+        coordinator = self._world.coordinator
+        core, key = coordinator.core, _key(request)
+        if key is None or core is None or coordinator.paused or coordinator.appending or missing_right(actor.role, Right.FAILOVER):
+            return
+        preview = _preview(core.state, core.seen, request)
+        if preview is not None and key not in self._looked:
+            self._looked[key] = _Looked(preview, _rests_on(core.state, core.seen, self._group(core.state, request)))
+
+    @staticmethod
+    def _group(view: View, request: c.Request) -> GroupId | None:
+        if isinstance(request, c.StartFailback):
+            return view.failovers[request.failover].group
+        assert isinstance(request, c.StartFailover | c.SwitchOver), "only these have a preview"
+        row = view.recorders[request.recorder]
+        home = view.recorders.get(row.home) if row.home is not None else None
+        return (home or row).group
+
+    def decided(self, record: f.FactRecord, earlier: tuple[f.FactRecord, ...]) -> None:
+        """A fact was decided; `earlier` ones of the same transaction are not in the shadow tables yet."""
+        fact = record.fact
+        if record.actor == COORDINATOR:
+            return
+        match fact:
+            case f.FailoverStarted(opening=opening, reservation=reservation):
+                kind = "switch" if opening.trigger.value == "planned switch" else "failover"
+                looked = self._looked.pop((kind, opening.recorder), None)
+                if looked is not None and self._unchanged(looked, opening.group, record, earlier):
+                    said, done = looked.preview, reservation
+                    same = (said.allowed, said.target, said.moves, said.stays) == (True, done.server, done.moved, done.not_moved)
+                    self._check(
+                        PREVIEW_KEPT, None if same else f"{opening.failover} goes to {done.server}; the preview said {said.target}."
+                    )
+            case f.FailbackStarted(failover=failover):
+                looked = self._looked.pop(("failback", failover), None)
+                entry = self._world.shadow.failovers[failover]
+                if looked is not None and self._unchanged(looked, entry.group, record, earlier):
+                    sentence = f"The failback of {failover} starts; the preview said that it would not."
+                    self._check(PREVIEW_KEPT, None if looked.preview.allowed else sentence)
+            case _:
+                pass
+
+    def _unchanged(self, looked: _Looked, group: GroupId | None, record: f.FactRecord, earlier: tuple[f.FactRecord, ...]) -> bool:
+        core = self._world.coordinator.core
+        if core is None or any(one.actor != record.actor for one in earlier):
+            return False
+        return looked.rests_on == _rests_on(self._world.shadow, core.seen, group)
+
+    def forget(self, request: c.Request) -> None:
+        """It was answered: the next one looks anew."""
+        key = _key(request)
+        if key is not None:
+            self._looked.pop(key, None)
+
+    # ------------------------------------------------------------ gaps
+
+    def measured(self, fact: f.GapsMeasured, entry: Failover) -> None:
+        """The gaps of an entry were written down."""
+        if entry.server is None or not self._steady(entry.recorder, entry.server):
+            return
+        for gap in fact.gaps:
+            if gap.final and gap.gap_ms is not None:
+                self._judge(gap, entry, entry.server)
+
+    def _steady(self, *servers: RecorderId) -> bool:
+        world = self._world
+        latest_ms = max([world.coordinator.stepped_ms or -STEADY_MS, *(world.stepped_ms.get(server, -STEADY_MS) for server in servers)])
+        return world.agenda.now_ms - latest_ms >= STEADY_MS and not any(server in world.state_lost for server in servers)
+
+    def _judge(self, gap: CameraGap, entry: Failover, server: RecorderId) -> None:
+        world = self._world
+        before = world.recorders[entry.recorder].material.spans(entry.previous_epoch, (gap.camera,))
+        after = world.recorders[server].material.spans(entry.epoch, (gap.camera,))
+        if len(before) != 1 or len(after) != 1 or after[0].segments != 1:
+            return
+        begin_ms = before[0].last_frame_ms - world.wall_steps.get(entry.recorder, 0)
+        end_ms = after[0].first_frame_ms - world.wall_steps.get(server, 0)
+        true_ms = max(0, end_ms - begin_ms)
+        way_ms = world.links[entry.recorder].slowest_ms + world.links[server].slowest_ms
+        off_ms = abs(true_ms - (gap.gap_ms or 0))
+        late = off_ms > gap.error_ms + way_ms + GAP_TOLERANCE_MS
+        sentence = f"The gap of {gap.camera} in {entry.id} is measured as {gap.gap_ms} ms and is {true_ms} ms in the material."
+        self._check(GAP_TRUE, sentence if late else None)
+
+
+def _key(request: c.Request) -> tuple[str, str] | None:
+    match request:
+        case c.StartFailover(recorder=recorder):
+            return "failover", recorder
+        case c.SwitchOver(recorder=recorder):
+            return "switch", recorder
+        case c.StartFailback(failover=failover):
+            return "failback", failover
+        case _:
+            return None
+
+
+def _preview(view: View, seen: Seen, request: c.Request) -> c.Preview | None:
+    match request:
+        case c.StartFailover(recorder=recorder) if recorder in view.recorders:
+            return preview_failover(view, seen, view.recorders[recorder])
+        case c.SwitchOver(recorder=recorder) if recorder in view.recorders:
+            return preview_switch(view, seen, view.recorders[recorder])
+        case c.StartFailback(failover=failover) if failover in view.failovers:
+            return preview_failback(view, seen, view.failovers[failover], {})
+        case _:
+            return None
+
+
+def _rests_on(view: View, seen: Seen, group: GroupId | None) -> object:
+    """Everything in a group that its previews may rest on, as it is now."""
+    members = sorted(view.members.get(group, ())) if group is not None else []
+    entries = [view.failovers[open_id] for open_id in view.open_in.get(group, ())] if group is not None else []
+    phases = [(entry.id, entry.phase) for entry in entries]
+    reports = [_report(seen, member) for member in members]
+    return (
+        view.groups.get(group) if group is not None else None,
+        [view.recorders[member] for member in members],
+        phases,
+        reports,
+        dict(view.holds),
+        view.reconcile,
+        dict(view.maintenance),
+    )
+
+
+def _report(seen: Seen, server: RecorderId) -> object:
+    heard = seen.of(server)
+    beat = heard.beat
+    if beat is None:
+        return None
+    return (
+        seen.connected(server),
+        seen.silence_ms(server) >= 2 * BEAT_INTERVAL_MS,
+        heard.reports_service_failed(),
+        heard.service_heard(),
+        heard.reports_frames(),
+        heard.clock_offset_ms // 1000,
+        (beat.mode, beat.epoch, beat.home, beat.documents, beat.version, beat.disks),
+        (beat.camera_limit, beat.bitrate_limit_kbps, beat.vca_channels, beat.plugins, beat.hardware),
+        [(held.camera, held.held_ms // 1000) for held in beat.preroll.cameras],
+    )

@@ -1,0 +1,80 @@
+"""Bugs planted in what is known and promised beforehand, and in what is measured: the simulation reports each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from sysmanager.coordinator import gaps, opening, seen
+from sysmanager.protocol.clients import StartFailover
+from sysmanager.simulation.broken import Broken
+from sysmanager.simulation.faults import Deed, Wrong
+from sysmanager.simulation.scenarios import SCENARIOS, Scenario, Wish, play, settle
+
+Patch = pytest.MonkeyPatch
+
+
+def failover_takes_another_one_than_the_preview(patch: Patch) -> None:
+    right = opening.choose
+
+    def choose(view: Any, seen: Any, **more: Any) -> Any:
+        first = right(view, seen, **more)
+        tried = {*more.get("tried", ()), first.server}
+        other = right(view, seen, **{**more, "tried": tried})
+        return other if other.server is not None else first
+
+    patch.setattr(opening, "choose", choose)
+
+
+def gap_forgets_what_lies_on_the_disks(patch: Patch) -> None:
+    right = gaps.measured
+
+    def measured(seen: Any, entry: Any) -> Any:
+        return tuple(replace(gap, last_before_ms=gap.last_before_ms - 3_000) for gap in right(seen, entry))
+
+    patch.setattr(gaps, "measured", measured)
+
+
+def clocks_are_taken_for_equal(patch: Patch) -> None:
+    patch.setattr(seen.Heard, "clock_offset_ms", property(lambda self: 0))
+    patch.setattr(seen.Heard, "clock_error_ms", property(lambda self: 0))
+
+
+CLOCKS = Scenario(
+    name="a clock that is off, long before",
+    deeds=(
+        Deed(at_ms=0, what=Wrong.SERVER_CLOCK, target="A1", amount=-4_000),
+        Deed(at_ms=130_000, what=Wrong.POWER, target="A1", lasts_ms=20_000),
+    ),
+    until_ms=170_000,
+    heals=False,
+)
+BY_HAND = Scenario(
+    name="by hand, with two to choose from",
+    groups=((2, 2),),
+    wishes=(Wish(at_ms=0, request=StartFailover(recorder="A1")),),  # type: ignore[arg-type]  # an id is text
+    heals=False,
+)
+FAILBACK = next(scenario for scenario in SCENARIOS if scenario.name == "failback")
+
+PLANTED: tuple[tuple[Callable[[Patch], None], Scenario, str], ...] = (
+    (failover_takes_another_one_than_the_preview, BY_HAND, "the preview is what happens"),
+    (gap_forgets_what_lies_on_the_disks, FAILBACK, "the measured gap is the true one"),
+    (clocks_are_taken_for_equal, CLOCKS, "the measured gap is the true one"),
+)
+
+
+@pytest.mark.parametrize(("plant", "where", "rule"), PLANTED, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_planted_bug_is_caught(plant: Callable[[Patch], None], where: Scenario, rule: str, monkeypatch: Patch) -> None:
+    plant(monkeypatch)
+    with pytest.raises(Broken) as found:
+        settle(play(where))
+    assert found.value.rule == rule
+
+
+@pytest.mark.parametrize("scenario", [BY_HAND, CLOCKS], ids=lambda scenario: scenario.name)
+def test_without_the_bug_nothing_is_broken(scenario: Scenario) -> None:
+    settle(play(scenario))

@@ -1,0 +1,127 @@
+"""Gaps as the coordinator measures them: by one clock, with its error; and their totals, also of entries that have left memory."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from sysmanager.coordinator.evolve.tables import put_failover
+from sysmanager.coordinator.preview import answer
+from sysmanager.domain.camera import Camera, RecordingMode
+from sysmanager.domain.ids import CameraId
+from sysmanager.protocol import clients as c
+from sysmanager.protocol.recorders import ReportFootage, StandDown
+from tests.helpers.coordination import GROUP, Site, cameras_of, rid, small_site
+
+
+def totals(site: Site) -> c.GapTotals:
+    found = answer(site.state, site.core.seen, c.MeasuredGaps(), now=site.now)
+    assert isinstance(found, c.GapTotals)
+    return found
+
+
+def broken(**changes: object) -> Site:
+    """A has broken and F has taken over."""
+    site = small_site(**changes)
+    site.server("A").up = False
+    site.run(14_000)
+    return site
+
+
+def test_a_gap_is_told_by_one_clock_however_the_servers_clocks_differ() -> None:
+    plain = broken().entry.worst_gap_ms
+    site = broken(clock_offset_ms=-7_000)
+    (gap, *_) = site.entry.gaps
+    assert (gap.before_offset_ms, gap.after_offset_ms, gap.error_ms) == (-7_000, 0, 0)
+    assert site.entry.worst_gap_ms == plain
+    assert plain is not None
+    assert plain >= 10_000
+
+
+def test_a_clock_that_was_set_shortly_before_makes_the_gap_unsure() -> None:
+    site = small_site()
+    site.server("A").clock_offset_ms = 3_000
+    site.run(3_000)
+    site.server("A").up = False
+    site.run(14_000)
+    assert site.entry.gaps[0].error_ms == 3_000
+
+
+def test_a_recorder_that_was_never_heard_tells_its_clock_when_it_is_back() -> None:
+    site = small_site(clock_offset_ms=4_000)
+    site.server("A").up = False
+    site.restart()
+    site.run(1_000)
+    site.fail_over("A")
+    assert site.entry.worst_gap_ms is None
+    site.server("A").up = True
+    site.run(3_000)
+    gap = site.entry.gaps[0]
+    assert (gap.final, gap.before_offset_ms) == (True, 4_000)
+
+
+def test_a_camera_that_is_not_recorded_has_no_gap_and_nobody_waits_for_its_frames() -> None:
+    off = Camera(id=CameraId("off"), name="off", mode=RecordingMode.OFF)
+    site = small_site(cameras=(*cameras_of("A", 2), off))
+    entry = site.fail_over("A")
+    assert "off" in entry.moved
+    assert [gap.camera for gap in entry.gaps] == ["A-c0", "A-c1"]
+    assert all(gap.first_after_ms for gap in entry.gaps)
+
+
+def test_totals_per_recorder_group_and_system() -> None:
+    site = broken()
+    found = totals(site)
+    assert [one.recorder for one in found.recorders] == ["A", "B"]
+    first, second = (one.total for one in found.recorders)
+    assert (first.failovers, first.gaps, first.unknown, first.provisional) == (1, 3, 0, 3)
+    assert first.worst_ms == site.entry.worst_gap_ms
+    assert first.camera_ms == 3 * site.mono_ms
+    assert first.available_ppm is not None
+    assert first.available_ppm < 1_000_000
+    assert (second.failovers, second.available_ppm) == (0, 1_000_000)
+    assert found.system == first.plus(second)
+    assert [(one.group, one.total) for one in found.groups] == [(GROUP, found.system)]
+
+
+def test_what_ended_stays_in_the_totals_when_it_has_left_memory_and_the_recorder_system_data() -> None:
+    site = broken()
+    site.server("A").up = True
+    site.run(3_000)
+    before = totals(site).recorders[0].total
+    assert before.provisional == 0
+    site.fail_back()
+    site.run(15_000)
+    assert site.entry.phase.ended
+    assert replace(totals(site).recorders[0].total, camera_ms=0) == replace(before, camera_ms=0)
+    site.state.failovers.clear()
+    assert totals(site).recorders[0].total.gaps == 3
+    assert site.replayed().gap_totals == site.state.gap_totals
+    site.ask(c.RemoveRecorder(recorder=rid("A")))
+    found = totals(site)
+    assert [one.recorder for one in found.recorders] == ["B"]
+    assert (found.system.gaps, found.groups[0].total.gaps) == (3, 0)
+
+
+def test_the_material_of_a_recorder_that_records_on_is_read_only_when_it_has_stood_down() -> None:
+    site = small_site()
+    site.fail_over("A")
+    asked = [order for order in site.server("A").orders if isinstance(order, ReportFootage)]
+    down = [order for order in site.server("A").orders if isinstance(order, StandDown)]
+    assert site.server("A").orders.index(down[0]) < site.server("A").orders.index(asked[0])
+    site = small_site()
+    site.server("A").answers = False
+    site.fail_over("A")
+    site.run(5_000)
+    assert site.commands
+    assert not any(isinstance(getattr(command, "order", None), ReportFootage) for _, command in site.commands)
+
+
+def test_an_ended_entry_counts_once_whatever_is_written_on_it_later() -> None:
+    site = broken()
+    site.server("A").up = True
+    site.run(3_000)
+    site.fail_back()
+    site.run(15_000)
+    before = dict(site.state.gap_totals)
+    put_failover(site.state, replace(site.entry, server=rid("H")))
+    assert site.state.gap_totals == before
