@@ -13,6 +13,10 @@ from sysmanager.coordinator.failback import ANSWER_MS as FAILBACK_ANSWER_MS
 from sysmanager.coordinator.failback import DOCUMENTS_MS, FAILBACK_TABLE, FRAMES_MS
 from sysmanager.coordinator.failover import ANSWER_MS, CACHE_MS, DELIVERY_MS, FAILOVER_TABLE, RETRY_MS
 from sysmanager.coordinator.gaps import GAP_WAIT_MS, unmeasured
+from sysmanager.coordinator.jobs.copying import automatic_copies
+from sysmanager.coordinator.jobs.drilling import scheduled_drills
+from sysmanager.coordinator.jobs.review import job_step, jobs_concerned, remember_job
+from sysmanager.coordinator.jobs.table import JobOn
 from sysmanager.coordinator.reconcile import agrees
 from sysmanager.coordinator.requests import Decision, decide_request
 from sysmanager.coordinator.seen import UNKNOWN_LIMIT, PrerollAnswer, RefusedOrder, Seen
@@ -23,10 +27,11 @@ from sysmanager.coordinator.switching import RELIEF_MS, SWITCH_TABLE
 from sysmanager.coordinator.table import Case, On, find
 from sysmanager.domain.backup import BackupKind
 from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Trigger
-from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.ids import FailoverId, JobId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Broken, Recorder, Role
 from sysmanager.protocol.clients import HoldCause
+from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Beat, Footage, Mode, Order, Record, Refusal, RefusalReason, ReportFootage, StandDown
 
@@ -73,6 +78,9 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
             seen.listening.canary(sent_mono_ms)
             return True
         case i.OrderAnswered(recorder=recorder, order=order, answer=answer):
+            if isinstance(order, JobOrder):
+                seen.jobs.answered(recorder, order, answer, now)
+                return True
             _absorb_answer(view, seen, taken, now)
             if isinstance(order, ReportFootage):
                 # A refusal is an answer too: what lies on its disks stays unknown, and nobody asks without end.
@@ -109,7 +117,7 @@ def _absorb_answer(view: View, seen: Seen, answered: i.OrderAnswered, now: Insta
         refusal = answered.answer.sentence if isinstance(answered.answer, Refusal) else ""
         seen.preroll[answered.recorder] = PrerollAnswer(answered.order.plan, now.mono_ms, refusal)
         return
-    if isinstance(answered.order, ReportFootage):
+    if isinstance(answered.order, ReportFootage | JobOrder):
         return
     key = answered.order.key
     seen.undelivered_ms.pop(key.failover, None)
@@ -159,6 +167,12 @@ def decide(view: View, seen: Seen, taken: i.Input, now: Instant) -> Decision:
                 backup.review(view, seen, now) if isinstance(taken, i.ReviewBackup) else backup.decide_ended(view, seen, taken, now)
             )
             return Decision(facts=found, row=row)
+        case i.ReviewJob(job=job):
+            return _job(view, seen, job, taken, now, JobOn.REVIEW)
+        case i.OrderAnswered(order=order) if isinstance(order, JobOrder):
+            return _job(view, seen, order.job, taken, now, JobOn.ANSWER)
+        case i.LookAtDrills():
+            return Decision(facts=scheduled_drills(view, seen, now))
         case i.CanaryReturned() | i.OrderAnswered() | i.OrderUndelivered() | i.TurnedAway() | i.RefusalsDue():
             return Decision()
         case _:
@@ -175,8 +189,14 @@ def _entry(view: View, seen: Seen, failover: FailoverId, taken: i.Input, now: In
     return Decision(facts=row.then(case), row=row.number)
 
 
+def _job(view: View, seen: Seen, job: JobId, taken: i.Input, now: Instant, on: JobOn) -> Decision:
+    facts, row = job_step(view, seen, job, taken, now, on)
+    return Decision(facts=facts, row=row)
+
+
 def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, now: Instant) -> None:
     """After a fact was applied: when the entry's next step began, and who failed it. `before`: the entry as it was."""
+    remember_job(view, seen, fact, now)
     failover_id = getattr(fact, "failover", None) or getattr(getattr(fact, "opening", None), "failover", None)
     entry = view.failovers.get(failover_id) if failover_id is not None else None
     if isinstance(fact, f.RecorderAdded):
@@ -210,7 +230,7 @@ def _fetched(view: View, seen: Seen, fetched: i.DocumentsFetched) -> Decision:
 
 
 def _review(view: View, seen: Seen, recorder: RecorderId, now: Instant) -> Decision:
-    """One recorder, looked at again: reconciled, released from a hold, restored, or failed."""
+    """One recorder, looked at again: reconciled, released from a hold, restored, failed, or with footage to be copied home."""
     row = view.recorders.get(recorder)
     if row is None:
         return Decision()
@@ -235,7 +255,7 @@ def _review(view: View, seen: Seen, recorder: RecorderId, now: Instant) -> Decis
     # What is heard while the canary is overdue may be a backlog, and say what was true long ago: the canary comes after it.
     if judged.trigger is not None and not seen.listening.deaf(now):
         return Decision(facts=on_trigger(view, seen, row, judged.trigger, now))
-    return Decision()
+    return Decision(facts=automatic_copies(view, row) if well and recorder in view.away else ())
 
 
 def _restorable(row: Recorder, beat: Beat | None) -> bool:
@@ -250,6 +270,13 @@ def _restorable(row: Recorder, beat: Beat | None) -> bool:
 
 def follow_ups(view: View, fact: f.AnyFact) -> tuple[i.Input, ...]:
     """What to review once this fact is durable: what may have waited for it."""
+    jobs = tuple(i.ReviewJob(job=job) for job in jobs_concerned(view, fact))
+    return (*_entries_and_recorders(view, fact), *jobs)
+
+
+def _entries_and_recorders(view: View, fact: f.AnyFact) -> tuple[i.Input, ...]:
+    if isinstance(fact, f.CopyingFact | f.DrillingFact):
+        return ()
     if isinstance(fact, f.CoordinatorStarted | f.ReconcileConfirmed) or (isinstance(fact, f.RecorderReconciled) and view.reconcile is None):
         return (
             *(i.Review(recorder=recorder) for recorder in view.recorders),

@@ -7,7 +7,7 @@ import msgspec
 from sysmanager.domain.backup import BackupFile, BackupKind
 from sysmanager.domain.documents import DocumentKind, DocumentSet, SettingsSummary
 from sysmanager.domain.failover import Failover
-from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.ids import FailoverId, JobId, RecorderId
 from sysmanager.domain.rights import Actor
 from sysmanager.protocol.clients import Request
 from sysmanager.protocol.recorders import FromRecorder, Order, OrderAnswer
@@ -45,6 +45,16 @@ class ReviewFailover(msgspec.Struct, frozen=True, kw_only=True):
 
 class ReviewSite(msgspec.Struct, frozen=True):
     """Look at what concerns the site as a whole: a deadline of it was reached."""
+
+
+class ReviewJob(msgspec.Struct, frozen=True, kw_only=True):
+    """Look at an open job again."""
+
+    job: JobId
+
+
+class LookAtDrills(msgspec.Struct, frozen=True):
+    """Look whether a scheduled drill is due."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +134,8 @@ Input = (
     | Review
     | ReviewFailover
     | ReviewSite
+    | ReviewJob
+    | LookAtDrills
     | Asked
     | TurnedAway
     | RefusalsDue

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from sysmanager.coordinator.audit import Refusals
+from sysmanager.coordinator.jobs.seen import JobsSeen, jobs_differ
 from sysmanager.domain.ids import Epoch, FailoverId, InstanceId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.recorders import (
@@ -250,6 +251,7 @@ class Seen:
         self.preroll: dict[RecorderId, PrerollAnswer] = {}
         self.withheld: set[RecorderId] = set()
         self.baseline_ms = now.mono_ms
+        self.jobs = JobsSeen()
 
     def of(self, recorder: RecorderId) -> Heard:
         """What was heard of the recorder; for one not heard yet, silence counts from the coordinator's start."""
@@ -481,6 +483,8 @@ def differs(old: Beat, new: Beat) -> bool:
         or len(old.cameras) != len(new.cameras)
         or len(old.disks) != len(new.disks)
     ):
+        return True
+    if jobs_differ(old, new):
         return True
     if old.disks is not new.disks:
         for disk, disk_now in zip(old.disks, new.disks, strict=True):

@@ -12,7 +12,8 @@ from sysmanager.domain.backup import Backups, BaselineStage
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.gaps import GapTotal
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import Epoch, FailoverId, GroupId, RecorderId
+from sysmanager.domain.ids import Epoch, FailoverId, GroupId, JobId, RecorderId
+from sysmanager.domain.jobs import Away, Job
 from sysmanager.domain.maintenance import Maintenance
 from sysmanager.domain.recorder import Acting, Recorder
 from sysmanager.domain.rights import Actor
@@ -61,9 +62,11 @@ class View(Protocol):
     members: servers by group. holds: recorders whose automatic failover is held; failback_holds: the same of failback.
     shared: servers that may share their machine. gap_totals: of entries that ended, by home.
     replaced_wall_ms: when each recorder was replaced last, by the wall clock of the facts.
-    members: servers by group. holds: recorders whose automatic failover is held.
     maintenance: by the key of its target. settings_revision: of the system settings, grows with every edit.
     uncovered: failovers that ended since the last baseline was begun, each with its group.
+    open_jobs, jobs_with: jobs that have not ended, in their order; the same by each server that takes part.
+    last_drills: of each recorder that had one, the last drill that ended.
+    away: by its home, footage of failovers that ended and that has no verified copy at home yet, the oldest first.
     """
 
     @property
@@ -94,6 +97,18 @@ class View(Protocol):
     def gap_totals(self) -> Mapping[RecorderId, GapTotal]: ...
     @property
     def shared(self) -> Mapping[RecorderId, SharedMachine]: ...
+    @property
+    def next_job(self) -> int: ...
+    @property
+    def jobs(self) -> Mapping[JobId, Job]: ...
+    @property
+    def open_jobs(self) -> Mapping[JobId, None]: ...
+    @property
+    def jobs_with(self) -> Mapping[RecorderId, Mapping[JobId, None]]: ...
+    @property
+    def last_drills(self) -> Mapping[RecorderId, JobId]: ...
+    @property
+    def away(self) -> Mapping[RecorderId, tuple[Away, ...]]: ...
     @property
     def members(self) -> Mapping[GroupId, Set[RecorderId]]: ...
     @property
@@ -142,6 +157,12 @@ class State:
         self.replaced_wall_ms: dict[RecorderId, int] = {}
         self.gap_totals: dict[RecorderId, GapTotal] = {}
         self.shared: dict[RecorderId, SharedMachine] = {}
+        self.next_job = 1
+        self.jobs: dict[JobId, Job] = {}
+        self.open_jobs: dict[JobId, None] = {}
+        self.jobs_with: dict[RecorderId, dict[JobId, None]] = {}
+        self.last_drills: dict[RecorderId, JobId] = {}
+        self.away: dict[RecorderId, tuple[Away, ...]] = {}
         self.members: dict[GroupId, set[RecorderId]] = {}
         self.reconcile: Reconcile | None = None
         self.maintenance: dict[str, Maintenance] = {}

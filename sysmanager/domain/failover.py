@@ -7,7 +7,8 @@ from enum import StrEnum
 import msgspec
 
 from sysmanager.domain.documents import DocumentSet
-from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, RecorderId
+from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, JobId, RecorderId
+from sysmanager.domain.jobs import JobPhase, JobReason
 from sysmanager.domain.remarks import Comment, Tick
 from sysmanager.domain.rights import Actor
 
@@ -36,6 +37,8 @@ class LogState(StrEnum):
     FAILOVER_READY = "Failover ready"
     FAILBACK_RUNNING = "Failback in progress"
     FAILBACK_READY = "Failback ready"
+    COPY_RUNNING = "Material copy in progress"
+    COPY_READY = "Material copy ready"
     SKIPPED = "Skipped because a failover of it is already running"
     WAITING = "Waiting for a failover server"
     QUEUED = "Waiting in the failover queue"
@@ -43,10 +46,11 @@ class LogState(StrEnum):
     WITHHELD = "Would have failed over now"
     FAILOVER_FAILED = "Failover failed"
     FAILBACK_FAILED = "Failback failed"
+    COPY_FAILED = "Material copy failed"
 
     @property
     def severity(self) -> Severity:
-        if self in (LogState.FAILOVER_FAILED, LogState.FAILBACK_FAILED):
+        if self in (LogState.FAILOVER_FAILED, LogState.FAILBACK_FAILED, LogState.COPY_FAILED):
             return Severity.ERROR
         if self in (LogState.SKIPPED, LogState.WAITING, LogState.QUEUED, LogState.CANCELLED, LogState.WITHHELD):
             return Severity.WARNING
@@ -292,6 +296,14 @@ class Failback(msgspec.Struct, frozen=True, kw_only=True):
     automatic: bool = False
 
 
+class CopyMark(msgspec.Struct, frozen=True, kw_only=True):
+    """What the entry shows of the newest material copy of its footage; the job itself has the rest."""
+
+    job: JobId
+    phase: JobPhase
+    reason: JobReason | None = None
+
+
 class Failover(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of the failover log, and the durable position of the failover itself.
 
@@ -299,6 +311,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     group: the group that held when it started. server: the failover server that is reserved or acts.
     epoch: under which `server` records; previous_epoch: under which `recorder` did, to find its last frames again.
     documents: fixed in step 2. moved, not_moved: cameras. to_do: what a person must do by hand.
+    copy: of its footage to where the cameras live.
     expected, dark: planned switch only: cameras whose first frames on `server` are waited for, and those of them that gave none.
     by_hand: the recorder was put away by a person, or took over in an entry that says so. failback_tries: automatic ones that were undone.
     comments, ticks: what people wrote on it since; of each line of the to-do list the last tick.
@@ -338,6 +351,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     failback_tries: int = 0
     comments: tuple[Comment, ...] = ()
     ticks: tuple[Tick, ...] = ()
+    copy: CopyMark | None = None
 
     @property
     def to_do_left(self) -> tuple[str, ...]:
@@ -370,12 +384,16 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def log_state(self) -> LogState:
+        if self.copy is not None and self.phase.ended and self.copy.phase is not JobPhase.CANCELLED:
+            return _COPY_STATES.get(self.copy.phase, LogState.COPY_RUNNING)
         return _LOG_STATES[self.phase] if not self._failback_failed else LogState.FAILBACK_FAILED
 
     @property
     def _failback_failed(self) -> bool:
         return self.phase is Phase.READY and self.failback is not None and self.failback.reason is not None
 
+
+_COPY_STATES = {JobPhase.READY: LogState.COPY_READY, JobPhase.FAILED: LogState.COPY_FAILED}
 
 _LOG_STATES: dict[Phase, LogState] = {
     Phase.WAITING: LogState.WAITING,

@@ -10,6 +10,7 @@ CameraId = NewType("CameraId", str)
 GroupId = NewType("GroupId", str)
 FailoverId = NewType("FailoverId", str)
 InstanceId = NewType("InstanceId", str)
+JobId = NewType("JobId", str)
 DocumentHash = NewType("DocumentHash", str)
 """SHA-256 of a canonical document, 64 hexadecimal digits (SPEC 3)."""
 

@@ -9,6 +9,7 @@ import msgspec
 
 from sysmanager.domain.documents import DocumentSet, SettingsSummary
 from sysmanager.domain.ids import Epoch, FailoverId, GroupId, RecorderId
+from sysmanager.domain.jobs import DrillSchedule, MaterialCopySettings
 
 DETECTION_TIMEOUTS_S: tuple[int, ...] = (10, 20, 30, 40, 50, 60, 120, 180, 300, 600, 900, 1800)
 """The detection timeouts that can be chosen (SPEC 2)."""
@@ -72,6 +73,7 @@ class Recorder(msgspec.Struct, frozen=True, kw_only=True):
     detection_timeout_s: one of `DETECTION_TIMEOUTS_S`.
     automatic_failback: whether it gets its tasks back by itself after an automatic failover, once it was stable for `failback_after_s`,
     one of `FAILBACK_AFTER_S`, within `failback_hours` (see `hours`; empty: at any time).
+    material_copy: of footage that others recorded for it. drill: its own schedule; without one that of its group holds.
     vca_channels: activated on the server. camera_limit, bitrate_limit_kbps: what it can record.
     documents_wall_ms: when those that are cached were fetched; added_wall_ms: when it came into system data.
     version: software version under which its documents were fetched.
@@ -89,6 +91,8 @@ class Recorder(msgspec.Struct, frozen=True, kw_only=True):
     automatic_failback: bool = False
     failback_after_s: int = DEFAULT_FAILBACK_AFTER_S
     failback_hours: str = ""
+    material_copy: MaterialCopySettings = MaterialCopySettings()
+    drill: DrillSchedule = DrillSchedule()
     assignment: Assignment
     version: str = ""
     documents: DocumentSet | None = None
@@ -126,6 +130,8 @@ class RecorderEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     automatic_failback: bool = False
     failback_after_s: int = DEFAULT_FAILBACK_AFTER_S
     failback_hours: str = ""
+    material_copy: MaterialCopySettings = MaterialCopySettings()
+    drill: DrillSchedule = DrillSchedule()
 
 
 def edit_of(recorder: Recorder) -> RecorderEdit:

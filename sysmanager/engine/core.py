@@ -14,8 +14,6 @@ import heapq
 from collections import deque
 from collections.abc import Hashable, Iterable
 
-import msgspec
-
 from sysmanager.coordinator import backup
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
@@ -24,19 +22,25 @@ from sysmanager.coordinator.commands import Command, Continue, SendOrder
 from sysmanager.coordinator.concerned import concerned
 from sysmanager.coordinator.decide import absorb, decide, due_failover_ms, due_recorder_ms, due_site_ms, follow_ups, neighbours, remember
 from sysmanager.coordinator.evolve import evolve
+from sysmanager.coordinator.jobs.drilling import DRILLS, LOOK_MS
+from sysmanager.coordinator.jobs.orders import for_jobs
+from sysmanager.coordinator.jobs.review import due_jobs, jobs_concerned, shown_by
 from sysmanager.coordinator.outstanding import for_failover, for_group, for_recorder
 from sysmanager.coordinator.preroll import concerns_preroll
 from sysmanager.coordinator.readiness_book import ReadinessBook
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import ENDED_KEPT, State
 from sysmanager.domain.failover import Failover
-from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
+from sysmanager.domain.ids import FailoverId, GroupId, JobId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.rights import COORDINATOR, Actor
+from sysmanager.engine.batch import Batch, Effects, Waiting, steps
 from sysmanager.engine.flights import flight_of
 from sysmanager.history.port import Update, update_of
 from sysmanager.protocol.clients import Reply
-from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Order, Record, Refusal, StandDown
+from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Order, Refusal
+
+__all__ = ["Batch", "Core", "Effects"]
 
 BATCH_LIMIT = 500
 """Inputs decided in one transaction at most."""
@@ -56,35 +60,6 @@ RETRY_MS = 400
 
 REFUSED_AGAIN_MS = 60_000
 """Pause before an order that was refused is sent again, when the recorder reports nothing new."""
-
-
-class Waiting(msgspec.Struct, frozen=True):
-    """An input that was heard and is to be decided. token: whom the reply is for."""
-
-    taken: i.Input
-    at: Instant
-    token: Hashable
-
-
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Facts to append in one transaction, and what waits for that. The tables hold them already. rows: of the table, that led to them.
-
-    updates: what each record changes in the history; their sequences count from 1.
-    """
-
-    records: tuple[f.FactRecord, ...]
-    replies: tuple[tuple[Hashable, Reply], ...]
-    follow: tuple[i.Input, ...]
-    rows: tuple[int, ...] = ()
-    updates: tuple[Update, ...] = ()
-
-
-class Effects(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be shown and done now. prove: send a canary at once."""
-
-    replies: tuple[tuple[Hashable, Reply], ...] = ()
-    commands: tuple[Command, ...] = ()
-    prove: bool = False
 
 
 class Core:
@@ -111,13 +86,12 @@ class Core:
             if history_last is not None and sequence > history_last:
                 self.replayed.append(update_of(sequence, record, self.state))
         self.seen = Seen(now, machine=machine)
-        for failover in self.state.open:
-            self.seen.resume(failover, now)
+        self._resume(now)
         self._waiting: deque[Waiting] = deque()
         self._heap: list[tuple[int, str]] = []
         self._due: dict[str, int] = {}
         self._in_flight: dict[tuple[str, str], Command] = {}
-        self._answered: dict[RecorderId, tuple[Order, int]] = {}
+        self._answered: dict[tuple[str, str] | None, tuple[Order, int]] = {}
         self._proving: set[RecorderId] = set()
         self._last_proof_ms = now.mono_ms - PROOF_INTERVAL_MS
         self._work_recorders: set[RecorderId] = set()
@@ -125,16 +99,23 @@ class Core:
         self._work_groups: set[GroupId] = set()
         self._work_backups = False
         self.readiness = ReadinessBook()
+        self._work_jobs: set[JobId] = set()
         self.touched_recorders: set[RecorderId] = set()
         self.touched_failovers: set[FailoverId] = set()
         self.last_rows: dict[FailoverId, Failover] = {}
+        self.touched_jobs: set[JobId] = set()
         self.groups_changed = True
 
     def adopt(self, seen: Seen, now: Instant) -> None:
         """Go on with what was heard before the tables were rebuilt: the recorders did not fall silent because a disk did."""
         self.seen = seen
+        self._resume(now)
+
+    def _resume(self, now: Instant) -> None:
         for failover in self.state.open:
             self.seen.resume(failover, now)
+        for job in self.state.open_jobs:
+            self.seen.jobs.in_phase(job, self.state.jobs[job].phase, now)
 
     # ------------------------------------------------------------ in
 
@@ -154,7 +135,7 @@ class Core:
                 return
             case i.OrderAnswered(recorder=recorder, order=order, answer=answer):
                 self._landed(recorder, order)
-                self._answered[recorder] = (order, now.mono_ms)
+                self._answered[flight_of(SendOrder(recorder=recorder, order=order))] = (order, now.mono_ms)
                 self._touch_recorder(recorder)
                 self._schedule(f"retry {recorder}", now.mono_ms + BEAT_SOON_MS)
                 if isinstance(answer, Refusal):
@@ -164,6 +145,7 @@ class Core:
                 for failover in neighbours(self.state, recorder):
                     self._work_failovers.add(failover)
                     self._push(i.ReviewFailover(failover=failover), now)
+                self._review_jobs(recorder, now)
                 return
             case i.OrderUndelivered(recorder=recorder, order=order):
                 self._landed(recorder, order)
@@ -174,6 +156,8 @@ class Core:
             case i.DocumentsInCache(failover=failover):
                 self._in_flight.pop(("cache", failover), None)
                 self._work_failovers.add(failover)
+            case i.Started():
+                self._schedule(DRILLS, now.mono_ms + LOOK_MS)
             case _:
                 pass
         self._push(taken, now, token)
@@ -188,6 +172,20 @@ class Core:
         self._push(heard, now)
         for failover in neighbours(self.state, recorder):
             self._push(i.ReviewFailover(failover=failover), now)
+        self._review_jobs(recorder, now)
+
+    def _review_jobs(self, recorder: RecorderId, now: Instant) -> None:
+        """Look at the jobs in which the server takes part, and at what all of their servers are to do."""
+        for job in self.state.jobs_with.get(recorder, ()):
+            self._push(i.ReviewJob(job=job), now)
+            self._touch_job(job)
+
+    def _touch_job(self, job: JobId) -> None:
+        self._work_jobs.add(job)
+        self.touched_jobs.add(job)
+        if job in self.state.jobs:
+            # An ended job too: its servers are to forget it.
+            self._work_recorders.update(self.state.jobs[job].servers)
 
     def give_up_waiting(self) -> tuple[Hashable, ...]:
         """Forget the inputs that wait; whom a reply was promised for them."""
@@ -247,6 +245,12 @@ class Core:
             elif kind == "backup":
                 self._push(i.ReviewBackup(), now)
                 self._work_backups = True
+            elif kind == "job":
+                self._push(i.ReviewJob(job=JobId(name)), now)
+                self._touch_job(JobId(name))
+            elif kind == DRILLS:
+                self._push(i.LookAtDrills(), now)
+                self._schedule(DRILLS, now.mono_ms + LOOK_MS)
             elif kind == "failover":
                 self._push(i.ReviewFailover(failover=FailoverId(name)), now)
                 self._work_failovers.add(FailoverId(name))
@@ -314,7 +318,7 @@ class Core:
 
         for _ in range(min(BATCH_LIMIT, len(self._waiting))):
             waiting = self._waiting.popleft()
-            if _steps(waiting.taken) in moved:
+            if steps(waiting.taken) in moved:
                 # Each step is durable before the next begins: what could move the entry again waits for the next transaction.
                 follow.append(waiting.taken)
                 continue
@@ -348,6 +352,8 @@ class Core:
         failover = getattr(fact, "failover", None) or getattr(getattr(fact, "opening", None), "failover", None)
         before = self.state.failovers.get(failover) if failover is not None else None
         self.readiness.rests_on(self.state, fact)
+        if isinstance(fact, f.RecorderRemoved) and fact.recorder in self.state.last_drills:
+            self.touched_jobs.add(self.state.last_drills[fact.recorder])
         evolve(self.state, record)
         self.readiness.rests_on(self.state, fact)
         remember(self.state, self.seen, fact, before, now)
@@ -366,11 +372,16 @@ class Core:
                     self._touch_recorder(row)
         for recorder in concerned(self.state, fact):
             self._touch_recorder(recorder)
+        job = getattr(fact, "job", None)
+        for touched in (*jobs_concerned(self.state, fact), *((job,) if job is not None else ())):
+            self._touch_job(touched)
+            self.touched_recorders.update(shown_by(self.state, touched))
         anew = isinstance(fact, f.CoordinatorStarted | f.ReconcileStarted | f.ReconcileConfirmed | f.RecorderReconciled)
         self._work_backups |= anew or isinstance(fact, f.BackupFact)
         if anew:
             for open_id in self.state.failovers:
                 self._touch_failover(open_id)
+            self.touched_jobs.update(self.state.jobs)
 
     def _touch_recorder(self, recorder: RecorderId) -> None:
         self._work_recorders.add(recorder)
@@ -429,7 +440,7 @@ class Core:
             self._plan_recorder(recorder, now)
             row = self.state.recorders.get(recorder)
             if row is not None:
-                commands += self._fresh(for_recorder(self.state, self.seen, row), now)
+                commands += self._fresh((*for_recorder(self.state, self.seen, row), *for_jobs(self.state, self.seen, row, now)), now)
                 if row.group is not None and concerns_preroll(self.state, self.seen, row):
                     self._work_groups.add(row.group)
         for group_id in sorted(self._work_groups):
@@ -448,6 +459,8 @@ class Core:
             if (due_ms := backup.due_ms(self.state, self.seen, now)) is not None:
                 self._schedule("backup", due_ms)
             commands += self._fresh(backup.commands(self.state), now)
+        for job, due_ms in due_jobs(self.state, self.seen, self._work_jobs, now):
+            self._schedule(f"job {job}", due_ms)
         self._work_recorders.clear()
         self._work_failovers.clear()
         self._work_groups.clear()
@@ -455,6 +468,7 @@ class Core:
         if site_due_ms is not None:
             self._schedule("site", site_due_ms)
         self._work_backups = False
+        self._work_jobs.clear()
         return Effects(replies=batch.replies, commands=tuple(commands))
 
     def _fresh(self, commands: Iterable[Command], now: Instant) -> list[Command]:
@@ -474,16 +488,5 @@ class Core:
         return fresh
 
     def _rests(self, command: SendOrder, now: Instant) -> bool:
-        order, answered_ms = self._answered.get(command.recorder, (None, 0))
+        order, answered_ms = self._answered.get(flight_of(command), (None, 0))
         return order == command.order and now.mono_ms - answered_ms < RETRY_MS
-
-
-def _steps(taken: i.Input) -> FailoverId | None:
-    """The entry that an input could move by a step, other than at the wish of a person."""
-    match taken:
-        case i.ReviewFailover(failover=failover) | i.DocumentsInCache(failover=failover):
-            return failover
-        case i.OrderAnswered(order=Record(key=key) | StandDown(key=key)):
-            return key.failover
-        case _:
-            return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, MakeBackup, SendOrder
+from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import ReportFootage
 
@@ -15,6 +16,8 @@ _ORDER_KINDS: dict[type, str] = {ReportFootage: "footage", KeepPreroll: "preroll
 def flight_of(command: Command) -> tuple[str, str] | None:
     """Kind and object of the work; a command of the same kind for the same object takes its place. None: it is not done outside."""
     match command:
+        case SendOrder(recorder=recorder, order=order) if isinstance(order, JobOrder):
+            return (f"job {order.job}", recorder)
         case SendOrder(recorder=recorder, order=order):
             return (_ORDER_KINDS.get(type(order), "order"), recorder)
         case FetchDocuments(recorder=recorder):

@@ -8,11 +8,12 @@ import msgspec
 
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
+from sysmanager.domain.ids import FailoverId, GroupId, JobId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.engine.core import Core
+from sysmanager.engine.job_rows import job_row
 from sysmanager.engine.rows import recorder_row, system_row
-from sysmanager.protocol.clients import Alarm, Changes, Connection, Health, RecorderRow, Snapshot, SystemRow
+from sysmanager.protocol.clients import Alarm, Changes, Connection, Health, JobRow, RecorderRow, Snapshot, SystemRow
 
 REFRESH_MS = 250
 """How often rows are looked at that change by time alone: silence, countdowns, how long a server has been stable."""
@@ -27,6 +28,9 @@ PIECE_WEIGHT = 500
 """So many cameras and other parts of rows one message takes, each of some 200 bytes: when a whole network segment falls silent, all of its
 rows change four times a second, and a message that does not fit the bus would cost every client a snapshot of everything."""
 
+JOBS_AT_ONCE = 20
+"""Rows of jobs in one message; each may name many cameras."""
+
 Receive = Callable[[Changes], None]
 
 
@@ -40,6 +44,7 @@ class Publisher:
         self._recorders: dict[RecorderId, RecorderRow] = {}
         self._groups: dict[GroupId, Group] = {}
         self._failovers: dict[FailoverId, Failover] = {}
+        self._jobs: dict[JobId, JobRow] = {}
         self._system: SystemRow | None = None
         self._moving: set[RecorderId] = set()
         self._round: list[RecorderId] = []
@@ -70,6 +75,7 @@ class Publisher:
             groups=tuple(self._groups.values()),
             recorders=tuple(self._recorders.values()),
             failovers=tuple(sorted(self._failovers.values(), key=lambda entry: -entry.number)),
+            jobs=tuple(sorted(self._jobs.values(), key=lambda job: -job.number)),
         )
 
     def restart(self, core: Core) -> None:
@@ -77,11 +83,12 @@ class Publisher:
 
         The numbers go on above all that an earlier start could have given, with a hole, so that every client asks for a snapshot.
         """
-        self._recorders, self._failovers, self._groups = {}, {}, {}
+        self._recorders, self._failovers, self._groups, self._jobs = {}, {}, {}, {}
         self._round, self._moving = [], set()
         self._sequence = max(self._sequence + 1, (core.state.term + 1) * NUMBERS_PER_START)
         core.touched_recorders.update(core.state.recorders)
         core.touched_failovers.update(core.state.failovers)
+        core.touched_jobs.update(core.state.jobs)
         core.groups_changed = True
 
     def cannot_save(self, why: str, now: Instant) -> None:
@@ -102,6 +109,7 @@ class Publisher:
     def refresh(self, core: Core, now: Instant) -> None:
         """Look again at rows that move by themselves, and at a share of all others."""
         core.touched_recorders |= self._moving
+        core.touched_jobs.update(core.state.open_jobs)
         if not self._round:
             self._round = list(core.state.recorders)
         share = max(1, len(core.state.recorders) * REFRESH_MS // ROUND_MS)
@@ -115,13 +123,14 @@ class Publisher:
         recorders, removed = self._changed_recorders(core, now)
         groups, removed_groups = self._changed_groups(core)
         failovers = self._changed_failovers(core)
+        jobs, removed_jobs = self._changed_jobs(core, now)
         system = self._system
         if not rows_only or system is None:
             counts = core.readiness.counts
             system = system_row(core.state, core.seen, now, site=self._site, practice=self._practice, lag_ms=self.lag_ms, ready=counts)
         system_changed = system != self._system
         self._system = system
-        if not (recorders or removed or groups or removed_groups or failovers or system_changed):
+        if not (recorders or removed or groups or removed_groups or failovers or jobs or removed_jobs or system_changed):
             return
         pieces = _pieces(recorders, failovers)
         first_rows, first_entries = pieces[0]
@@ -134,11 +143,16 @@ class Publisher:
             recorders=first_rows,
             removed_recorders=removed,
             failovers=first_entries,
+            jobs=jobs[:JOBS_AT_ONCE],
+            removed_jobs=removed_jobs,
         )
         self._tell(first)
         for rows, entries in pieces[1:]:
             self._sequence += 1
             self._tell(Changes(sequence=self._sequence, recorders=rows, failovers=entries))
+        for begin in range(JOBS_AT_ONCE, len(jobs), JOBS_AT_ONCE):
+            self._sequence += 1
+            self._tell(Changes(sequence=self._sequence, jobs=jobs[begin : begin + JOBS_AT_ONCE]))
 
     def _changed_recorders(self, core: Core, now: Instant) -> tuple[tuple[RecorderRow, ...], tuple[RecorderId, ...]]:
         changed: list[RecorderRow] = []
@@ -169,6 +183,22 @@ class Publisher:
         removed = tuple(group for group in self._groups if group not in core.state.groups)
         self._groups = dict(core.state.groups)
         return changed, removed
+
+    def _changed_jobs(self, core: Core, now: Instant) -> tuple[tuple[JobRow, ...], tuple[JobId, ...]]:
+        if not core.touched_jobs:
+            return (), ()
+        changed: list[JobRow] = []
+        removed = tuple(job_id for job_id in self._jobs if job_id not in core.state.jobs)
+        for job_id in removed:
+            del self._jobs[job_id]
+        for job_id in sorted(core.touched_jobs & core.state.jobs.keys()):
+            job = core.state.jobs[job_id]
+            row = job_row(core.state, core.seen, job, now)
+            if self._jobs.get(job_id) != row:
+                self._jobs[job_id] = row
+                changed.append(row)
+        core.touched_jobs.clear()
+        return tuple(changed), removed
 
     def _changed_failovers(self, core: Core) -> tuple[Failover, ...]:
         changed = []

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sysmanager.coordinator.automatic_failback import NOT_WANTED, Outlook, outlook
 from sysmanager.coordinator.detection import Assessment, assess, why_not_automatic
+from sysmanager.coordinator.jobs.drilling import last_drill
 from sysmanager.coordinator.maintenance import maintenance_of
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.coordinator.seen import CLOCK_OFF_MS, RIVAL_MS, Heard, RefusedOrder, Seen
@@ -69,6 +70,9 @@ def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant, readiness:
         failback_in_ms=failback.due_in_ms,
         failback_note=f"waits for its hours, {row.failback_hours}" if failback.hours else failback.obstacle,
         failback_hold=_failback_hold_row(failback_hold) if failback_hold is not None else None,
+        material_copy=row.material_copy,
+        drill=row.drill,
+        last_drill=last_drill(view, row.id),
         reconciled=view.reconcile is None or row.id not in view.reconcile.waiting,
         practice=beat.practice if beat is not None else row.practice,
         maintenance=maintenance_of(view, row),

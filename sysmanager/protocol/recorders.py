@@ -14,6 +14,7 @@ import msgspec
 from sysmanager.domain.documents import DocumentKind, DocumentSet
 from sysmanager.domain.ids import CameraId, DocumentHash, Epoch, FailoverId, InstanceId, RecorderId
 from sysmanager.protocol.hardware import Hardware
+from sysmanager.protocol.jobs import CopyReport, DrillReport, JobAnswer, JobOrder
 from sysmanager.protocol.preroll import NO_PREROLL, KeepPreroll, PrerollReport
 from sysmanager.protocol.values import CAMERAS_LIMIT, DISKS_LIMIT, Count, EpochReport, Text, WallMs
 
@@ -105,6 +106,8 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
     boot: grows with every start of the service under one `instance`. home: whose cameras it records; None on standby.
     documents: what it holds, and records by. wall_ms: its own wall clock, for the offset.
     camera_limit, bitrate_limit_kbps: room for cameras in all. machine: the same for all servers of one machine; empty: not known.
+    material: where it serves its footage to other recorders ("https://host:port"); empty: it does not.
+    copy, drill: of the jobs that it was last ordered to do.
     """
 
     recorder: RecorderId
@@ -127,6 +130,9 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
     hardware: Hardware = Hardware()
     machine: Text = ""
     preroll: PrerollReport = NO_PREROLL
+    material: Text = ""
+    copy: CopyReport | None = None
+    drill: DrillReport | None = None
     practice: bool = False
 
 
@@ -185,7 +191,7 @@ class ReportFootage(msgspec.Struct, frozen=True, kw_only=True, tag="report-foota
     cameras: tuple[CameraId, ...] = ()
 
 
-Order = Record | StandDown | ReportFootage | KeepPreroll
+Order = Record | StandDown | ReportFootage | KeepPreroll | JobOrder
 
 
 class RefusalReason(StrEnum):
@@ -203,6 +209,8 @@ class RefusalReason(StrEnum):
     REFUSED_BY_HAND = "refused by hand"
     NOT_ON_STANDBY = "not on standby"
     NO_PREROLL = "no pre-roll"
+    NOT_BUILT_IN = "not built in"
+    NOT_FREE = "not free"
 
 
 class Obeyed(msgspec.Struct, frozen=True, kw_only=True, tag="obeyed"):
@@ -237,7 +245,7 @@ class Footage(msgspec.Struct, frozen=True, kw_only=True, tag="footage"):
     spans: tuple[FootageSpan, ...] = ()
 
 
-OrderAnswer = Obeyed | Refusal | Footage
+OrderAnswer = Obeyed | Refusal | Footage | JobAnswer
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="ask"):

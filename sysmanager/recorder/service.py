@@ -31,6 +31,8 @@ from sysmanager.protocol.recorders import (
     FetchDocument,
     Order,
     OrderAnswer,
+    Refusal,
+    RefusalReason,
     ReportFootage,
     Standing,
 )
@@ -61,6 +63,8 @@ DISKS_TEST_S = 2.0
 ASK_TIMEOUT_MS = 1000
 FETCH_TIMEOUT_MS = 3500
 """Less than the 5 s in which an order must be answered (SPEC 6, step 4)."""
+
+NO_JOBS = "This version of the recorder copies no material and runs no drills; update it when one is there that does."
 
 ANSWER_LIMIT_S = 10.0
 NEWS_GATHERED_S = 0.05
@@ -194,6 +198,8 @@ class RecordingService:
                 self._answer(ticket, answer)
             case m.ReadFootage(ticket=ticket, question=question):
                 self._spawn(self._read_footage(ticket, question))
+            case m.CarryOutJob(ticket=ticket):
+                self._answer(ticket, Refusal(reason=RefusalReason.NOT_BUILT_IN, sentence=NO_JOBS, epoch=self.state.persisted.epoch))
             case m.StartCapture(plan=plan) | m.ChangeCapture(plan=plan):
                 self._record(plan)
             case m.StopCapture():
@@ -371,7 +377,7 @@ class RecordingService:
             async with asyncio.timeout(ANSWER_LIMIT_S):
                 return wire.encode(await answered)
         except TimeoutError:
-            log.warning("order not carried out in time", order=type(order).__name__, epoch=order.epoch)
+            log.warning("order not carried out in time", order=type(order).__name__, epoch=getattr(order, "epoch", None))
             return b""
         finally:
             self._tickets.pop(ticket, None)

@@ -22,14 +22,15 @@ from sysmanager.coordinator.standing import goal, with_documents
 from sysmanager.coordinator.state import State, baseline_holds, governing, running_in_group
 from sysmanager.coordinator.table import Case
 from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Trigger
-from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, RecorderId
+from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, JobId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.engine.core import Core
 from sysmanager.protocol.clients import Done, Reply
+from sysmanager.protocol.jobs import MarkCopied
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
-from sysmanager.simulation import failback_rules, history, knowing, promises, safety
+from sysmanager.simulation import failback_rules, history, job_rules, knowing, promises, safety
 from sysmanager.simulation.backup_rules import no_backup_by_hand_meanwhile, one_baseline_covers_all, overdue, queue_waits_for_baseline
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.phases import ALLOWED
@@ -267,6 +268,8 @@ BEFORE: dict[str, Rule] = {
     "first frames before a failback": frames_before_failback,
     "first frames before a switch": frames_before_switch,
     "two lost at most": two_lost_at_most,
+    "jobs go their way": job_rules.job_steps,
+    "copied only when verified": job_rules.copied_is_verified,
     "flapping is held": failback_rules.flapping_is_held,
     "nothing by itself in maintenance": safety.nothing_by_itself_in_maintenance,
     "nobody taken in maintenance": safety.nobody_taken_in_maintenance,
@@ -301,6 +304,8 @@ OTHERS = (
     *history.NAMES,
     "the baseline has its time",
     *promises.NAMES,
+    "never copied twice",
+    "a drill never delays a failover",
 )
 NAMES = (*DECIDED, *BEFORE, *AFTER, *OTHERS)
 
@@ -313,6 +318,7 @@ class Checkers:
         self._obeyed: dict[RecorderId, Epoch] = {}
         self._footage: dict[RecorderId, dict[tuple[CameraId, Epoch], int]] = {}
         self._waiting_ms: dict[FailoverId, int] = {}
+        self._needed_ms: dict[JobId, int] = {}
         self._stamped: dict[tuple[CameraId, Epoch], RecorderId] = {}
         self.knowing = knowing.Knowing(world, self._check)
         self._baseline_ms: int | None = None
@@ -372,6 +378,8 @@ class Checkers:
                 self._check("durable before done", None if known else f"{recorder} is sent {about}, which the journal does not say.")
             case KeepPreroll():
                 self.knowing.preroll_order(recorder, order)
+            case MarkCopied():
+                self._check("copied only when verified", job_rules.marked_is_verified(self._world, order))
             case _:
                 pass
 
@@ -412,6 +420,19 @@ class Checkers:
         found = findings(core.state, core.seen)
         self._check("nothing to confirm unasked", found[0].sentence if found else None)
 
+    def jobs(self) -> None:
+        """No footage was written twice; a drill that a failover needs gone does not go on."""
+        world, now_ms = self._world, self._world.agenda.now_ms
+        for recorder in world.recorders.values():
+            self._check("never copied twice", job_rules.never_twice(recorder))
+        listening = world.coordinator.core is not None and world.coordinator.listening and world.shadow.reconcile is None
+        drills = job_rules.open_drills(world.shadow) if listening else {}
+        late = {job for job, drill in drills.items() if job_rules.needed(world.shadow, drill)}
+        self._needed_ms = {job: self._needed_ms.get(job, now_ms) for job in sorted(late)}
+        stuck = next((job for job, since_ms in self._needed_ms.items() if now_ms - since_ms > job_rules.DRILL_ENDS_MS), None)
+        sentence = f"The drill {stuck} goes on, although a failover needs its servers." if stuck is not None else None
+        self._check("a drill never delays a failover", sentence)
+
     def _could_go_on(self, core: Core, now: Instant) -> Iterator[FailoverId]:
         state = core.state
         for open_id in () if state.reconcile is not None else state.open:
@@ -447,6 +468,8 @@ class Checkers:
                 self._check("saved before recorded", sentence)
             case m.Answer() | m.StopCapture() | m.ForgetDocuments():
                 self.footage(recorder)
+                if isinstance(effect, m.Answer) and isinstance(effect.answer, Obeyed) and recorder.state.situation is m.Situation.RECORDING:
+                    self._check("a drill never delays a failover", job_rules.drills_in_the_way(recorder))
             case _:
                 pass
 
@@ -470,4 +493,5 @@ _TABLES = (
     *("term", "next_epoch", "next_number", "recorders", "groups", "failovers", "holds", "shared", "gap_totals", "members", "reconcile"),
     *("failback_holds", "replaced_wall_ms"),
     *("maintenance", "settings", "settings_revision"),
+    *("next_job", "jobs", "open_jobs", "jobs_with", "last_drills", "away"),
 )

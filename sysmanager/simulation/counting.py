@@ -5,6 +5,7 @@ from __future__ import annotations
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.backup import BASELINE_TABLE
 from sysmanager.coordinator.decide import TABLE
+from sysmanager.coordinator.jobs.review import JOB_ROWS
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.rights import COORDINATOR
 from sysmanager.engine.core import Batch
@@ -23,6 +24,7 @@ COORDINATOR_ROWS = {
     **OPENINGS,
     **{row.number: row.sentence for row in TABLE},
     **{row.number: row.sentence for row in BASELINE_TABLE},
+    **JOB_ROWS,
 }
 MACHINE_ROWS = {row.number: row.sentence for row in m.ROWS}
 
@@ -42,6 +44,14 @@ def rows_of(batch: Batch) -> list[int]:
                 rows.append(4)
             case f.FailoverCancelled() if record.actor != COORDINATOR:
                 rows.append(14 if record.fact.hold else 403)
+            case f.CopyEnded() if record.actor != COORDINATOR:
+                rows.append(707)
+            case f.CopyPaused():
+                rows.append(708)
+            case f.CopyResumed():
+                rows.append(709)
+            case f.DrillEnded() if record.actor != COORDINATOR:
+                rows.append(507)
             case f.FailbackStarted(automatic=False):
                 rows.append(100)
             case f.FailbackUndone() if record.actor != COORDINATOR:

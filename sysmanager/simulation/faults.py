@@ -15,6 +15,7 @@ from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Beat, DiskBeat, Mode
 from sysmanager.simulation.coordinator import APPEND_MS, KillPoint
 from sysmanager.simulation.recorder import SimulatedRecorder
 from sysmanager.simulation.site import SitePlan, hashed
+from sysmanager.simulation.transfer import RATE_BYTES
 from sysmanager.simulation.world import World
 
 
@@ -43,6 +44,10 @@ class Wrong(StrEnum):
     DOCUMENTS_GONE = "documents lost"
     CAMERAS = "cameras dark"
     CLONE = "a second server of the same id"
+    COPY_FULL = "no space for copies"
+    COPY_SLOW = "copies slowly"
+    COPY_ROTS = "copies rot on its disks"
+    COPY_DAMAGED = "serves damaged footage"
     SERVER_CLOCK = "server's clock steps"
     KILLED = "coordinator killed"
     PAUSED = "coordinator paused"
@@ -176,6 +181,8 @@ def _server(world: World, deed: Deed) -> Mend | None:
             return _darken(world, recorder)
         case Wrong.CACHE_LOST:
             _lose_from_cache(world, recorder.id)
+        case Wrong.COPY_FULL | Wrong.COPY_SLOW | Wrong.COPY_ROTS | Wrong.COPY_DAMAGED:
+            return _copies_badly(recorder, deed.what)
         case Wrong.CLONE:
             return _clone(world, recorder)
         case Wrong.SERVER_CLOCK:
@@ -191,6 +198,24 @@ def _late_frames(recorder: SimulatedRecorder, amount_ms: int) -> Mend:
     usual = recorder.pace.first_frame_ms
     recorder.set_first_frames((amount_ms // 2, amount_ms))
     return lambda: recorder.set_first_frames(usual)
+
+
+def _copies_badly(recorder: SimulatedRecorder, what: Wrong) -> Mend:
+    transfer = recorder.transfer
+
+    def set_to(present: bool) -> None:
+        match what:
+            case Wrong.COPY_FULL:
+                transfer.disk_full = present
+            case Wrong.COPY_SLOW:
+                transfer.rate_bytes = RATE_BYTES // (50 if present else 1)
+            case Wrong.COPY_ROTS:
+                transfer.lies = present
+            case _:
+                recorder.serves_damaged = present
+
+    set_to(True)
+    return lambda: set_to(False)
 
 
 def _plain(world: World, recorder: SimulatedRecorder, fault: Fault) -> Mend:
@@ -407,6 +432,10 @@ _SHARES: dict[Wrong, int] = {
     Wrong.DOCUMENTS: 4,
     Wrong.CAMERAS: 3,
     Wrong.CLONE: 3,
+    Wrong.COPY_FULL: 3,
+    Wrong.COPY_SLOW: 4,
+    Wrong.COPY_ROTS: 2,
+    Wrong.COPY_DAMAGED: 2,
     Wrong.SERVER_CLOCK: 1,
     Wrong.KILLED: 10,
     Wrong.PAUSED: 6,

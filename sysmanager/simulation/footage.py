@@ -37,6 +37,10 @@ class Material:
             if (found := self._spans.get((camera, epoch)))
         )
 
+    def pairs(self, camera: CameraId, epoch: Epoch) -> tuple[tuple[int, int], ...]:
+        """Begin and end of each span of a camera under an epoch."""
+        return tuple((begin, end) for begin, end in self._spans.get((camera, epoch), ()))
+
     def totals(self) -> Mapping[tuple[CameraId, Epoch], int]:
         """Milliseconds of footage by camera and epoch."""
         return {key: sum(end - begin for begin, end in spans) for key, spans in self._spans.items()}

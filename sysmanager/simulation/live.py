@@ -15,7 +15,7 @@ from sysmanager.bus.large import request_large, serve_large
 from sysmanager.bus.local import LocalBus, LocalEndpoint
 from sysmanager.bus.port import BusError, Message
 from sysmanager.domain.documents import DocumentKind, DocumentSet
-from sysmanager.domain.ids import DocumentHash, RecorderId
+from sysmanager.domain.ids import DocumentHash, Epoch, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Role
 from sysmanager.engine.clock import SystemClock
@@ -36,7 +36,7 @@ from sysmanager.recorder import machine as m
 from sysmanager.simulation.footage import CameraField
 from sysmanager.simulation.recorder import SimulatedRecorder
 from sysmanager.simulation.site import VERSION, ServerPlan, SitePlan
-from sysmanager.simulation.surroundings import Fetched, Pace
+from sysmanager.simulation.surroundings import Fetched, Pace, Served
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,9 @@ class SimulatedSite:
         """Connect every server and switch it on."""
         self._loop = asyncio.get_running_loop()
         for plan in sorted(self._plan.servers, key=lambda plan: plan.name):
-            server = _LiveServer(plan, bus.endpoint(), self.cameras, self._pace, random.Random(self._chance.random()), self._clock)
+            server = _LiveServer(
+                plan, bus.endpoint(), self.cameras, self._pace, random.Random(self._chance.random()), self._clock, self._reachable
+            )
             self._servers[plan.id] = server
             await server.start()
         self._show()
@@ -83,6 +85,11 @@ class SimulatedSite:
         for server in self._servers.values():
             await server.stop()
         self._loop = None
+
+    def _reachable(self, server: RecorderId) -> Served | None:
+        """A server's footage, for another one: while it runs and its cable is in."""
+        found = self._servers.get(server)
+        return found.recorder if found is not None and found.recorder.up and Fault.CONNECTION not in found.recorder.faults else None
 
     # ------------------------------------------------------------ levers
 
@@ -121,13 +128,21 @@ class _LiveServer:
     """One simulated server on the bus: the `Surroundings` of its recorder, made of an event loop and a bus endpoint."""
 
     def __init__(
-        self, plan: ServerPlan, endpoint: LocalEndpoint, cameras: CameraField, pace: Pace, chance: random.Random, clock: Clock
+        self,
+        plan: ServerPlan,
+        endpoint: LocalEndpoint,
+        cameras: CameraField,
+        pace: Pace,
+        chance: random.Random,
+        clock: Clock,
+        served: Callable[[RecorderId], Served | None],
     ) -> None:
         self.plan = plan
         self.cameras = cameras
         self._endpoint = endpoint
         self._chance = chance
         self._clock = clock
+        self._served = served
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended = False
         own, contents = plan.contents()
@@ -179,7 +194,13 @@ class _LiveServer:
                 answered.set_result(answer)
 
         if not self.recorder.take_order(order, settle):
-            settle(Refusal(reason=RefusalReason.SERVICE_DOWN, sentence="The recording service is not running.", epoch=order.epoch))
+            settle(
+                Refusal(
+                    reason=RefusalReason.SERVICE_DOWN,
+                    sentence="The recording service is not running.",
+                    epoch=getattr(order, "epoch", Epoch(0)),
+                )
+            )
         self._plug()
         async with asyncio.timeout(ORDER_MS / 1000):
             return wire.encode(await answered)
@@ -240,6 +261,9 @@ class _LiveServer:
             self.after(self.between(self.recorder.pace.fetch_ms), fetched, found)
 
         self._spawn(exchange())
+
+    def served_by(self, recorder: RecorderId) -> Served | None:
+        return self._served(recorder)
 
     def watch(self, recorder: RecorderId, seen: m.Input | m.Effect, state: m.MachineState) -> None:
         """Nobody checks the demo's machines; the simulation of seeds does."""

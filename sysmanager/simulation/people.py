@@ -9,6 +9,8 @@ import msgspec
 from sysmanager.coordinator.evolve import failover_id
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.domain.failover import Phase
+from sysmanager.domain.ids import RecorderId
+from sysmanager.domain.jobs import CopyJob
 from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, edit_of
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.protocol import clients as c
@@ -33,6 +35,11 @@ _WISHES = {
     "maintenance": 10,
     "comment": 5,
     "backup": 8,
+    "copy": 8,
+    "drill": 10,
+    "pause": 5,
+    "resume": 5,
+    "cancel": 3,
 }
 _KINDS, _SHARES = tuple(_WISHES), tuple(_WISHES.values())
 """What people ask for, and how often."""
@@ -114,8 +121,26 @@ class People:
                 by_itself = self._chance.random() < 0.6
                 fields = msgspec.structs.replace(edit_of(row), detection_timeout_s=timeout_s, automatic_failback=by_itself)
                 return c.EditRecorder(recorder=one, revision=row.revision, fields=fields)
+            case "copy" | "drill" | "pause" | "resume" | "cancel":
+                return self._job_wish(kind, one)
             case _:
                 return self._confirmation()
+
+    def _job_wish(self, kind: str, recorder: RecorderId) -> c.Request | None:
+        state = self._world.shadow
+        away = sorted({one.failover for footage in state.away.values() for one in footage})
+        jobs = sorted(state.open_jobs)
+        match kind:
+            case "copy":
+                return c.StartCopy(failover=self._chance.choice(away)) if away else None
+            case "drill":
+                return c.StartDrill(recorder=recorder)
+            case "pause":
+                return c.PauseJob(job=self._chance.choice(jobs)) if jobs else None
+            case "resume":
+                return c.ResumeJob(job=self._chance.choice(jobs)) if jobs else None
+            case _:
+                return c.CancelJob(job=self._chance.choice(jobs)) if jobs else None
 
     def _confirmation(self) -> c.ConfirmReconcile | None:
         core = self._world.coordinator.core
@@ -134,6 +159,10 @@ class People:
             self._world.ask_coordinator(ADMINISTRATOR, c.ReleaseHold(recorder=recorder))
         for request in safety.tidy(self._world):
             self._world.ask_coordinator(ADMINISTRATOR, request)
+        for job_id in core.state.open_jobs:
+            job = core.state.jobs[job_id]
+            if isinstance(job, CopyJob) and job.paused:
+                self._world.ask_coordinator(ADMINISTRATOR, c.ResumeJob(job=job_id))
         found = findings_of(self._world)
         if (core.state.reconcile is not None and not core.state.reconcile.confirmed) or found:
             self._world.ask_coordinator(ADMINISTRATOR, c.ConfirmReconcile(findings=found))

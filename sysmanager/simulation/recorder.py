@@ -9,6 +9,7 @@ import msgspec
 from sysmanager.domain.documents import DocumentKind, DocumentSet, SettingsDocument, summary_of
 from sysmanager.domain.ids import DocumentHash, Epoch
 from sysmanager.domain.instant import Instant
+from sysmanager.protocol.jobs import ForgetJob, JobOrder, RunDrill
 from sysmanager.protocol.practice import Fault
 from sysmanager.protocol.recorders import (
     Beacon,
@@ -17,6 +18,7 @@ from sysmanager.protocol.recorders import (
     Order,
     OrderAnswer,
     Record,
+    Refusal,
     RefusalReason,
     ReportFootage,
     ServiceState,
@@ -25,9 +27,11 @@ from sysmanager.protocol.recorders import (
 )
 from sysmanager.recorder import machine as m
 from sysmanager.simulation.capture import Capture
+from sysmanager.simulation.drilling import Drilling
 from sysmanager.simulation.footage import Material
 from sysmanager.simulation.preroll import Preroll
 from sysmanager.simulation.surroundings import Pace, Surroundings
+from sysmanager.simulation.transfer import RATE_BYTES, Copies, Transfer
 
 BEAT_MS = 1000
 BEACON_STEP_MS = 2000
@@ -83,6 +87,10 @@ class SimulatedRecorder:
         self._disk_mb = disk_mb
         self.capture = Capture(self.id, surroundings, pace, self.material, self.writable, self._captured)
         self.preroll = Preroll(self.id, surroundings, pace)
+        self.copies = Copies()
+        self.transfer = Transfer(self.id, surroundings, self.material, self.copies, self.writable, self._job_news)
+        self.drilling = Drilling(self.id, surroundings, lambda: self.pace, self._job_news)
+        self.serves_damaged = False
         self._power_life = 0
         self._life = 0
         self._failed_starts = 0
@@ -129,6 +137,8 @@ class SimulatedRecorder:
         for fault in sorted(self.faults):
             self.set_fault(fault, False)
         self.save_fails = False
+        self.serves_damaged = self.transfer.disk_full = self.transfer.lies = False
+        self.transfer.rate_bytes = RATE_BYTES
         self.crash_in = None
         self.break_disks(())
         self.power_on()
@@ -212,6 +222,8 @@ class SimulatedRecorder:
         self.up_since_ms = None
         self.capture.stop()
         self.preroll.stop()
+        self.transfer.stop()
+        self.drilling.stop()
         self._waiting.clear()
         self._tick_ms = None
         self._beacon = None
@@ -278,7 +290,15 @@ class SimulatedRecorder:
     def _say_beat(self, now: Instant, *, quiet: bool = False) -> None:
         self._sequence += 1
         cameras, kept = self.capture.beats(now.wall_ms), self.preroll.held()
-        seen = m.Observations(sequence=self._sequence, version=self.version, cameras=cameras, preroll=kept)
+        seen = m.Observations(
+            sequence=self._sequence,
+            version=self.version,
+            cameras=cameras,
+            preroll=kept,
+            material=f"https://{self.id.lower()}.example:7443",
+            copy=self.transfer.report,
+            drill=self.drilling.report,
+        )
         self._around.say(self.id, m.beat(self.state, seen, now), quiet=quiet)
 
     def _plan_tick(self, now_ms: int) -> None:
@@ -338,6 +358,8 @@ class SimulatedRecorder:
         if Fault.VANISH in self.faults and isinstance(order, Record):
             self.set_fault(Fault.POWER, True)
             return True
+        if isinstance(order, Record):
+            self.drilling.needed()
         self._ticket += 1
         self._waiting[self._ticket] = answered
         self._input(m.OrderReceived(ticket=self._ticket, order=order))
@@ -381,7 +403,10 @@ class SimulatedRecorder:
                 self._answer(ticket, answer)
             case m.ReadFootage(ticket=ticket, question=question):
                 self._around.after(self._around.between(self.pace.fetch_ms), self._read_footage, ticket, question, self._life)
+            case m.CarryOutJob(ticket=ticket, order=order):
+                self._answer(ticket, self._take_job(order))
             case m.StartCapture(plan=plan) | m.ChangeCapture(plan=plan):
+                self.drilling.needed()
                 self.capture.follow(plan, self.preroll.take_over(plan.cameras))
             case m.FollowPreroll(order=order):
                 self.preroll.follow(order)
@@ -399,6 +424,19 @@ class SimulatedRecorder:
                 self._say_beat(self._now())
             case m.Say():
                 pass
+
+    def _take_job(self, order: JobOrder) -> OrderAnswer:
+        if isinstance(order, RunDrill):
+            if Fault.REFUSE in self.faults:
+                return Refusal(reason=RefusalReason.REFUSED_BY_HAND, sentence="It was told by hand to refuse settings.")
+            return self.drilling.take(order)
+        if isinstance(order, ForgetJob):
+            self.drilling.take(order)
+        return self.transfer.take(order)
+
+    def _job_news(self) -> None:
+        if self.up:
+            self._say_beat(self._now())
 
     def _answer(self, ticket: int, answer: OrderAnswer) -> None:
         answered = self._waiting.pop(ticket, None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from sysmanager.coordinator.jobs.orders import for_jobs
 from sysmanager.coordinator.selection import choose
 from sysmanager.coordinator.standing import order_for
 from sysmanager.coordinator.state import State, running_in_group
 from sysmanager.domain.backup import BaselineStage
 from sysmanager.domain.failover import Failover, Phase, Trigger
-from sysmanager.domain.ids import CameraId, RecorderId
+from sysmanager.domain.ids import CameraId, JobId, RecorderId
 from sysmanager.domain.recorder import Recorder, Role
 from sysmanager.engine.core import Core
 from sysmanager.simulation.world import World
@@ -38,7 +39,23 @@ def what_hangs(world: World) -> list[str]:
             hangs.append(f"{row.id} refuses: {refused.sentence}")
     if state.backups.baseline.stage is not BaselineStage.DONE or state.uncovered:
         hangs.append(f"The baseline is {state.backups.baseline.stage}: {state.backups.baseline.sentence}")
+    hangs += [f"The job {job} of {' and '.join(state.jobs[job].servers)} is {state.jobs[job].phase}." for job in _jobs(state)]
+    now = world.coordinator.now()
+    for row in state.recorders.values():
+        hangs += [f"{row.id} is still to be told {type(each.order).__name__}." for each in for_jobs(state, core.seen, row, now)]
+        recorder = world.recorders[row.id]
+        if recorder.drilling.scratch:
+            hangs.append(f"{row.id} has scratch of a drill on its disks.")
+        for report in (recorder.transfer.report, recorder.drilling.report):
+            if report is not None and report.job not in state.open_jobs:
+                hangs.append(f"{row.id} still reports the job {report.job}.")
     return hangs + _cameras(world, state)
+
+
+def _jobs(state: State) -> list[JobId]:
+    """Open jobs, without copies whose home is replaced again: they wait for its failback."""
+    replaced = {row.id for row in state.recorders.values() if row.role is Role.STANDARD and row.home != row.id}
+    return [job for job in state.open_jobs if not replaced.intersection(state.jobs[job].servers)]
 
 
 def _waits_by_right(core: Core, entry: Failover) -> bool:

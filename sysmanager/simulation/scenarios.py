@@ -11,6 +11,7 @@ from sysmanager.coordinator.evolve import failover_id
 from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.jobs import Drill, DrillSchedule, MaterialCopySettings
 from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.protocol import clients as c
 from sysmanager.protocol.clients import Request
@@ -50,6 +51,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     failback_after_s: of every recorder, None if they do not fail back by themselves.
     heals: whether everything is mended before the end, so that the site must be at rest. preroll: the setting of all groups.
+    copies, drills: settings of every recorder. jobs: how each ends, as "material copy ready", "drill failed: dark".
     """
 
     name: str
@@ -59,6 +61,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int = 60_000
     ends: tuple[End, ...] = ()
     failback_after_s: int | None = None
+    copies: MaterialCopySettings = MaterialCopySettings()
+    drills: DrillSchedule = DrillSchedule()
+    jobs: tuple[str, ...] = ()
     heals: bool = True
     preroll: FailoverPriority | None = None
 
@@ -73,10 +78,6 @@ def _back(entry: FailoverId, at_ms: int) -> Wish:
 
 def _start(recorder: str, at_ms: int = 0, *, maintenance: bool = True) -> Wish:
     return Wish(at_ms=at_ms, request=c.StartFailover(recorder=RecorderId(recorder), maintenance=maintenance))
-
-
-def _switch(recorder: str, at_ms: int = 0) -> Wish:
-    return Wish(at_ms=at_ms, request=c.SwitchOver(recorder=RecorderId(recorder)))
 
 
 def _slow(server: str, amount: int, lasts_ms: int = 0) -> Deed:
@@ -128,37 +129,6 @@ SCENARIOS: tuple[Scenario, ...] = (
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(name="manual", wishes=(_start("A1"),), ends=(End(recorder="A1", phase=READY, server="FA1"),)),
-    Scenario(
-        name="planned switch, and back",
-        wishes=(_switch("A1"), _back(FIRST, 15_000)),
-        until_ms=40_000,
-        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
-    ),
-    Scenario(
-        name="planned switch undone: the cameras stay dark on the server, whose disks do not take frames",
-        deeds=(Deed(at_ms=120, what=Wrong.ALL_DISKS, target="FA1"),),
-        wishes=(_switch("A1"),),
-        ends=(End(recorder="A1", phase=Phase.FAILED, server=None, attempts=("withdrawn",)),),
-    ),
-    Scenario(
-        name="planned switch: the recorder loses its power in the middle, and is replaced without delay",
-        deeds=(_off("A1", at_ms=250),),
-        wishes=(_switch("A1"),),
-        until_ms=20_000,
-        ends=(End(recorder="A1", phase=READY, server="FA1"),),
-    ),
-    Scenario(
-        name="planned switch: the server refuses and there is no other; the recorder goes on",
-        deeds=(Deed(at_ms=0, what=Wrong.REFUSE, target="FA1"),),
-        wishes=(_switch("A1", at_ms=1_500),),
-        ends=(End(recorder="A1", phase=Phase.FAILED, server=None, attempts=("refused",)),),
-    ),
-    Scenario(
-        name="planned switch gives way to a failover of the group",
-        deeds=(_off("A2"), _slow("FA1", 7_000)),
-        wishes=(_switch("A1", at_ms=8_500),),
-        ends=(End(recorder="A1", phase=CANCELLED, server=None, attempts=("withdrawn",)), End(recorder="A2", phase=READY, server="FA1")),
-    ),
     Scenario(
         name="refusal, then the next",
         groups=((2, 2),),
@@ -450,8 +420,13 @@ def play(
 
     kill_at_length: the coordinator is killed as soon as its journal is so long. kill_at: in the transaction of that number, at that point.
     """
-    site = plain_site(scenario.groups, failback_after_s=scenario.failback_after_s, preroll=scenario.preroll)
-    world = World(site, scenario.name, story=story)
+    plan = plain_site(scenario.groups, failback_after_s=scenario.failback_after_s, preroll=scenario.preroll)
+    replace = msgspec.structs.replace
+    servers = tuple(
+        replace(server, material_copy=scenario.copies, drill=scenario.drills) if server.settings is not None else server
+        for server in plan.servers
+    )
+    world = World(replace(plan, servers=servers), scenario.name, story=story)
     world.begin()
     world.run(START_MS)
     world.entered_facts = len(world.coordinator.journal)
@@ -479,6 +454,14 @@ def ends_of(world: World) -> tuple[End, ...]:
             attempts=tuple(attempt.end.value for attempt in entry.attempts if attempt.end is not None),
         )
         for entry in sorted(world.history.all.values(), key=lambda entry: entry.number)
+    )
+
+
+def jobs_of(world: World) -> tuple[str, ...]:
+    """How the jobs stand, in words."""
+    return tuple(
+        f"{'drill' if isinstance(job, Drill) else 'material copy'} {job.phase}{f': {job.reason}' if job.reason is not None else ''}"
+        for job in sorted(world.shadow.jobs.values(), key=lambda job: job.number)
     )
 
 

@@ -19,6 +19,7 @@ from sysmanager.domain.documents import (
 )
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, DocumentHash, GroupId, InstanceId, RecorderId
+from sysmanager.domain.jobs import DrillSchedule, MaterialCopySettings
 from sysmanager.domain.recorder import DEFAULT_FAILBACK_AFTER_S, RecorderEdit, Role
 from sysmanager.protocol.clients import AddRecorder, Request, SaveGroup
 from sysmanager.recorder.machine import Identity, Persisted, first_persisted
@@ -38,6 +39,8 @@ class ServerPlan(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: int
     failback_after_s: int | None = None
     failback_hours: str = ""
+    material_copy: MaterialCopySettings = MaterialCopySettings()
+    drill: DrillSchedule = DrillSchedule()
     identity: Identity
     disks: tuple[str, ...] = DISKS
     settings: SettingsDocument | None = None
@@ -84,6 +87,8 @@ def edit_of(server: ServerPlan) -> RecorderEdit:
         automatic_failback=server.failback_after_s is not None,
         failback_after_s=server.failback_after_s or DEFAULT_FAILBACK_AFTER_S,
         failback_hours=server.failback_hours,
+        material_copy=server.material_copy,
+        drill=server.drill,
     )
 
 
@@ -126,6 +131,7 @@ def drawn_site(chance: random.Random, *, short: bool) -> SitePlan:
         if chance.random() < 0.7:
             after_s, hours = chance.choice((30, 30, 60)), chance.choices(FAILBACK_HOURS, (8, 1, 1))[0]
             plan = msgspec.structs.replace(plan, failback_after_s=after_s, failback_hours=hours)
+        plan = msgspec.structs.replace(plan, material_copy=_drawn_copy(chance), drill=_drawn_drill(chance))
         servers.append(plan)
     for number in range(spares):
         letter = letters[number % len(letters)]
@@ -134,6 +140,15 @@ def drawn_site(chance: random.Random, *, short: bool) -> SitePlan:
     partial = chance.random() < 0.3
     prerolls = {GroupId(letter): kept.choice((None, FailoverPriority.HIGH, FailoverPriority.LOW)) for letter in letters}
     return SitePlan(groups=_groups(servers, partial=partial, prerolls=prerolls), servers=tuple(servers))
+
+
+def _drawn_copy(chance: random.Random) -> MaterialCopySettings:
+    hours = chance.choices(("", "05:00-08:05; 08:08-12:00"), (5, 1))[0]
+    return MaterialCopySettings(automatic=chance.random() < 0.6, limit_kbps=chance.choice((0, 0, 50_000, 200_000)), hours=hours)
+
+
+def _drawn_drill(chance: random.Random) -> DrillSchedule:
+    return DrillSchedule(every_days=1, hours=chance.choice(("", "08:05-20:00"))) if chance.random() < 0.3 else DrillSchedule()
 
 
 def _drawn_camera(chance: random.Random, recorder: str, number: int) -> CameraSettings:

@@ -12,7 +12,7 @@ from sysmanager.domain.ids import DocumentHash, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.recorders import Ask, FromRecorder, Standing
 from sysmanager.recorder import machine as m
-from sysmanager.simulation.footage import CameraField
+from sysmanager.simulation.footage import CameraField, Material
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +36,15 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 Fetched = Callable[[Mapping[DocumentHash, bytes] | None], None]
 """The contents of all three documents by hash; None if they could not be had in time."""
+
+
+class Served(Protocol):
+    """What another server sees of a source."""
+
+    @property
+    def material(self) -> Material: ...
+    @property
+    def serves_damaged(self) -> bool: ...
 
 
 class Surroundings(Protocol):
@@ -68,6 +77,10 @@ class Surroundings(Protocol):
 
     def fetch(self, recorder: RecorderId, documents: DocumentSet, fetched: Fetched) -> None:
         """Fetch documents from the coordinator."""
+        ...
+
+    def served_by(self, recorder: RecorderId) -> Served | None:
+        """The footage of another server, as far as it can be reached."""
         ...
 
     def watch(self, recorder: RecorderId, seen: m.Input | m.Effect, state: m.MachineState) -> None:

@@ -134,6 +134,7 @@ class World:
         self.agenda.after(LOOK_MS, self._look)
         self.checkers.over_time()
         self.checkers.knowing.readiness()
+        self.checkers.jobs()
 
     def tell(self, sentence: str) -> None:
         """One line of the story."""
@@ -186,6 +187,11 @@ class World:
                 self.network.down(link, first, contents)
 
         self.network.up(link, arrived)
+
+    def served_by(self, recorder: RecorderId) -> SimulatedRecorder | None:
+        found, link = self.recorders.get(recorder), self.links.get(recorder)
+        cut = link is None or link.up_cut or link.down_cut
+        return found if found is not None and found.up and not cut else None
 
     def watch(self, recorder: RecorderId, seen: m.Input | m.Effect, state: m.MachineState) -> None:
         if isinstance(seen, _EFFECTS):

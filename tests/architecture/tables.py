@@ -9,13 +9,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from sysmanager.coordinator.backup import BASELINE_TABLE
 from sysmanager.coordinator.facts import AnyFact
 from sysmanager.coordinator.failback import FAILBACK_TABLE
 from sysmanager.coordinator.failover import FAILOVER_TABLE
 from sysmanager.coordinator.ignored import IGNORED
+from sysmanager.coordinator.jobs.copying import COPY_TABLE
+from sysmanager.coordinator.jobs.drilling import DRILL_TABLE
+from sysmanager.coordinator.jobs.table import JobRow
 from sysmanager.coordinator.switching import SWITCH_TABLE
 from sysmanager.coordinator.table import Row
 from sysmanager.domain.failover import FAILBACK_STEPS, FAILOVER_STEPS, Phase
@@ -52,6 +55,11 @@ def baseline_transitions() -> str:
     return table(["row", "in", "to", "what"], lines)
 
 
+def job_transitions(rows: tuple[JobRow[Any], ...]) -> str:
+    lines = [(row.number, ", ".join(row.phases), row.on.value, ", ".join(row.to), row.sentence) for row in rows]
+    return table(["row", "in", "on", "to", "what"], lines)
+
+
 def steps(names: tuple[str, ...]) -> str:
     return "\n".join(f"{number}. {name}" for number, name in enumerate(names, 1))
 
@@ -74,6 +82,10 @@ def rendered() -> str:
         transitions(FAILBACK_TABLE),
         "### Transitions of the baseline",
         baseline_transitions(),
+        "### Transitions of a material copy",
+        job_transitions(COPY_TABLE),
+        "### Transitions of a drill",
+        job_transitions(DRILL_TABLE),
         "### Inputs that mean nothing",
         table(["in", "on", "why"], ignored),
         "### Facts",

@@ -31,7 +31,9 @@ from sysmanager.engine.core import Core
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from sysmanager.protocol.hardware import Hardware
+from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll, PrerollBeat, PrerollReport
+from tests.helpers.job_side import JobSide
 
 WALL_MS = 1_760_000_000_000
 ADMIN = Actor(name="anna", role=RoleName.ADMINISTRATOR)
@@ -113,6 +115,7 @@ class Server:
     sequence: int = 0
     footage: bool = True
     orders: list[r.Order] = field(default_factory=list)
+    jobs: JobSide = field(default_factory=JobSide)
 
     def beat(self, now: Instant) -> r.Beat:
         self.sequence += 1
@@ -150,6 +153,9 @@ class Server:
             machine=self.machine,
             practice=self.practice,
             preroll=self._kept(now),
+            material="https://server:7443",
+            copy=self.jobs.copy,
+            drill=self.jobs.drill,
         )
 
     def _kept(self, now: Instant) -> PrerollReport:
@@ -169,6 +175,8 @@ class Server:
 
     def obey(self, order: r.Order, settings: SettingsSummary, now: Instant) -> r.OrderAnswer:
         self.orders.append(order)
+        if isinstance(order, JobOrder):
+            return self.jobs.take(order)
         match order:
             case r.Record():
                 if self.refusal is not None:

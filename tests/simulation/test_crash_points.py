@@ -5,15 +5,18 @@ from __future__ import annotations
 import pytest
 
 from sysmanager.simulation.coordinator import KillPoint
-from sysmanager.simulation.scenarios import SCENARIOS, Scenario, ends_of, play, settle
+from sysmanager.simulation.job_scenarios import JOB_SCENARIOS
+from sysmanager.simulation.scenarios import SCENARIOS, Scenario, ends_of, jobs_of, play, settle
 
-BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+BY_NAME = {scenario.name: scenario for scenario in (*SCENARIOS, *JOB_SCENARIOS)}
 NAMES = (
     "connection lost",
     "refusal, then the next",
     "the acting server breaks when the recorder is back: it goes home",
     "failback",
     "planned switch, and back",
+    "footage goes home when a person wants it, and not twice",
+    "copies rot on the disks at home: nothing is marked copied, and the next try works",
 )
 
 
@@ -32,6 +35,8 @@ def test_restarted_from_every_prefix_of_its_journal_it_ends_the_same(name: str) 
         world = play(scenario, kill_at_length=length)
         assert world.shadow.term == 2, f"it was not killed at {length}"
         assert ends_of(world) == scenario.ends, f"killed when its journal had {length} facts"
+        if scenario.jobs:
+            assert set(jobs_of(world)) <= {*scenario.jobs, "material copy ready"}, f"killed when its journal had {length} facts"
         settle(world)
 
 

@@ -28,6 +28,8 @@ from sysmanager.coordinator import (
     standing,
     starting,
 )
+from sysmanager.coordinator.jobs import copying, review
+from sysmanager.coordinator.jobs import orders as job_orders
 from sysmanager.coordinator.requests import backup as backup_request
 from sysmanager.coordinator.table import Row
 from sysmanager.domain.ids import Epoch
@@ -40,14 +42,17 @@ from sysmanager.simulation.backup_scenarios import ALL_SCENARIOS
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.capture import Capture
 from sysmanager.simulation.coordinator import SimulatedCoordinator
+from sysmanager.simulation.drilling import Drilling
 from sysmanager.simulation.faults import Deed, Wrong
 from sysmanager.simulation.history import SimulatedHistory
+from sysmanager.simulation.job_scenarios import JOB_SCENARIOS
 from sysmanager.simulation.preroll import Preroll
 from sysmanager.simulation.run import run_seed
 from sysmanager.simulation.scenarios import Scenario, Wish, play, settle
+from sysmanager.simulation.transfer import Transfer
 
 Patch = pytest.MonkeyPatch
-BY_NAME = {scenario.name: scenario for scenario in ALL_SCENARIOS}
+BY_NAME = {scenario.name: scenario for scenario in (*ALL_SCENARIOS, *JOB_SCENARIOS)}
 SEEDS = range(1, 60)
 
 
@@ -371,6 +376,49 @@ BACKED_UP_IN_A_RESTORE = Scenario(
     wishes=(Wish(at_ms=0, request=BackUp()), Wish(at_ms=40_000, request=BackUp())),
 )
 
+
+def any_digest_counts_as_copied(patch: Patch) -> None:
+    right = copying._news
+
+    def news(case: Any) -> Any:
+        found = right(case)
+        if found is None:
+            return None
+        camera, copied, failed = found
+        return camera, (*copied, *(one.hour for one in failed)), ()
+
+    patch.setattr(copying, "_news", news)
+
+
+def target_forgets_what_it_has(patch: Patch) -> None:
+    patch.setattr(Transfer, "_there", lambda self, key: frozenset())
+
+
+def source_is_told_for_ever(patch: Patch) -> None:
+    right = copying.next_untold
+
+    def next_untold(job: Any) -> Any:
+        return right(job) or next((camera for camera in job.cameras if camera.copied), None)
+
+    patch.setattr(copying, "next_untold", next_untold)
+    change_job_row(patch, 706, when=never)
+
+
+def drill_stands_its_ground(patch: Patch) -> None:
+    change_job_row(patch, 501, when=never)
+    patch.setattr(Drilling, "needed", lambda self: None)
+
+
+def target_is_never_told_to_forget(patch: Patch) -> None:
+    patch.setattr(job_orders, "ForgetJob", lambda job: None)
+
+
+def change_job_row(patch: Patch, number: int, **changes: Any) -> None:
+    for module, name in ((review, "COPY_TABLE"), (review, "DRILL_TABLE")):
+        rows = getattr(module, name)
+        patch.setattr(module, name, tuple(dataclasses.replace(row, **changes) if row.number == number else row for row in rows))
+
+
 HELD = Scenario(
     name="held, then lost",
     wishes=(Wish(at_ms=0, request=HoldFailover(recorder="A1")),),  # type: ignore[arg-type]  # an id is text
@@ -382,6 +430,7 @@ FLAPS = "two failovers within an hour: it waits for a person, across a restart, 
 IN_MAINTENANCE = "in maintenance nothing fails over by itself, and when it is over it does"
 
 EDITED = "settings that are changed on the failover server during a failback undo it, and the next one takes them along"
+ROT = "copies rot on the disks at home: nothing is marked copied, and the next try works"
 
 PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], ...] = (
     (timeout_one_second_short, "connection lost", {"never early"}),
@@ -397,6 +446,15 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (replaced_recorder_is_never_told, "cut off, it records on until it learns that it was replaced", {"comes to rest"}),
     (planned_switch_does_not_wait_for_frames, "planned switch, and back", {"first frames before a switch"}),
     (failed_switch_leaves_the_cameras_released, "planned switch gives way to a failover of the group", {"comes to rest"}),
+    (
+        any_digest_counts_as_copied,
+        "copies rot on the disks at home: nothing is marked copied, and the next try works",
+        {"copied only when verified"},
+    ),
+    (target_forgets_what_it_has, "a copy goes on after its target, its source and the coordinator died in turn", {"never copied twice"}),
+    (source_is_told_for_ever, "footage goes home by itself after a failback", {"comes to rest", "no circle"}),
+    (drill_stands_its_ground, "a failover of another recorder takes the server out of its drill", {"a drill never delays a failover"}),
+    (target_is_never_told_to_forget, "footage goes home by itself after a failback", {"comes to rest"}),
     (failback_does_not_wait_for_frames, "failback", {"first frames before a failback"}),
     (failback_steps_are_swapped, "failback", {"steps by the table", "system data sound"}),
     (dispatch_comes_before_append, "connection lost", {"durable before done", "replay equals live"}),

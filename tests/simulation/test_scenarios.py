@@ -5,15 +5,18 @@ from __future__ import annotations
 import pytest
 
 from sysmanager.simulation.backup_scenarios import ALL_SCENARIOS
-from sysmanager.simulation.scenarios import Scenario, ends_of, play, settle
+from sysmanager.simulation.job_scenarios import JOB_SCENARIOS
+from sysmanager.simulation.scenarios import Scenario, ends_of, jobs_of, play, settle
 from sysmanager.simulation.story import Story
 
 
-@pytest.mark.parametrize("scenario", ALL_SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", [*ALL_SCENARIOS, *JOB_SCENARIOS], ids=lambda scenario: scenario.name)
 def test_it_ends_as_it_says(scenario: Scenario) -> None:
     story = Story()
     world = play(scenario, story=story)
     assert ends_of(world) == scenario.ends, "\n".join(story.lines)
+    if scenario.jobs:
+        assert jobs_of(world) == scenario.jobs, "\n".join(story.lines)
     settle(world)
 
 

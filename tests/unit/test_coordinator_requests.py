@@ -31,6 +31,11 @@ SAMPLES: dict[type, c.Request] = {
     c.SwitchOver: c.SwitchOver(recorder=rid("A")),
     c.HoldFailback: c.HoldFailback(recorder=rid("A")),
     c.ReleaseFailback: c.ReleaseFailback(recorder=rid("A")),
+    c.StartCopy: c.StartCopy(failover="F00001"),
+    c.StartDrill: c.StartDrill(recorder=rid("A")),
+    c.PauseJob: c.PauseJob(job="J00001"),
+    c.ResumeJob: c.ResumeJob(job="J00001"),
+    c.CancelJob: c.CancelJob(job="J00001"),
     c.AddRecorder: c.AddRecorder(id=rid("N"), fields=edit("N")),
     c.EditRecorder: c.EditRecorder(recorder=rid("A"), revision=1, fields=edit("A")),
     c.RemoveRecorder: c.RemoveRecorder(recorder=rid("B")),
@@ -90,9 +95,10 @@ def test_the_rights_of_the_built_in_roles() -> None:
     by_right = {right: {kind.__name__ for kind, needed in c.RIGHT_FOR.items() if needed is right} for right in Right}
     failback = {"StartFailback", "HoldFailback", "ReleaseFailback"}
     log = {"CommentEntry", "TickToDo"}
+    jobs = {"StartCopy", "StartDrill", "PauseJob", "ResumeJob", "CancelJob"}
     maintenance = {"StartMaintenance", "EndMaintenance"}
     failover = {"StartFailover", "AbortFailover", "HoldFailover", "ReleaseHold", "SwitchOver"}
-    assert by_right[Right.FAILOVER] == failover | failback | log | maintenance
+    assert by_right[Right.FAILOVER] == failover | failback | log | maintenance | jobs
     assert by_right[Right.MONITOR] == by_right[Right.USERS] == set()
     assert ROLE_RIGHTS[RoleName.OPERATOR] == {Right.MONITOR, Right.FAILOVER}
 

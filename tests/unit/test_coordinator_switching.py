@@ -14,7 +14,7 @@ from sysmanager.engine.rows import recorder_row
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from tests.helpers import switches
-from tests.helpers.coordination import GROUP, Site, analogue, cameras_of, rid, small_site
+from tests.helpers.coordination import GROUP, Site, analogue, cameras_of, edit, rid, small_site
 
 
 def preview(site: Site, server: str = "A") -> c.Preview:
@@ -213,3 +213,11 @@ def test_without_a_group_or_its_documents_nobody_can_be_chosen() -> None:
     choice = choice_for(site.state, Seen(site.now), site.row("B"))
     assert choice.server is None
     assert choice_for(site.state, site.core.seen, site.row("B")).server is None
+
+
+def test_a_planned_switch_is_no_flapping() -> None:
+    site = small_site()
+    site.ask(c.EditRecorder(recorder=rid("A"), revision=1, fields=edit("A", automatic_failback=True)))
+    switches.begun(site)
+    site.run(5_000)
+    assert (site.entry.phase, site.state.failback_holds) == (Phase.READY, {})

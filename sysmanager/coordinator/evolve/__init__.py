@@ -6,11 +6,23 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.evolve import backup, failback, failback_holds, failover, log, machines, reconcile, safety, system
-from sysmanager.coordinator.evolve.tables import failover_id, initial_assignment
+from sysmanager.coordinator.evolve import (
+    backup,
+    copying,
+    drilling,
+    failback,
+    failback_holds,
+    failover,
+    log,
+    machines,
+    reconcile,
+    safety,
+    system,
+)
+from sysmanager.coordinator.evolve.tables import failover_id, initial_assignment, job_id
 from sysmanager.coordinator.state import State
 
-__all__ = ["APPLIED_BY", "evolve", "failover_id", "initial_assignment"]
+__all__ = ["APPLIED_BY", "evolve", "failover_id", "initial_assignment", "job_id"]
 
 _SUBJECTS: tuple[tuple[Any, Callable[[State, f.FactRecord, Any], None]], ...] = (
     (f.SystemFact, system.apply),
@@ -22,6 +34,8 @@ _SUBJECTS: tuple[tuple[Any, Callable[[State, f.FactRecord, Any], None]], ...] = 
     (f.SafetyFact, safety.apply),
     (f.BackupFact, backup.apply),
     (f.MachineFact, machines.apply),
+    (f.CopyingFact, copying.apply),
+    (f.DrillingFact, drilling.apply),
 )
 
 APPLIED_BY: dict[type, Callable[[State, f.FactRecord, Any], None]] = {

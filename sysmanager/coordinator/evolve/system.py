@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.evolve.reconcile import settle
-from sysmanager.coordinator.evolve.tables import assign, epoch_used, put_recorder
+from sysmanager.coordinator.evolve.tables import assign, epoch_used, forget_drill, put_recorder
 from sysmanager.coordinator.state import Hold, State
 from sysmanager.domain.ids import RecorderId
 from sysmanager.domain.maintenance import Scope, Target
@@ -60,5 +60,7 @@ def _remove_recorder(state: State, recorder: RecorderId) -> None:
     state.replaced_wall_ms.pop(recorder, None)
     state.maintenance.pop(Target(scope=Scope.RECORDER, id=recorder).key, None)
     state.shared.pop(recorder, None)
+    forget_drill(state, recorder)
+    state.away.pop(recorder, None)
     if state.reconcile is not None:
         settle(state, frozenset({recorder}))

@@ -6,10 +6,16 @@ from msgspec.structs import replace
 
 from sysmanager.coordinator.state import State
 from sysmanager.domain.documents import SettingsSummary
-from sysmanager.domain.failover import Failover
+from sysmanager.domain.failover import AttemptEnd, Failover
 from sysmanager.domain.gaps import GapTotal, total_of
-from sysmanager.domain.ids import Epoch, FailoverId, RecorderId
+from sysmanager.domain.ids import Epoch, FailoverId, JobId, RecorderId
+from sysmanager.domain.jobs import Away, Job, Uncovered
 from sysmanager.domain.recorder import Assignment, Recorder, Recording, Role, Standby
+
+AWAY_LIMIT = 100
+"""Of one recorder so many failovers whose footage is away are known; of older ones retention has seen to it long ago."""
+
+GAP = "gap of the failover"
 
 
 def put_recorder(state: State, row: Recorder) -> None:
@@ -51,6 +57,7 @@ def put_failover(state: State, row: Failover) -> None:
         state.open.pop(row.id, None)
         state.open_in.setdefault(row.group, {}).pop(row.id, None)
         state.ended.setdefault(row.id)
+        _note_away(state, row)
     else:
         state.open.setdefault(row.id)
         state.open_in.setdefault(row.group, {}).setdefault(row.id)
@@ -73,6 +80,59 @@ def patch_failover(state: State, failover: FailoverId, **changes: object) -> Non
         state.patches[failover] = changes
 
 
+def put_job(state: State, job: Job) -> None:
+    """A job in its table, and in the indexes of open ones."""
+    state.jobs[job.id] = job
+    state.next_job = max(state.next_job, job.number + 1)
+    if job.phase.ended:
+        state.open_jobs.pop(job.id, None)
+        for server in job.servers:
+            state.jobs_with.get(server, {}).pop(job.id, None)
+        return
+    state.open_jobs.setdefault(job.id)
+    for server in job.servers:
+        state.jobs_with.setdefault(server, {}).setdefault(job.id)
+
+
+def _note_away(state: State, row: Failover) -> None:
+    """The entry ended: what was recorded in it lies on failover servers. Kept apart from the entry, which leaves the tables in time."""
+    known = {(away.source, away.epoch) for away in state.away.get(row.home, ())}
+    cameras = row.moved or tuple(gap.camera for gap in row.gaps)
+    holes = tuple(Uncovered(gap.camera, gap.last_before_ms, gap.first_after_ms, GAP) for gap in row.gaps if gap.gap_ms)
+    fresh = tuple(
+        Away(failover=row.id, source=source, epoch=epoch, group=row.group, cameras=cameras, holes=holes)
+        for source, epoch in sources_of(row)
+        if (source, epoch) not in known
+    )
+    if fresh and cameras:
+        state.away[row.home] = (*state.away.get(row.home, ()), *fresh)[-AWAY_LIMIT:]
+
+
+def sources_of(entry: Failover) -> tuple[tuple[RecorderId, Epoch], ...]:
+    """Servers that may hold footage of this failover, each with its epoch: who took over, and who began and was lost or withdrawn."""
+    found: dict[tuple[RecorderId, Epoch], None] = {}
+    for attempt in entry.attempts:
+        if attempt.end is not AttemptEnd.REFUSED and attempt.server != entry.home:
+            found[attempt.server, attempt.epoch] = None
+    return tuple(found)
+
+
+def forget_away(state: State, home: RecorderId, source: RecorderId, epoch: Epoch) -> None:
+    """This footage has a verified copy at home."""
+    left = tuple(away for away in state.away.get(home, ()) if (away.source, away.epoch) != (source, epoch))
+    if left:
+        state.away[home] = left
+    else:
+        state.away.pop(home, None)
+
+
+def forget_drill(state: State, recorder: RecorderId) -> None:
+    """The last drill of a recorder goes out of the tables; what came of it stands in the journal."""
+    earlier = state.last_drills.pop(recorder, None)
+    if earlier is not None:
+        del state.jobs[earlier]
+
+
 def _stays(old: Failover, row: Failover) -> bool:
     """Whether all that the indexes of the entries rest on is as it was."""
     return (
@@ -92,6 +152,11 @@ def _named(row: Failover) -> frozenset[RecorderId]:
 def failover_id(number: int) -> FailoverId:
     """The id of the entry with this number."""
     return FailoverId(f"F{number:05d}")
+
+
+def job_id(number: int) -> JobId:
+    """The id of the job with this number."""
+    return JobId(f"J{number:05d}")
 
 
 def initial_assignment(role: Role, epoch: Epoch) -> Assignment:

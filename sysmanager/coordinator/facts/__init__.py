@@ -9,6 +9,17 @@ from __future__ import annotations
 import msgspec
 
 from sysmanager.coordinator.facts.backup import BackupFact, BackupFailed, BackupMade, BackupStarted, BaselineLate
+from sysmanager.coordinator.facts.copying import (
+    CopyEnded,
+    CopyingFact,
+    CopyPaused,
+    CopyResumed,
+    CopyStarted,
+    HoursCopied,
+    HoursPlanned,
+    SourceTold,
+)
+from sysmanager.coordinator.facts.drilling import DrillEnded, DrillingFact, DrillStarted
 from sysmanager.coordinator.facts.failback import (
     FailbackCommitted,
     FailbackDocumentsTaken,
@@ -70,8 +81,16 @@ __all__ = [
     "BaselineLate",
     "ClientsNotified",
     "CoordinatorStarted",
+    "CopyEnded",
+    "CopyPaused",
+    "CopyResumed",
+    "CopyStarted",
+    "CopyingFact",
     "DocumentsCached",
     "DocumentsChecked",
+    "DrillEnded",
+    "DrillStarted",
+    "DrillingFact",
     "EntryCommented",
     "FactRecord",
     "FailbackCommitted",
@@ -97,6 +116,8 @@ __all__ = [
     "GroupSaved",
     "HoldLifted",
     "HoldPlaced",
+    "HoursCopied",
+    "HoursPlanned",
     "LogFact",
     "MachineFact",
     "MaintenanceBegan",
@@ -118,13 +139,26 @@ __all__ = [
     "ServerRestored",
     "SettingsSaved",
     "SharedMachineAccepted",
+    "SourceTold",
     "SystemEdited",
     "SystemFact",
     "TasksMoved",
     "ToDoTicked",
 ]
 
-AnyFact = SystemFact | FailoverFact | FailbackFact | FailbackHoldFact | ReconcileFact | LogFact | SafetyFact | BackupFact | MachineFact
+AnyFact = (
+    SystemFact
+    | FailoverFact
+    | FailbackFact
+    | FailbackHoldFact
+    | ReconcileFact
+    | LogFact
+    | SafetyFact
+    | BackupFact
+    | MachineFact
+    | CopyingFact
+    | DrillingFact
+)
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

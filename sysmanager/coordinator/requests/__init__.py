@@ -12,7 +12,7 @@ import msgspec
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.inputs import Asked
-from sysmanager.coordinator.requests import backup, failback_holds, failover, log, machines, reconcile, safety, switching, system
+from sysmanager.coordinator.requests import backup, failback_holds, failover, jobs, log, machines, reconcile, safety, switching, system
 from sysmanager.coordinator.requests.failover import cached, failover_stops
 from sysmanager.coordinator.requests.handling import Asking, Outcome, Rejected
 from sysmanager.coordinator.seen import Seen
@@ -32,6 +32,11 @@ HANDLERS: dict[type, Callable[[Asking, Any], Outcome]] = {
     c.ReleaseHold: failover.release,
     c.HoldFailback: failback_holds.hold_failback,
     c.ReleaseFailback: failback_holds.release_failback,
+    c.StartCopy: jobs.start_copy,
+    c.StartDrill: jobs.start_drill,
+    c.PauseJob: jobs.pause_job,
+    c.ResumeJob: jobs.resume_job,
+    c.CancelJob: jobs.cancel_job,
     c.AddRecorder: system.add_recorder,
     c.EditRecorder: system.edit_recorder,
     c.RemoveRecorder: system.remove_recorder,

@@ -18,6 +18,7 @@ from sysmanager.coordinator.state import View
 from sysmanager.domain.failover import Reason
 from sysmanager.domain.hours import problem_with_hours
 from sysmanager.domain.ids import Epoch, is_identifier, shown
+from sysmanager.domain.jobs import DrillSchedule, MaterialCopySettings
 from sysmanager.domain.recorder import (
     DETECTION_TIMEOUTS_S,
     FAILBACK_AFTER_S,
@@ -35,6 +36,9 @@ from sysmanager.domain.recorder import (
 )
 from sysmanager.protocol import clients as c
 from sysmanager.protocol.recorders import Mode
+
+LIMIT_KBPS = 100_000_000
+DAYS_LIMIT = 366
 
 
 def add_recorder(asking: Asking, request: c.AddRecorder) -> Outcome:
@@ -105,6 +109,24 @@ def _validate(view: View, fields: RecorderEdit, row: Recorder | None) -> None:
     problem = problem_with_hours(fields.failback_hours)
     if problem is not None:
         raise Rejected(f"The field failback_hours is wrong: {problem}.")
+    _validate_copy(fields.material_copy)
+    _validate_drill(fields.drill)
+
+
+def _validate_copy(copy: MaterialCopySettings) -> None:
+    if not 0 <= copy.limit_kbps <= LIMIT_KBPS:
+        raise Rejected(f"The limit of a material copy is 0 to {LIMIT_KBPS} kbit/s, 0 for none; correct the field limit_kbps.")
+    problem = problem_with_hours(copy.hours)
+    if problem is not None:
+        raise Rejected(f"The hours of the material copy are not possible: {problem}.")
+
+
+def _validate_drill(drill: DrillSchedule) -> None:
+    if not 0 <= drill.every_days <= DAYS_LIMIT:
+        raise Rejected(f"Drills are repeated every 1 to {DAYS_LIMIT} days, or never with 0; correct the field every_days.")
+    problem = problem_with_hours(drill.hours)
+    if problem is not None:
+        raise Rejected(f"The hours of the drills are not possible: {problem}.")
 
 
 def remove_recorder(asking: Asking, request: c.RemoveRecorder) -> Outcome:
@@ -128,6 +150,7 @@ def save_group(asking: Asking, request: c.SaveGroup) -> Outcome:
         raise Rejected("The order of the group names a server twice; correct the field preference.")
     if any(other.name == group.name and other.id != group.id for other in view.groups.values()):
         raise Rejected(f"Another group is named {group.name} already; choose a different name.")
+    _validate_drill(group.drill)
     for server in group.preference:
         if server not in view.recorders:
             raise Rejected(f"The order of the group names {shown(server)}, which is not in system data; leave it out.")

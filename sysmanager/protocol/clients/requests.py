@@ -6,7 +6,7 @@ import msgspec
 
 from sysmanager.domain.failover import Reason
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
+from sysmanager.domain.ids import FailoverId, GroupId, JobId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
 from sysmanager.domain.rights import Right
 from sysmanager.protocol.clients.backup import BackUp
@@ -65,6 +65,34 @@ class ReleaseFailback(msgspec.Struct, frozen=True, kw_only=True, tag="release-fa
     """Acknowledge why automatic failback of the recorder is held, and let it run again (SPEC 13.5)."""
 
     recorder: RecorderId
+
+
+class StartCopy(msgspec.Struct, frozen=True, kw_only=True, tag="start-copy", forbid_unknown_fields=True):
+    """Copy the footage of an entry of the failover log to where its cameras live (SPEC 9)."""
+
+    failover: FailoverId
+
+
+class StartDrill(msgspec.Struct, frozen=True, kw_only=True, tag="start-drill", forbid_unknown_fields=True):
+    """Let the failover server that would take over from this recorder try it, while the recorder goes on (SPEC 14.3)."""
+
+    recorder: RecorderId
+
+
+class PauseJob(msgspec.Struct, frozen=True, kw_only=True, tag="pause-job", forbid_unknown_fields=True):
+    """Let a material copy rest until it is resumed."""
+
+    job: JobId
+
+
+class ResumeJob(msgspec.Struct, frozen=True, kw_only=True, tag="resume-job", forbid_unknown_fields=True):
+    job: JobId
+
+
+class CancelJob(msgspec.Struct, frozen=True, kw_only=True, tag="cancel-job", forbid_unknown_fields=True):
+    """End a material copy or a drill for good. What was copied stays."""
+
+    job: JobId
 
 
 class AddRecorder(msgspec.Struct, frozen=True, kw_only=True, tag="add-recorder", forbid_unknown_fields=True):
@@ -129,6 +157,11 @@ Request = (
     | SwitchOver
     | HoldFailback
     | ReleaseFailback
+    | StartCopy
+    | StartDrill
+    | PauseJob
+    | ResumeJob
+    | CancelJob
     | AddRecorder
     | EditRecorder
     | RemoveRecorder
@@ -152,6 +185,11 @@ RIGHT_FOR: dict[type, Right] = {
     SwitchOver: Right.FAILOVER,
     HoldFailback: Right.FAILOVER,
     ReleaseFailback: Right.FAILOVER,
+    StartCopy: Right.FAILOVER,
+    StartDrill: Right.FAILOVER,
+    PauseJob: Right.FAILOVER,
+    ResumeJob: Right.FAILOVER,
+    CancelJob: Right.FAILOVER,
     AddRecorder: Right.SETTINGS,
     EditRecorder: Right.SETTINGS,
     RemoveRecorder: Right.SETTINGS,
@@ -170,7 +208,7 @@ RIGHT_FOR: dict[type, Right] = {
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
-    """The request is durable. `failover`: the entry that it started or changed; `sentence`: what happened.
+    """The request is durable. `failover`, `job`: the entry or job that it started or changed; `sentence`: what happened.
 
     backup: number of the backup that is being made; 0 if that was not asked for.
     """
@@ -178,6 +216,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     sentence: str
     failover: FailoverId | None = None
     backup: int = 0
+    job: JobId | None = None
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):

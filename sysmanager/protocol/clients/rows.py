@@ -10,7 +10,17 @@ from sysmanager.domain.backup import BackupFile, ManualBackup
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import CameraId, FailoverId, GroupId, RecorderId
+from sysmanager.domain.ids import CameraId, FailoverId, GroupId, JobId, RecorderId
+from sysmanager.domain.jobs import (
+    CameraCoverage,
+    Drill,
+    DrillSchedule,
+    JobKind,
+    JobPhase,
+    JobReason,
+    MaterialCopySettings,
+    Trial,
+)
 from sysmanager.domain.maintenance import Maintenance
 from sysmanager.domain.recorder import DEFAULT_FAILBACK_AFTER_S, Assignment, RecorderEdit, Role, fields_of
 from sysmanager.domain.rights import Actor
@@ -97,6 +107,7 @@ class RecorderRow(msgspec.Struct, frozen=True, kw_only=True):
     readiness: how well it is prepared, None until it was looked at. hardware: its machine in a few words.
     failover: the open entry in which it takes part. stable_ms: how long a broken server has been heard and well again, in proven time.
     failback_in_ms: until it gets its tasks back by itself; None when nothing counts. failback_note: why it does not, or what it waits for.
+    last_drill: the last drill of it that ended, with its result.
     """
 
     id: RecorderId
@@ -135,6 +146,9 @@ class RecorderRow(msgspec.Struct, frozen=True, kw_only=True):
     failback_in_ms: int | None = None
     failback_note: str = ""
     failback_hold: FailbackHoldRow | None = None
+    material_copy: MaterialCopySettings = MaterialCopySettings()
+    drill: DrillSchedule = DrillSchedule()
+    last_drill: Drill | None = None
     reconciled: bool = True
     practice: bool = False
     maintenance: Maintenance | None = None
@@ -206,6 +220,38 @@ class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
     baseline: BackupFile | None = None
 
 
+class JobRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A material copy or a drill as people see it.
+
+    recorder: whose footage or cameras. server: the failover server. failover: the entry of a material copy.
+    sentence: what it does, or waits for, or how it ended. percent: how much is done. left_ms: expected, None where unknown.
+    trials: of a drill. coverage: of a material copy that has ended.
+    """
+
+    id: JobId
+    number: int
+    kind: JobKind
+    recorder: RecorderId
+    server: RecorderId
+    phase: JobPhase
+    sentence: str
+    actor: Actor
+    started_ms: int
+    failover: FailoverId | None = None
+    paused: bool = False
+    resting: bool = False
+    percent: int = 0
+    copied_bytes: int = 0
+    total_bytes: int = 0
+    rate_kbps: int = 0
+    left_ms: int | None = None
+    ended_ms: int = 0
+    reason: JobReason | None = None
+    note: str = ""
+    trials: tuple[Trial, ...] = ()
+    coverage: tuple[CameraCoverage, ...] = ()
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a client may see, as of change number `sequence`."""
 
@@ -214,6 +260,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[Group, ...]
     recorders: tuple[RecorderRow, ...]
     failovers: tuple[Failover, ...]
+    jobs: tuple[JobRow, ...] = ()
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -226,3 +273,5 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     recorders: tuple[RecorderRow, ...] = ()
     removed_recorders: tuple[RecorderId, ...] = ()
     failovers: tuple[Failover, ...] = ()
+    jobs: tuple[JobRow, ...] = ()
+    removed_jobs: tuple[JobId, ...] = ()

@@ -7,6 +7,7 @@ from sysmanager.recorder.machine.beats import Observations, beat
 from sysmanager.recorder.machine.effects import (
     Answer,
     CapturePlan,
+    CarryOutJob,
     ChangeCapture,
     Effect,
     Effects,
@@ -61,6 +62,7 @@ __all__ = [
     "BeaconHeard",
     "CapturePlan",
     "CaptureReported",
+    "CarryOutJob",
     "ChangeCapture",
     "DisksChanged",
     "DocumentsFailed",

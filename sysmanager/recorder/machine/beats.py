@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sysmanager.domain.instant import Instant
+from sysmanager.protocol.jobs import CopyReport, DrillReport
 from sysmanager.protocol.preroll import NO_PREROLL, PrerollBeat, PrerollReport
 from sysmanager.protocol.recorders import Beat, CameraBeat
 from sysmanager.recorder.machine.state import MachineState, shown_documents
@@ -14,12 +15,16 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     """What a heartbeat says beyond the state. sequence: grows with every beat of one boot.
 
     cameras: with frame times of this moment; None: as reported last. preroll: what is kept of other recorders' cameras now.
+    material: where it serves its footage; empty: it does not. copy, drill: how its jobs stand.
     """
 
     sequence: int
     version: str
     cameras: tuple[CameraBeat, ...] | None = None
     preroll: tuple[PrerollBeat, ...] = ()
+    material: str = ""
+    copy: CopyReport | None = None
+    drill: DrillReport | None = None
 
 
 def beat(state: MachineState, observations: Observations, now: Instant) -> Beat:
@@ -46,6 +51,9 @@ def beat(state: MachineState, observations: Observations, now: Instant) -> Beat:
         hardware=identity.hardware,
         machine=identity.machine,
         preroll=_preroll(state, observations.preroll),
+        material=observations.material,
+        copy=observations.copy,
+        drill=observations.drill,
         practice=identity.practice,
     )
 

@@ -7,6 +7,7 @@ import msgspec
 from sysmanager.domain.camera import Camera
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.ids import CameraId, DocumentHash, Epoch, RecorderId
+from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Ask, OrderAnswer, ReportFootage
 from sysmanager.recorder.machine.state import Persisted
@@ -45,6 +46,16 @@ class ReadFootage(msgspec.Struct, frozen=True, kw_only=True):
 
     ticket: int
     question: ReportFootage
+
+
+class CarryOutJob(msgspec.Struct, frozen=True, kw_only=True):
+    """An order of a job (material copy, drill): take it or refuse it, in the answer to the request that carries `ticket`.
+
+    It touches neither the task nor what is durable of it.
+    """
+
+    ticket: int
+    order: JobOrder
 
 
 class CapturePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +119,7 @@ Effect = (
     | ForgetDocuments
     | Answer
     | ReadFootage
+    | CarryOutJob
     | StartCapture
     | ChangeCapture
     | StopCapture

@@ -11,6 +11,7 @@ import msgspec
 from sysmanager.domain.documents import DocumentSet, SettingsSummary
 from sysmanager.domain.ids import Epoch, RecorderId
 from sysmanager.domain.instant import Instant
+from sysmanager.protocol.jobs import JobOrder, RunDrill
 from sysmanager.protocol.recorders import Mode, Obeyed, Record, Refusal, RefusalReason, ReportFootage, StandDown
 from sysmanager.recorder.machine import effects as e
 from sysmanager.recorder.machine.inputs import DocumentsFailed, DocumentsReady, Saved, SaveFailed
@@ -40,6 +41,11 @@ class OrderTurn(msgspec.Struct, frozen=True, kw_only=True):
 
 class FootageTurn(msgspec.Struct, frozen=True, kw_only=True):
     question: ReportFootage
+    ticket: int
+
+
+class JobTurn(msgspec.Struct, frozen=True, kw_only=True):
+    order: JobOrder
     ticket: int
 
 
@@ -209,7 +215,7 @@ def refuse_missing(state: MachineState, turn: OrderTurn, now: Instant) -> Result
     return state, _answered(turn.tickets, _refusal(state, RefusalReason.DOCUMENTS_MISSING, sentence))
 
 
-def refuse_down(state: MachineState, turn: OrderTurn | FootageTurn, now: Instant) -> Result:
+def refuse_down(state: MachineState, turn: OrderTurn | FootageTurn | JobTurn, now: Instant) -> Result:
     refusal = _refusal(state, RefusalReason.SERVICE_DOWN, f"The recording service does not run: {state.down_sentence}")
     tickets = turn.tickets if isinstance(turn, OrderTurn) else (turn.ticket,)
     return state, tuple(e.Answer(ticket=ticket, answer=refusal) for ticket in tickets)
@@ -217,6 +223,21 @@ def refuse_down(state: MachineState, turn: OrderTurn | FootageTurn, now: Instant
 
 def read_footage(state: MachineState, turn: FootageTurn, now: Instant) -> Result:
     return state, (e.ReadFootage(ticket=turn.ticket, question=turn.question),)
+
+
+def drills_busily(state: MachineState, turn: JobTurn, now: Instant) -> bool:
+    """A drill is for a server on standby that has nothing else to do."""
+    busy = state.situation is not Situation.STANDBY or state.pending is not None
+    return isinstance(turn.order, RunDrill) and (busy or turn.order.epoch < highest_epoch(state))
+
+
+def refuse_drill(state: MachineState, turn: JobTurn, now: Instant) -> Result:
+    sentence = "This server is not on standby, or is being given a task; a drill waits until it is."
+    return state, (e.Answer(ticket=turn.ticket, answer=_refusal(state, RefusalReason.NOT_FREE, sentence)),)
+
+
+def carry_out_job(state: MachineState, turn: JobTurn, now: Instant) -> Result:
+    return state, (e.CarryOutJob(ticket=turn.ticket, order=turn.order),)
 
 
 def repeat_answer(state: MachineState, turn: OrderTurn, now: Instant) -> Result:

@@ -12,18 +12,19 @@ from typing import Any
 import msgspec
 
 from sysmanager.domain.instant import Instant
+from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import GoOn, Record, ReportFootage, StandDown
 from sysmanager.recorder.machine import effects as e
 from sysmanager.recorder.machine import inputs as i
 from sysmanager.recorder.machine import living, orders, preroll
 from sysmanager.recorder.machine.beats import shows_change
-from sysmanager.recorder.machine.orders import FootageTurn, OrderTurn, otherwise
+from sysmanager.recorder.machine.orders import FootageTurn, JobTurn, OrderTurn, otherwise
 from sysmanager.recorder.machine.preroll import PrerollTurn
 from sysmanager.recorder.machine.state import MachineState, Situation
 
 replace = msgspec.structs.replace
-Turn = i.Input | OrderTurn | FootageTurn | PrerollTurn
+Turn = i.Input | OrderTurn | FootageTurn | PrerollTurn | JobTurn
 
 
 class IllegalInput(Exception):
@@ -88,6 +89,9 @@ ROWS: tuple[Row, ...] = (
     _row(34, (ASKING, RECORDING), PrerollTurn, otherwise, (), preroll.refuse_busy, "It has cameras to record, and keeps no pre-roll."),
     _row(35, (STANDBY,), PrerollTurn, preroll.is_unable, (), preroll.refuse_unable, "It cannot keep pre-roll, and says so."),
     _row(36, (STANDBY,), PrerollTurn, otherwise, (), preroll.follow, "It keeps the last seconds of these cameras."),
+    _row(37, (DOWN,), JobTurn, otherwise, (), orders.refuse_down, "The service does not run."),
+    _row(38, UP, JobTurn, orders.drills_busily, (), orders.refuse_drill, "It is not on standby, and drills nothing."),
+    _row(39, UP, JobTurn, otherwise, (), orders.carry_out_job, "It takes the order of a job, beside its task."),
     # documents
     _row(40, UP, i.DocumentsReady, orders.fetched_for_order, UP, orders.check_and_save, "It checks the settings and saves the order."),
     _row(41, (ASKING,), i.DocumentsReady, living.loads_task_with_leave, (RECORDING,), living.load_and_open, "It opens its cameras."),
@@ -175,6 +179,8 @@ def turn_of(any_input: i.Input) -> Turn:
             return FootageTurn(question=question, ticket=ticket)
         case i.OrderReceived(ticket=ticket, order=KeepPreroll() as order):
             return PrerollTurn(order=order, ticket=ticket)
+        case i.OrderReceived(ticket=ticket, order=order) if isinstance(order, JobOrder):
+            return JobTurn(order=order, ticket=ticket)
         case i.OrderReceived(ticket=ticket, order=Record() | StandDown() as order):
             return OrderTurn(order=order, tickets=(ticket,))
         case i.AskAnswered(answer=answer) if not isinstance(answer, GoOn):
