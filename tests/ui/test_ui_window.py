@@ -427,6 +427,27 @@ async def test_the_failover_log_fills_its_width(open_site: OpenSite) -> None:
             assert view.horizontalHeader().length() == view.viewport().width(), width
 
 
+async def test_the_tree_has_its_width_again_when_the_window_has(open_site: OpenSite) -> None:
+    opened = await open_site(site.harbour(), demo=True)
+    window = opened.window
+
+    async def widths(*sizes: int) -> list[int]:
+        seen = []
+        for width in sizes:
+            window.resize(width, 900)
+            await turn()
+            seen.append(window.tree_dock.width())
+        return seen
+
+    first = window.tree_dock.width()
+    narrow, again = await widths(900, 1440)
+    assert narrow < first
+    assert again == first
+    window.resizeDocks([window.tree_dock], [300], Qt.Orientation.Horizontal)
+    await turn()
+    assert await widths(1500, 900, 1440) == [300, narrow, 300], "as a person drags it"
+
+
 async def test_the_failover_log_fills_its_width_from_the_beginning(theme: Theme, tmp_path: Path) -> None:
     harbour = site.harbour()
     opened = Opened(msgspec.structs.replace(harbour, failovers=harbour.failovers[:1]), tmp_path / "s.ini", demo=True, theme=theme)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QIcon, QKeySequence, QShortcut
+from PySide6.QtCore import QByteArray, QEvent, QObject, QSettings, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QIcon, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QComboBox,
     QDockWidget,
@@ -143,6 +143,8 @@ class MainWindow(QMainWindow):
         self.tree_dock.setTitleBarWidget(QWidget())
         self.tree_dock.setFeatures(QDockWidget.DockWidgetFeature.NoDockWidgetFeatures)
         self.tree_dock.setMinimumWidth(230)
+        self._tree_px, self._settled_px = self.tree_dock.minimumWidth(), 0
+        self.tree_dock.installEventFilter(self)
         self.log_dock = self._dock("Failover log", "failover-log", self.log, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.alarm_dock = self._dock("Alarms", "alarms", self.alarms, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.audit_dock = self._dock("Audit log", "audit-log", self.audit, Qt.DockWidgetArea.BottomDockWidgetArea)
@@ -392,10 +394,24 @@ class MainWindow(QMainWindow):
     def arrange(self) -> None:
         """Docks in their first sizes, for the size that the window has now."""
         self.resizeDocks([self.log_dock], [int(self.height() * 0.33)], Qt.Orientation.Vertical)
-        tree = 370 if self.width() >= 1300 else 290
-        self.resizeDocks([self.tree_dock], [tree], Qt.Orientation.Horizontal)
+        self._tree_px = 370 if self.width() >= 1300 else 290
+        self.resizeDocks([self.tree_dock], [self._tree_px], Qt.Orientation.Horizontal)
         if self.practice_dock is not None:
             self.resizeDocks([self.practice_dock], [240], Qt.Orientation.Horizontal)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """A window that was narrow for a while gives the tree its room back."""
+        super().resizeEvent(event)
+        self._settled_px = self.width()
+        wanted = min(self._tree_px, self.width() // 3)
+        if event.size().width() > event.oldSize().width() and self.tree_dock.width() < wanted:
+            self.resizeDocks([self.tree_dock], [wanted], Qt.Orientation.Horizontal)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A tree that changes its width while the window does not was dragged: that is the width to come back to."""
+        if event.type() == QEvent.Type.Resize and self.isVisible() and self.width() == self._settled_px:
+            self._tree_px = self.tree_dock.width()
+        return super().eventFilter(watched, event)
 
     def save_layout(self) -> None:
         self._settings.setValue("geometry", self.saveGeometry())
