@@ -186,6 +186,7 @@ __all__ = [
     "Maintenance",
     "MaterialCopySettings",
     "MeasuredGaps",
+    "MovingCamera",
     "PairLanding",
     "PauseJob",
     "Phase",

@@ -9,15 +9,16 @@ from sysmanager.coordinator.detection import group_of
 from sysmanager.coordinator.failback_preview import Opened, documents_to_compare, preview_failback
 from sysmanager.coordinator.gap_totals import gap_totals
 from sysmanager.coordinator.landing import who_lands_where
+from sysmanager.coordinator.preview_cameras import moving
 from sysmanager.coordinator.requests import cached, failover_stops
 from sysmanager.coordinator.requests.switching import switch_stops
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
-from sysmanager.coordinator.state import View, running_in_group, tasks_of, was_entry
+from sysmanager.coordinator.state import View, governing, running_in_group, tasks_of, was_entry
 from sysmanager.coordinator.switching import choice_for
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover
-from sysmanager.domain.ids import CameraId, RecorderId, shown
+from sysmanager.domain.ids import CameraId, GroupId, RecorderId, shown
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Recorder, Role
 from sysmanager.protocol import clients as c
@@ -78,8 +79,12 @@ def preview_failover(view: View, seen: Seen, row: Recorder) -> c.Preview:
     group_id = group_of(view, row)
     choice = Choice(server=None, verdicts=())
     home = view.recorders.get(row.home) if row.home is not None else None
+    cameras: tuple[c.MovingCamera, ...] = ()
     if group_id is not None and home is not None:
-        choice = choose(view, seen, failed=row, home=tasks_of(row, home), group=view.groups[group_id])
+        tasks = tasks_of(row, home)
+        choice = choose(view, seen, failed=row, home=tasks, group=view.groups[group_id])
+        cameras = moving(seen, tasks.settings, choice)
+        found += _passed(view, seen, row, group_id, found)
         found += _warnings(view, seen, row, choice)
     return c.Preview(
         allowed=not any(check.level is c.Level.STOP for check in found),
@@ -87,6 +92,7 @@ def preview_failover(view: View, seen: Seen, row: Recorder) -> c.Preview:
         target=choice.server,
         verdicts=choice.verdicts,
         moves=choice.moved,
+        moving=cameras,
         stays=choice.not_moved,
         to_do=choice.to_do,
         vca_off=choice.vca_off,
@@ -117,10 +123,28 @@ def preview_switch(view: View, seen: Seen, row: Recorder) -> c.Preview:
         target=choice.server,
         verdicts=choice.verdicts,
         moves=choice.moved,
+        moving=moving(seen, row.settings, choice),
         stays=choice.not_moved,
         to_do=choice.to_do,
         handed_over_singly=singly,
     )
+
+
+def _passed(view: View, seen: Seen, row: Recorder, group_id: GroupId, stops: list[c.Check]) -> list[c.Check]:
+    """What a failover by hand needs, each as a check that holds (SPEC 4.5); where something stops it that is said instead."""
+    if stops:
+        return []
+    governor = governing(view, row)
+    members = (view.recorders[member] for member in view.members.get(group_id, ()))
+    connected = [server for server in members if server.role is Role.FAILOVER and server.id != row.id and seen.connected(server.id)]
+    servers = "1 failover server" if len(connected) == 1 else f"{len(connected)} failover servers"
+    sentences = [
+        f"{row.name} records, and failover is on for {governor.name}.",
+        f"{servers} of the group {view.groups[group_id].name} connected.",
+    ]
+    if cached(view, row):
+        sentences.append(f"The settings of {row.name} are in the cache.")
+    return [c.Check(level=c.Level.GOOD, sentence=sentence) for sentence in sentences]
 
 
 def _warnings(view: View, seen: Seen, row: Recorder, choice: Choice) -> list[c.Check]:

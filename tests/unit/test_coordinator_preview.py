@@ -6,9 +6,12 @@ import msgspec
 import pytest
 
 from sysmanager.coordinator.preview import answer
+from sysmanager.domain.camera import Camera, FailoverPriority, RecordingMode
 from sysmanager.domain.failover import Phase
+from sysmanager.domain.group import Group
+from sysmanager.domain.ids import CameraId
 from sysmanager.protocol import clients as c
-from tests.helpers.coordination import WALL_MS, Site, analogue, cameras_of, contents, document_set, rid, small_site
+from tests.helpers.coordination import GROUP, WALL_MS, Site, analogue, cameras_of, contents, document_set, rid, small_site
 
 
 def ask(site: Site, question: c.Question) -> c.Answer:
@@ -44,8 +47,33 @@ def test_a_preview_of_a_failover_is_what_then_happens() -> None:
     assert preview.allowed
     assert (preview.target, preview.verdicts, preview.moves) == (entry.server, entry.verdicts, entry.moved)
     assert (preview.stays, preview.to_do) == (entry.not_moved, entry.to_do)
-    assert lines(preview, c.Level.GOOD) == ["F would take 3 cameras."]
+    assert lines(preview, c.Level.GOOD) == [
+        "A records, and failover is on for A.",
+        "2 failover servers of the group Gate connected.",
+        "The settings of A are in the cache.",
+        "F would take 3 cameras.",
+    ]
+    assert [(one.camera, one.sentence) for one in preview.moving] == [(camera, "medium priority") for camera in entry.moved]
     assert lines(preview, c.Level.WARNING) == ["A is well and records; it would be told to stop once F records.", *entry.to_do]
+
+
+def test_a_preview_tells_of_each_camera_what_moving_is_like() -> None:
+    off = Camera(id=CameraId("off"), name="off", mode=RecordingMode.OFF, priority=FailoverPriority.LOW, sessions=2)
+    site = Site(group=Group(id=GROUP, name="Gate", preroll=FailoverPriority.MEDIUM))
+    site.add("A", cameras=(*cameras_of("A", 2, vca=True), off))
+    site.add("F", failover=True, vca_channels=1, preroll_memory_mb=100, preroll_limit_s=60)
+    site.run(30_000)
+    preview = failover_preview(site, "A")
+    assert [one.sentence for one in preview.moving] == [
+        "medium priority, with 17 s of pre-roll",
+        "medium priority, with 17 s of pre-roll, without video content analysis",
+        "low priority, not recorded by its settings",
+    ]
+    assert lines(preview, c.Level.GOOD)[1] == "1 failover server of the group Gate connected."
+    site.fetch_works = False
+    site.add("B")
+    site.run(2_000)
+    assert "The settings of B are in the cache." not in lines(failover_preview(site, "B"), c.Level.GOOD)
 
 
 @pytest.mark.parametrize("server", ["A", "B", "F", "H"])

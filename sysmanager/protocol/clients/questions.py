@@ -60,10 +60,18 @@ class ExpectedGap(msgspec.Struct, frozen=True, kw_only=True):
     gap_ms: int
 
 
+class MovingCamera(msgspec.Struct, frozen=True, kw_only=True):
+    """A camera that would change hands. sentence: what it would be like, in a few words."""
+
+    camera: CameraId
+    sentence: str
+
+
 class Preview(msgspec.Struct, frozen=True, kw_only=True, tag="preview"):
     """The same decision that would be taken, computed without taking it.
 
     allowed: whether the request would be accepted. target: who would record afterwards. moves: cameras that change hands.
+    moving: the same with a word on each (failover and planned switch).
     vca_off: of those, cameras whose video content analysis stays off. preroll_s: seconds before the failover that the target holds.
     handed_over_singly: cameras that allow one session only. expected_gaps: of these, the gap to expect while
     they change hands. changes: made on the failover server meanwhile; they travel back (failback).
@@ -76,6 +84,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True, tag="preview"):
     moves: tuple[CameraId, ...] = ()
     stays: tuple[NotMoved, ...] = ()
     to_do: tuple[str, ...] = ()
+    moving: tuple[MovingCamera, ...] = ()
     vca_off: tuple[CameraId, ...] = ()
     preroll_s: int = 0
     handed_over_singly: tuple[CameraId, ...] = ()

@@ -46,11 +46,12 @@ def preview_cameras(preview: Preview, state: UiState) -> tuple[CameraLine, ...]:
         CameraLine(camera=one.camera, name=one.name or one.camera, moved=False, sentence=f"stays: {one.sentence}") for one in preview.stays
     ]
     moves = []
+    words = {one.camera: one.sentence for one in preview.moving}
     for camera in preview.moves:
-        sentence = "moves"
+        sentence = f"moves: {words[camera]}" if camera in words else "moves"
         if camera in preview.handed_over_singly:
             gap = gaps.get(camera)
-            sentence = "moves; it allows one session, so it has a short gap" + (f" of about {gap_text(gap)}" if gap is not None else "")
+            sentence += "; it allows one session, so it has a short gap" + (f" of about {gap_text(gap)}" if gap is not None else "")
         moves.append(CameraLine(camera=camera, name=names.get(camera, camera), moved=True, sentence=sentence))
     return (*stays, *sorted(moves, key=lambda line: natural_key(line.name)))
 
