@@ -123,6 +123,7 @@ class Phase(StrEnum):
     FAILED = "failed"
     SUPERSEDED = "superseded"
     WITHHELD = "withheld"
+    SKIPPED = "skipped"
 
     @property
     def ended(self) -> bool:
@@ -153,7 +154,7 @@ class Phase(StrEnum):
         )
 
 
-_ENDED = (Phase.RETURNED, Phase.CANCELLED, Phase.FAILED, Phase.SUPERSEDED, Phase.WITHHELD)
+_ENDED = (Phase.RETURNED, Phase.CANCELLED, Phase.FAILED, Phase.SUPERSEDED, Phase.WITHHELD, Phase.SKIPPED)
 """Written down once: a replay asks for every fact."""
 
 FAILOVER_STEPS: tuple[str, ...] = (
@@ -314,7 +315,8 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     copy: of its footage to where the cameras live.
     expected, dark: planned switch only: cameras whose first frames on `server` are waited for, and those of them that gave none.
     by_hand: the recorder was put away by a person, or took over in an entry that says so. failback_tries: automatic ones that were undone.
-    comments, ticks: what people wrote on it since; of each line of the to-do list the last tick.
+    comments, ticks: what people wrote on it since; of each line of the to-do list the last tick. skipped: another one was asked for
+    meanwhile, and that was said in an entry of its own.
     vca_off: moved cameras without video content analysis, as the server has no more channels (SPEC 5).
     backup: name of the system backup that was made after it as the new baseline; empty while there is none.
     """
@@ -352,6 +354,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     comments: tuple[Comment, ...] = ()
     ticks: tuple[Tick, ...] = ()
     copy: CopyMark | None = None
+    skipped: bool = False
 
     @property
     def to_do_left(self) -> tuple[str, ...]:
@@ -414,4 +417,5 @@ _LOG_STATES: dict[Phase, LogState] = {
     Phase.FAILED: LogState.FAILOVER_FAILED,
     Phase.SUPERSEDED: LogState.FAILOVER_READY,
     Phase.WITHHELD: LogState.WITHHELD,
+    Phase.SKIPPED: LogState.SKIPPED,
 }

@@ -220,6 +220,7 @@ class Engine:
                 if await self._turn():
                     continue
                 if now.mono_ms >= next_refresh_ms:
+                    self.publisher.history_trouble = self.logbook.trouble
                     self.publisher.refresh(self._core, now)
                     next_refresh_ms = now.mono_ms + REFRESH_MS
                 await self._sleep(min(next_refresh_ms, self._core.next_due_ms or next_refresh_ms))

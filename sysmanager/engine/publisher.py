@@ -50,6 +50,8 @@ class Publisher:
         self._round: list[RecorderId] = []
         self._receivers: list[Receive] = []
         self.lag_ms = 0
+        self.history_trouble: str | None = None
+        self._history_since_ms = 0
 
     def subscribe(self, receive: Receive) -> Callable[[], None]:
         """Hear every change from now on; the result ends that."""
@@ -128,6 +130,7 @@ class Publisher:
         if not rows_only or system is None:
             counts = core.readiness.counts
             system = system_row(core.state, core.seen, now, site=self._site, practice=self._practice, lag_ms=self.lag_ms, ready=counts)
+            system = self._with_history(system, now)
         system_changed = system != self._system
         self._system = system
         if not (recorders or removed or groups or removed_groups or failovers or jobs or removed_jobs or system_changed):
@@ -153,6 +156,16 @@ class Publisher:
         for begin in range(JOBS_AT_ONCE, len(jobs), JOBS_AT_ONCE):
             self._sequence += 1
             self._tell(Changes(sequence=self._sequence, jobs=jobs[begin : begin + JOBS_AT_ONCE]))
+
+    def _with_history(self, system: SystemRow, now: Instant) -> SystemRow:
+        """An alarm while old entries and the audit log cannot be kept or searched; what protects goes on without them."""
+        if self.history_trouble is None:
+            self._history_since_ms = 0
+            return system
+        self._history_since_ms = self._history_since_ms or now.wall_ms
+        sentence = f"Old entries and the audit log cannot be searched: {self.history_trouble}"
+        alarm = Alarm(key="history", sentence=sentence, since_wall_ms=self._history_since_ms)
+        return msgspec.structs.replace(system, alarms=(*system.alarms, alarm))
 
     def _changed_recorders(self, core: Core, now: Instant) -> tuple[tuple[RecorderRow, ...], tuple[RecorderId, ...]]:
         changed: list[RecorderRow] = []

@@ -17,6 +17,7 @@ OPENINGS = {
     2: "there is no candidate",
     3: "another failover of the group runs",
     4: "something keeps it from starting by itself: the log says what would have happened",
+    5: "a person asks for a failover of a recorder that has one running: skipped, and said once in the log",
 }
 """The rows of `open_entry`, which start from no entry and so stand in no table."""
 
@@ -42,6 +43,8 @@ def rows_of(batch: Batch) -> list[int]:
                 rows.append(3)
             case f.FailoverWithheld():
                 rows.append(4)
+            case f.FailoverSkipped():
+                rows.append(5)
             case f.FailoverCancelled() if record.actor != COORDINATOR:
                 rows.append(14 if record.fact.hold else 403)
             case f.CopyEnded() if record.actor != COORDINATOR:

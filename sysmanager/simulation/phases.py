@@ -12,6 +12,7 @@ ALLOWED: dict[type, tuple[Phase | None, ...]] = {
     f.FailoverStarted: (None,),
     f.FailoverQueued: (None,),
     f.FailoverWithheld: (None,),
+    f.FailoverSkipped: (None,),
     f.FailoverWaiting: (Phase.QUEUED, Phase.WAITING),
     f.ServerReserved: (Phase.QUEUED, Phase.WAITING),
     f.AttemptEnded: (Phase.FETCHED,),

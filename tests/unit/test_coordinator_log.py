@@ -64,6 +64,26 @@ def test_every_reason_says_what_to_do() -> None:
         assert len(reason.sentence) > 20
 
 
+def test_a_failover_that_is_asked_for_while_one_runs_is_skipped_and_said_once() -> None:
+    site = small_site()
+    site.server("F").answers = site.server("H").answers = False
+    site.ask(c.StartFailover(recorder=rid("A")))
+    running = site.entry
+    for _ in range(3):
+        reply = site.ask(c.StartFailover(recorder=rid("A")))
+        assert isinstance(reply, c.Refused)
+        assert running.id in reply.sentence
+    skipped = [entry for entry in site.state.failovers.values() if entry.phase is Phase.SKIPPED]
+    (entry,) = skipped
+    assert (entry.log_state, entry.log_state.severity, entry.recorder) == (LogState.SKIPPED, Severity.WARNING, "A")
+    assert (entry.note, entry.actor, entry.ended_ms) == (f"{running.id} was running already.", ADMIN, site.now.wall_ms)
+    assert site.state.failovers[running.id].skipped
+    assert list(site.state.open) == [running.id]
+    assert [fact.times for fact in site.of(f.RequestRefused)] == [1]
+    assert contents(site.replayed()) == contents(site.state)
+    assert "only what has not reached" in site.ask(c.AbortFailover(failover=entry.id)).sentence
+
+
 # ---------------------------------------------------------------- remarks
 
 

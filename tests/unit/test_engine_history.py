@@ -154,8 +154,10 @@ async def test_a_history_that_cannot_be_written_holds_nothing_up_and_is_caught_u
     assert isinstance(found, c.Refused)
     assert "disk of the history is full" in found.sentence
     assert site.engine.publisher.snapshot().failovers, "what is in memory is shown all the same"
+    await site.until(lambda: [alarm for alarm in site.engine.publisher.snapshot().system.alarms if alarm.key == "history"])
     site.history.fails = False
     await site.until(lambda: not site.engine.logbook._behind, within_s=200)
+    await site.until(lambda: not [alarm for alarm in site.engine.publisher.snapshot().system.alarms if alarm.key == "history"])
     await site.says_what_the_journal_says()
     await site.close()
 

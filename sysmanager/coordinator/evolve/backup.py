@@ -7,7 +7,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.evolve.tables import put_failover
+from sysmanager.coordinator.evolve.tables import patch_failover
 from sysmanager.coordinator.state import State
 from sysmanager.domain.backup import BackupKind, Backups, Baseline, BaselineStage, ManualBackup
 
@@ -60,8 +60,6 @@ def _made(state: State, fact: f.BackupMade, wall_ms: int) -> None:
         state.backups = replace(known, manual=replace(known.manual, file=fact.file))
         return
     for failover, _ in known.baseline.covers:
-        entry = state.failovers.get(failover)
-        if entry is not None:
-            put_failover(state, replace(entry, backup=fact.file.name))
+        patch_failover(state, failover, backup=fact.file.name)
     done = Baseline(number=fact.file.number, since_ms=wall_ms, file=fact.file)
     state.backups = replace(known, baseline=done)

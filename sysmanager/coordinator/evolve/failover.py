@@ -26,6 +26,10 @@ def apply(state: State, record: f.FactRecord, fact: f.FailoverFact) -> None:
         case f.FailoverWithheld():
             row = _opened(state, record, fact.opening, Phase.WITHHELD)
             row = replace(row, verdicts=fact.verdicts, note=fact.sentence, ended_ms=wall_ms)
+        case f.FailoverSkipped():
+            put_failover(state, replace(state.failovers[fact.running], skipped=True))
+            row = _opened(state, record, fact.opening, Phase.SKIPPED)
+            row = replace(row, reason=Reason.INVALID_LOG_STATE, note=f"{fact.running} was running already.", ended_ms=wall_ms)
         case f.FailoverQueued():
             row = _opened(state, record, fact.opening, Phase.QUEUED)
         case f.FailoverWaiting():

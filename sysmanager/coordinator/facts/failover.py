@@ -60,6 +60,13 @@ class FailoverWithheld(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     verdicts: tuple[Verdict, ...] = ()
 
 
+class FailoverSkipped(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failover-skipped"):
+    """A person asked for a failover of a recorder that has one running: an entry that says so, the first time (SPEC 11)."""
+
+    opening: Opening
+    running: FailoverId
+
+
 class FailoverQueued(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failover-queued"):
     """Another failover of the group is running; the entry waits its turn (SPEC 7)."""
 
@@ -155,6 +162,7 @@ FailoverFact = (
     FailoverStarted
     | FailoverWaiting
     | FailoverWithheld
+    | FailoverSkipped
     | FailoverQueued
     | ServerReserved
     | AttemptEnded

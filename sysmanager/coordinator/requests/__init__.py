@@ -63,12 +63,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide_request(view: View, seen: Seen, asked: Asked, now: Instant) -> Decision:
-    """The facts that a request leads to, and the reply; no facts when it is refused."""
+    """The facts that a request leads to, and the reply. A refusal moves nothing; at most an entry of the failover log says it."""
     missing = missing_right(asked.actor.role, c.RIGHT_FOR[type(asked.request)])
     if missing is not None:
         return Decision(reply=c.Refused(sentence=missing))
     try:
         facts, reply = HANDLERS[type(asked.request)](Asking(view=view, seen=seen, asked=asked, now=now), asked.request)
     except Rejected as rejected:
-        return Decision(reply=rejected.refused)
+        return Decision(facts=rejected.facts, reply=rejected.refused)
     return Decision(facts=facts, reply=reply)

@@ -7,7 +7,7 @@ from sysmanager.coordinator.failback import FAILBACK_TABLE
 from sysmanager.coordinator.failback_checks import checks, reason_of
 from sysmanager.coordinator.failover import FAILOVER_TABLE
 from sysmanager.coordinator.maintenance import own_maintenance
-from sysmanager.coordinator.opening import open_entry
+from sysmanager.coordinator.opening import open_entry, opening_of
 from sysmanager.coordinator.requests.handling import Asking, Outcome, Rejected, entry_row, recorder_row
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, governing, open_failover_of, tasks_of
@@ -57,11 +57,21 @@ def cached(view: View, row: Recorder) -> bool:
     return home is not None and tasks_of(row, home).documents is not None
 
 
+def _skipped(asking: Asking, row: Recorder) -> tuple[f.AnyFact, ...]:
+    """Row 5: the entry that says that a failover was asked for while one is running; once for each that runs."""
+    running = open_failover_of(asking.view, row.id)
+    if running is None or running.skipped:
+        return ()
+    opening = opening_of(asking.view, asking.seen, row, Trigger.MANUAL, asking.now)
+    assert opening is not None, "a recorder of which a failover runs is in a group, and cannot leave it"
+    return (f.FailoverSkipped(opening=opening, running=running.id),)
+
+
 def start_failover(asking: Asking, request: c.StartFailover) -> Outcome:
     view, seen, now = asking.view, asking.seen, asking.now
     row = recorder_row(view, request.recorder)
     for sentence, reason in failover_stops(view, seen, row):
-        raise Rejected(sentence, reason)
+        raise Rejected(sentence, reason, _skipped(asking, row))
     facts = open_entry(view, seen, row, Trigger.MANUAL, now)
     match facts:
         case (f.FailoverStarted(opening=opening, reservation=reservation),):

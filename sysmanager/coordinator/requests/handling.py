@@ -37,11 +37,15 @@ class Asking:
 
 
 class Rejected(Exception):
-    """A request is refused; raised by a handler, and turned into the reply by `decide_request`."""
+    """A request is refused; raised by a handler, and turned into the reply by `decide_request`.
 
-    def __init__(self, sentence: str, reason: Reason | None = None) -> None:
+    facts: what is to be found again of it in the failover log.
+    """
+
+    def __init__(self, sentence: str, reason: Reason | None = None, facts: tuple[f.AnyFact, ...] = ()) -> None:
         super().__init__(sentence)
         self.refused = c.Refused(sentence=sentence, reason=reason)
+        self.facts = facts
 
 
 def recorder_row(view: View, recorder: RecorderId) -> Recorder:
