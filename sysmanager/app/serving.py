@@ -93,7 +93,7 @@ async def serving(
         if not await bus.open(wait_ms=BUS_WAIT_MS):
             raise CommandError(f"The bus at {credentials.url} does not answer; see the log of the coordinator.")
         store = FileDocumentStore(data)
-        field = Field(bus, store)
+        field = Field(bus, store, key.material_key)
         journal = SqliteJournal(journal_file, sync_delay_ms=sync_delay_ms)
         backups = BackupFolder(
             data / paths.BACKUPS, journal, store, program=__version__, site_key=key, bus=server.credentials_path.read_bytes

@@ -26,10 +26,11 @@ class SiteKeyUnusable(Exception):
 class SiteKey:
     """32 bytes, from which a key for comparing (`mac_key`) and one for sealing (`seal_key`) are derived. Never shown.
 
+    `material_key`: seals the leave to fetch material; `tls_key`: of the authority that signs the certificates of recorders.
     `key_id`: 16 hexadecimal digits that tell keys apart and reveal nothing.
     """
 
-    __slots__ = ("_raw", "key_id", "mac_key", "seal_key")
+    __slots__ = ("_raw", "key_id", "mac_key", "material_key", "seal_key", "tls_key")
 
     def __init__(self, raw: bytes) -> None:
         if len(raw) != KEY_BYTES:
@@ -37,6 +38,8 @@ class SiteKey:
         self._raw = raw
         self.mac_key = _derive(raw, b"sysmanager mac 1")
         self.seal_key = _derive(raw, b"sysmanager seal 1")
+        self.material_key = _derive(raw, b"sysmanager material 1")
+        self.tls_key = _derive(raw, b"sysmanager tls 1")
         self.key_id = _derive(raw, b"sysmanager key id 1")[:8].hex()
 
     def __repr__(self) -> str:

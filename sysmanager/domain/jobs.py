@@ -73,10 +73,11 @@ _SENTENCES: dict[JobReason, str] = {
 
 
 class MaterialHour(msgspec.Struct, frozen=True, array_like=True):
-    """The footage of one camera within one hour, under one epoch, as the server says that recorded it.
+    """The footage of one camera that begins within one hour, under one epoch, as the server says that recorded it.
 
-    hour: number of the hour since 1970 UTC. first_ms, last_ms: wall clock of its first and last frame. pieces: files or segments.
-    digest: SHA-256 over the SHA-256 of all pieces in their order, so that it tells this content from any other.
+    hour: number of the hour since 1970 UTC; its last piece may reach into the next. first_ms, last_ms: wall clock of its first and last
+    frame. pieces: files or segments. digest: SHA-256 over the SHA-256 of all pieces in their order, so that it tells this content from any
+    other.
     """
 
     hour: int
@@ -91,7 +92,8 @@ class MaterialHour(msgspec.Struct, frozen=True, array_like=True):
     def sound(self) -> bool:
         """Whether this can be footage at all, wherever it was said."""
         numbers = (self.hour, self.first_ms, self.last_ms, self.frames, self.pieces, self.size_bytes)
-        in_hour = self.hour * HOUR_MS <= self.first_ms <= self.last_ms < (self.hour + 1) * HOUR_MS
+        in_hour = self.hour * HOUR_MS <= self.first_ms <= self.last_ms < (self.hour + 2) * HOUR_MS
+        in_hour = in_hour and self.first_ms < (self.hour + 1) * HOUR_MS
         return all(0 <= number < _NUMBER_LIMIT for number in numbers) and in_hour and bool(_DIGEST.fullmatch(self.digest))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from sysmanager import wire
 from sysmanager.bus import subjects
@@ -16,6 +18,8 @@ from sysmanager.documents.port import DocumentError, DocumentStore
 from sysmanager.domain.documents import DocumentKind
 from sysmanager.domain.ids import DocumentHash, RecorderId
 from sysmanager.engine.cache import store_of
+from sysmanager.protocol.jobs import CopyMaterial
+from sysmanager.protocol.material import TOKEN_S, token_for
 from sysmanager.protocol.recorders import (
     Ask,
     Beacon,
@@ -62,12 +66,14 @@ class Listener(Protocol):
 class Field:
     """Recorders, as one bus reaches them.
 
+    material_key: seals the leave to fetch material; without it no recorder lets another one in.
     garbage: how many messages of each subject made no sense and were dropped (SPEC 18).
     """
 
-    def __init__(self, bus: Bus, store: DocumentStore) -> None:
+    def __init__(self, bus: Bus, store: DocumentStore, material_key: bytes = b"") -> None:
         self._bus = bus
         self._store = store
+        self._material_key = material_key
         self._subscriptions: list[Subscription] = []
         self._listener: Listener | None = None
         self.garbage: dict[str, int] = {}
@@ -166,7 +172,7 @@ class Field:
         timeout_ms = RECORD_MS if isinstance(order, Record) else SHORT_MS
         subject = subjects.order(recorder)
         try:
-            body = await self._bus.request(subject, wire.encode(order), timeout_ms)
+            body = await self._bus.request(subject, wire.encode(self._with_leave(recorder, order)), timeout_ms)
             answer: OrderAnswer = wire.decode(OrderAnswer, body)
         except BusError as error:
             log.info("order not answered", recorder=recorder, order=type(order).__name__, why=str(error))
@@ -175,6 +181,14 @@ class Field:
             self._drop(subject, str(error))
             return i.OrderUndelivered(recorder=recorder, order=order)
         return i.OrderAnswered(recorder=recorder, order=order, answer=answer)
+
+    def _with_leave(self, recorder: RecorderId, order: Order) -> Order:
+        """A material copy gets its token at the last moment: it is no part of what is compared or kept."""
+        if not isinstance(order, CopyMaterial) or not self._material_key:
+            return order
+        until_s = int(time.time()) + TOKEN_S
+        token = token_for(self._material_key, job=order.job, source=order.source, target=recorder, epoch=order.epoch, until_s=until_s)
+        return replace(order, token=token)
 
     async def document(self, recorder: RecorderId, kind: DocumentKind, document_hash: DocumentHash) -> bytes:
         """One document of a recorder. Raises BusError when it does not give it."""

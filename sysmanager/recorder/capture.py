@@ -158,6 +158,12 @@ class Capture:
             for camera, held in found
         )
 
+    @property
+    def opening(self) -> bool:
+        """Whether a camera is being opened for the first time under this epoch."""
+        with self._lock:
+            return any(card.problem.state is CameraState.CONNECTING and not card.frames for card in self._cards.values())
+
     def _begin_watch(self) -> None:
         if self._watch is None:
             self._watch = threading.Thread(target=self._run, name="capture", daemon=True)

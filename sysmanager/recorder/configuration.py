@@ -35,6 +35,7 @@ class RecorderConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     segment_seconds: length of a piece of footage. practice: nothing real is recorded.
     minimum_free_mb: what stays free on each material disk; the oldest footage goes for it. quota_mb: what footage may take of each; 0: all.
     minimum_hours: no younger footage is ever deleted.
+    material_host, material_port: where footage is served to other recorders of the site; port 0: any free one.
     preroll_memory_mb: for the last seconds of cameras that others record, while on standby; 0: none are kept. preroll_limit_s: of each.
     """
 
@@ -54,6 +55,8 @@ class RecorderConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     minimum_free_mb: int = 1024
     quota_mb: int = 0
     minimum_hours: int = 24
+    material_host: str = "127.0.0.1"
+    material_port: int = 0
     preroll_memory_mb: int = 1024
     preroll_limit_s: int = 120
     practice: bool = False
@@ -108,6 +111,8 @@ _EXPECTED = {
     "minimum_free_mb": "a whole number from 64 to 1000000000",
     "quota_mb": "0 for none, or a whole number from 1 to 1000000000",
     "minimum_hours": "a whole number from 0 to 87600",
+    "material_host": "an address of this machine",
+    "material_port": "0 for any free one, or a whole number of at most 65535",
     "preroll_memory_mb": "0 for none, or a whole number of at most 1000000",
     "preroll_limit_s": "a whole number from 1 to 3600",
     "practice": "true or false",
@@ -181,6 +186,10 @@ def _is_sound(field: str, value: Any) -> bool:
             return bool(64 <= value <= 1_000_000_000)
         case "quota_mb":
             return bool(0 <= value <= 1_000_000_000)
+        case "material_host":
+            return 0 < len(value.strip()) <= 200
+        case "material_port":
+            return bool(0 <= value <= 65_535)
         case "preroll_memory_mb":
             return bool(0 <= value <= 1_000_000)
         case "preroll_limit_s":

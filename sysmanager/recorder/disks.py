@@ -133,6 +133,12 @@ class DiskSet:
     def paths(self) -> tuple[Path, ...]:
         return tuple(disk.path for disk in self._disks)
 
+    def behind_s(self) -> float:
+        """How long the oldest bytes have waited for their disk; 0 when nothing waits."""
+        with self._lock:
+            open_jobs = [disk.jobs for disk in self._disks if disk.jobs is not None]
+        return max((jobs.behind_s() for jobs in open_jobs), default=0.0)
+
     def wait_tested(self, timeout_s: float) -> bool:
         """Wait until every disk passed or failed its first test. False when the time was over before."""
         with self._lock:

@@ -22,13 +22,17 @@ INDEX_LIMIT_BYTES: Final = 16 << 20
 
 
 class IndexLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One complete segment: file name, size, frames, wall-clock milliseconds of its first and last frame."""
+    """One complete segment: file name, size, frames, wall-clock milliseconds of its first and last frame.
+
+    sha256: of the file, 64 hexadecimal digits; empty where it was not known when the line was written.
+    """
 
     file: str
     size_bytes: int
     frames: int
     first_frame_ms: int
     last_frame_ms: int
+    sha256: str = ""
 
     def encode(self) -> bytes:
         """As a line with line ends on both sides: a torn line before it then spoils only itself."""
@@ -114,7 +118,7 @@ def segments(disks: Iterable[Path], camera: str, epoch: int | None = None, recor
     for disk in disks:
         for day in _folders(disk / camera_folder(camera)):
             indexes: dict[str, dict[str, IndexLine]] = {}
-            for path in _segment_files(day):
+            for path in segment_files(day):
                 name = SegmentName.parse(path)
                 if name is None or name.camera != camera:
                     continue
@@ -149,7 +153,7 @@ def rebuild(day: Path, recorder: str) -> int:
     """
     lines = read_index(day / index_name(recorder))
     added: list[bytes] = []
-    for path in _segment_files(day):
+    for path in segment_files(day):
         name = SegmentName.parse(path)
         if name is None or name.recorder != recorder or _from_line(path, name, lines.get(path.name)):
             continue
@@ -214,7 +218,8 @@ def _folders(folder: Path) -> list[Path]:
         return []
 
 
-def _segment_files(day: Path) -> list[Path]:
+def segment_files(day: Path) -> list[Path]:
+    """By name; none where the folder cannot be read."""
     try:
         return sorted(path for path in day.iterdir() if path.suffix in SUFFIXES)
     except OSError:

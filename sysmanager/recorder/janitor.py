@@ -19,7 +19,8 @@ import structlog
 from sysmanager.durable import read_bounded, write_durably
 from sysmanager.recorder.evidence import EvidenceLock, EvidenceUnusable, load_locks
 from sysmanager.recorder.index import INDEX_SUFFIX
-from sysmanager.recorder.retention import HOUR_MS, Piece, RetentionRules, ageing_ms, expired, oldest_first, to_make_room
+from sysmanager.recorder.retention import HOUR_MS, LENGTH_MS, Piece, RetentionRules, ageing_ms, expired, oldest_first, to_make_room
+from sysmanager.recorder.transfer.copied import CopiedHours
 
 log = structlog.get_logger(__name__)
 
@@ -58,10 +59,12 @@ def sweep(
     *,
     free_bytes: Callable[[Path], int],
     ageing_ms: int | None = None,
+    copied: Callable[[Piece], bool] | None = None,
 ) -> Swept:
     """One pass over a disk: what is too old, then what stands in the way of new recording. Raises OSError of the disk.
 
-    ageing_ms: the moment that footage ages by; None to look at the space only.
+    ageing_ms: the moment that footage ages by; None to look at the space only. copied: what has a verified copy at its home, and goes
+    first, also if it is younger than the minimum (SPEC 9).
     """
     gone = _delete(expired(oldest_first(disk), rules, locks, ageing_ms)) if ageing_ms is not None else Swept()
     wanted = rules.minimum_free_bytes - free_bytes(disk)
@@ -69,12 +72,16 @@ def sweep(
         wanted = max(wanted, sum(piece.size_bytes for piece in oldest_first(disk)) - rules.quota_bytes)
     if wanted <= 0:
         return gone
-    room = _delete(to_make_room(oldest_first(disk), wanted, rules, locks, now_ms))
+    spare = Swept()
+    if copied is not None:
+        any_age = msgspec.structs.replace(rules, minimum_ms=-LENGTH_MS)
+        spare = _delete(to_make_room(filter(copied, oldest_first(disk)), wanted, any_age, locks, now_ms))
+    room = _delete(to_make_room(oldest_first(disk), wanted - spare.bytes, rules, locks, now_ms))
     return Swept(
-        pieces=gone.pieces + room.pieces,
-        bytes=gone.bytes + room.bytes,
+        pieces=gone.pieces + spare.pieces + room.pieces,
+        bytes=gone.bytes + spare.bytes + room.bytes,
         youngest_start_ms=room.youngest_start_ms,
-        missing_bytes=max(0, wanted - room.bytes),
+        missing_bytes=max(0, wanted - spare.bytes - room.bytes),
     )
 
 
@@ -101,8 +108,9 @@ def _remove_if_empty(day: Path) -> None:
 class Janitor:
     """Keeps the retention of all material disks. `start`, then `keep_days` whenever settings are applied; `stop` ends the threads.
 
-    data_folder: where the evidence locks and the retention of each camera lie: a server that stood down keeps footage by the retention
-    of the recorder that it acted for, also after a restart. Every method may be called from any thread.
+    copied: which hours of others' footage have a verified copy at home. data_folder: where the evidence locks and the retention of each
+    camera lie: a server that stood down keeps footage by the retention of the recorder that it acted for, also after a restart.
+    Every method may be called from any thread.
     """
 
     def __init__(
@@ -111,12 +119,14 @@ class Janitor:
         data_folder: Path,
         rules: RetentionRules,
         *,
+        copied: CopiedHours | None = None,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         mono_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
         free_bytes: Callable[[Path], int] = lambda disk: shutil.disk_usage(disk).free,
         look_s: float = LOOK_S,
     ) -> None:
         self._folder = data_folder
+        self._copied = copied
         self._kept = _read(data_folder)
         self._rules = msgspec.structs.replace(rules, days=self._kept.days)
         self._wall_ms = wall_ms
@@ -197,7 +207,9 @@ class Janitor:
             return
         try:
             aged_ms = self._age() if by_age else None
-            swept = sweep(disk, self._rules, locks, self._wall_ms(), free_bytes=self._free_bytes, ageing_ms=aged_ms)
+            swept = sweep(
+                disk, self._rules, locks, self._wall_ms(), free_bytes=self._free_bytes, ageing_ms=aged_ms, copied=self._has_copy()
+            )
         except OSError as error:
             self._say(disk, f"Old footage on {disk} can't be deleted ({error.strerror or error}).")
             return
@@ -213,6 +225,12 @@ class Janitor:
             )
         else:
             self._said.pop(disk, None)
+
+    def _has_copy(self) -> Callable[[Piece], bool] | None:
+        copied = self._copied
+        if copied is None or not copied.any:
+            return None
+        return lambda piece: copied.has(piece.name.camera, piece.name.epoch, piece.name.start_ms)
 
     def _say(self, disk: Path, sentence: str) -> None:
         """Once, until something else is to be said."""

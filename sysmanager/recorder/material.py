@@ -6,6 +6,7 @@ taken with it is written again, to another disk, as a segment that can be played
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -193,6 +194,7 @@ class CameraWriter:
             copy.stretch.note_end(frame, copy.bytes)
         if muxed.data:
             assert copy.file is not None
+            copy.sha256.update(muxed.data)
             copy.file.write(muxed.data)
 
     def _damaged(self, frames: int, error: Exception) -> None:
@@ -277,6 +279,7 @@ class CameraWriter:
                     frames=copy.frames,
                     first_frame_ms=copy.first_us // 1000,
                     last_frame_ms=copy.last_us // 1000,
+                    sha256=copy.sha256.hexdigest(),
                 )
                 copy.file.append_beside(index_name(self._recorder), line.encode())
 
@@ -355,6 +358,7 @@ class _Copy(FileOwner):
         self.file: DiskFile | None = None
         self.bytes = 0
         self.accepted_bytes = 0
+        self.sha256 = hashlib.sha256()
         self.frames = 0
         self.first_us = 0
         self.last_us = 0

@@ -20,10 +20,10 @@ from sysmanager.bus.port import Bus, BusError, Message
 from sysmanager.documents.files import FileDocumentStore
 from sysmanager.documents.port import DocumentError
 from sysmanager.documents.sealing import SiteKey
-from sysmanager.domain.documents import DocumentSet, SettingsDocument
+from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.ids import CameraId, DocumentHash
 from sysmanager.domain.instant import Instant
-from sysmanager.protocol.preroll import KeepPreroll
+from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.recorders import (
     BEAT_INTERVAL_MS,
     Ask,
@@ -31,13 +31,12 @@ from sysmanager.protocol.recorders import (
     FetchDocument,
     Order,
     OrderAnswer,
-    Refusal,
-    RefusalReason,
     ReportFootage,
     Standing,
 )
 from sysmanager.recorder import machine as m
 from sysmanager.recorder.beginning import begin, site_key
+from sysmanager.recorder.beside import Beside
 from sysmanager.recorder.buskeeper import BusKeeper, connected_bus
 from sysmanager.recorder.camera_plans import camera_beats, disk_beats, open_plan
 from sysmanager.recorder.capture import Capture, CaptureEvent, FrameEvent
@@ -46,13 +45,13 @@ from sysmanager.recorder.disks import DiskSet, DiskState
 from sysmanager.recorder.documents import RecorderDocuments
 from sysmanager.recorder.footage import read_footage
 from sysmanager.recorder.hardware import this_machine
-from sysmanager.recorder.holding import AGAIN_S, cameras_to_hold, preroll_beats
 from sysmanager.recorder.janitor import Janitor
 from sysmanager.recorder.machine.state import held_documents
 from sysmanager.recorder.material import SegmentSettings
 from sysmanager.recorder.pulse import Phase, Pulse
 from sysmanager.recorder.retention import HOUR_MS, RetentionRules
 from sysmanager.recorder.state_file import StateFile
+from sysmanager.recorder.transfer.copied import CopiedHours
 
 log = structlog.get_logger(__name__)
 
@@ -63,8 +62,6 @@ DISKS_TEST_S = 2.0
 ASK_TIMEOUT_MS = 1000
 FETCH_TIMEOUT_MS = 3500
 """Less than the 5 s in which an order must be answered (SPEC 6, step 4)."""
-
-NO_JOBS = "This version of the recorder copies no material and runs no drills; update it when one is there that does."
 
 ANSWER_LIMIT_S = 10.0
 NEWS_GATHERED_S = 0.05
@@ -97,6 +94,7 @@ class RecordingService:
             chance=random.Random(),
             segments=SegmentSettings(segment_ms=configuration.segment_seconds * 1000),
         )
+        copied = CopiedHours(configuration.data_folder)
         self._janitor = Janitor(
             tuple(configuration.disk_paths.values()),
             configuration.data_folder,
@@ -105,7 +103,9 @@ class RecordingService:
                 minimum_free_bytes=configuration.minimum_free_mb << 20,
                 quota_bytes=configuration.quota_mb << 20,
             ),
+            copied=copied,
         )
+        self._beside = Beside(configuration, self._disks, self._capture, self._documents, copied, changed=self._news_now)
         self._key: SiteKey | None = None
         self._closed: tuple[CameraId, ...] = ()
         self._state: m.MachineState | None = None
@@ -135,6 +135,7 @@ class RecordingService:
         try:
             await asyncio.to_thread(self._disks.wait_tested, DISKS_TEST_S)
             self._janitor.start()
+            await self._beside.open(self._key)
             self._put(m.DisksChanged(disks=disk_beats(self._disks.states(), self._labels)))
             if self._given_bus is not None:
                 await self._attach(self._given_bus)
@@ -158,6 +159,7 @@ class RecordingService:
             self._pulse.enter(Phase.ENDING)
         if self._state is not None:
             self._put(m.ServiceStopped(sentence="It was told to end."))
+        await self._beside.close()
         await asyncio.to_thread(self._capture.stop)
         await asyncio.to_thread(self._disks.stop)
         await asyncio.to_thread(self._janitor.stop)
@@ -198,15 +200,15 @@ class RecordingService:
                 self._answer(ticket, answer)
             case m.ReadFootage(ticket=ticket, question=question):
                 self._spawn(self._read_footage(ticket, question))
-            case m.CarryOutJob(ticket=ticket):
-                self._answer(ticket, Refusal(reason=RefusalReason.NOT_BUILT_IN, sentence=NO_JOBS, epoch=self.state.persisted.epoch))
+            case m.CarryOutJob(ticket=ticket, order=order):
+                self._spawn(self._carry_out_job(ticket, order))
             case m.StartCapture(plan=plan) | m.ChangeCapture(plan=plan):
                 self._record(plan)
             case m.StopCapture():
                 self._closed = ()
                 self._capture.finish()
             case m.FollowPreroll(order=order):
-                self._spawn(self._hold(order))
+                self._spawn(self._beside.hold(order, lambda: self.state.preroll == order))
             case m.SendAsk(ask=ask):
                 self._spawn(self._ask(ask))
             case m.SendBeatNow():
@@ -243,6 +245,7 @@ class RecordingService:
             log.warning("documents not removed; the next start tries again", why=str(error))
 
     def _record(self, plan: m.CapturePlan) -> None:
+        self._spawn(self._beside.needed())
         settings = self._documents.settings_of(plan.documents.settings) if plan.documents is not None else None
         if settings is None:
             self._closed = ()
@@ -256,23 +259,11 @@ class RecordingService:
         self._capture.hold(())  # what is held of other recorders' cameras would cost sessions that nobody needs now
         log.info("recording", recorder=self._id, epoch=plan.epoch, home=plan.home, cameras=len(opened.cameras))
 
-    async def _hold(self, order: KeepPreroll) -> None:
-        """Keep the last seconds of other recorders' cameras; not if something else is wanted by the time that their settings are here."""
-        while True:
-            holding = await cameras_to_hold(order, self._settings_ready, self._key, self._configuration.preroll_memory_mb << 20)
-            if self.state.preroll != order:
-                return
-            self._capture.hold(holding.cameras)
-            if holding.complete:
-                return
-            await asyncio.sleep(AGAIN_S)
+    async def _carry_out_job(self, ticket: int, order: JobOrder) -> None:
+        self._answer(ticket, await self._beside.carry_out(order))
 
-    async def _settings_ready(self, documents: DocumentSet) -> SettingsDocument | None:
-        made = await self._documents.make_ready(documents)
-        if isinstance(made, m.DocumentsFailed):
-            log.warning("no pre-roll of a recorder's cameras", why=made.sentence)
-            return None
-        return self._documents.settings_of(documents.settings)
+    def _news_now(self) -> None:
+        self._news.set()
 
     # ---------------------------------------------------------------- capture and disks, told from their threads
 
@@ -318,8 +309,8 @@ class RecordingService:
             self._put(m.DisksChanged(disks=disk_beats(self._disks.states(), self._labels)))
             self._put(m.CaptureReported(cameras=camera_beats(self._capture.snapshot(), self._closed)))
             self._sequence += 1
-            held = preroll_beats(self._capture.held())
-            beat = m.beat(self.state, m.Observations(sequence=self._sequence, version=__version__, preroll=held), _now())
+            observed = self._beside.observed(m.Observations(sequence=self._sequence, version=__version__))
+            beat = m.beat(self.state, observed, _now())
             await self._publish(subjects.beat(self._id), wire.encode(beat))
             try:
                 async with asyncio.timeout(BEAT_INTERVAL_MS / 1000):

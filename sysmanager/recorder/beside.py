@@ -1,0 +1,121 @@
+"""What a recording service does beside its task: pre-roll for others, material copy, drills. None of it may disturb the recording."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+from msgspec.structs import replace
+
+from sysmanager.documents.sealing import SiteKey
+from sysmanager.domain.documents import DocumentSet, SettingsDocument
+from sysmanager.protocol.jobs import JobOrder
+from sysmanager.protocol.preroll import KeepPreroll
+from sysmanager.protocol.recorders import OrderAnswer
+from sysmanager.recorder import machine as m
+from sysmanager.recorder.capture import Capture
+from sysmanager.recorder.configuration import RecorderConfiguration
+from sysmanager.recorder.disks import DiskSet
+from sysmanager.recorder.documents import RecorderDocuments
+from sysmanager.recorder.holding import AGAIN_S, cameras_to_hold, preroll_beats
+from sysmanager.recorder.jobs import Jobs, JobSurroundings
+from sysmanager.recorder.transfer.copied import CopiedHours
+
+log = structlog.get_logger(__name__)
+
+DISK_BEHIND_S: Final = 0.3
+"""A disk whose queue is older than this has enough to do with what is recorded."""
+
+
+class Beside:
+    """`open` before the first order is taken; `close` before capture and disks are stopped. On the loop of the service.
+
+    changed: a heartbeat should go now.
+    """
+
+    def __init__(
+        self,
+        configuration: RecorderConfiguration,
+        disks: DiskSet,
+        capture: Capture,
+        documents: RecorderDocuments,
+        copied: CopiedHours,
+        *,
+        changed: Callable[[], None],
+    ) -> None:
+        self._configuration = configuration
+        self._disks = disks
+        self._capture = capture
+        self._documents = documents
+        self._copied = copied
+        self._changed = changed
+        self._key: SiteKey | None = None
+        self._jobs: Jobs | None = None
+
+    async def open(self, key: SiteKey | None) -> None:
+        configuration = self._configuration
+        self._key = key
+        around = JobSurroundings(
+            recorder=configuration.recorder,
+            data_folder=configuration.data_folder,
+            disks=tuple(configuration.disk_paths.values()),
+            minimum_free_bytes=configuration.minimum_free_mb << 20,
+            writable=self._writable_disks,
+            busy=self._recording_needs_more,
+            settings_of=self._settings_ready,
+            changed=self._changed,
+            copied=self._copied,
+        )
+        self._jobs = Jobs(around, key)
+        await self._jobs.open(configuration.material_host, configuration.material_port)
+
+    async def close(self) -> None:
+        if self._jobs is not None:
+            await self._jobs.close()
+
+    def observed(self, observations: m.Observations) -> m.Observations:
+        """With what a heartbeat says of all this."""
+        observations = replace(observations, preroll=preroll_beats(self._capture.held()))
+        jobs = self._jobs
+        if jobs is None:
+            return observations
+        return replace(observations, material=jobs.address, copy=jobs.copy_report(), drill=jobs.drill_report())
+
+    async def carry_out(self, order: JobOrder) -> OrderAnswer:
+        assert self._jobs is not None, "opened before the first order is taken"
+        return await self._jobs.carry_out(order)
+
+    async def needed(self) -> None:
+        """The server records now: a drill lets go of its cameras."""
+        if self._jobs is not None:
+            await self._jobs.end_drill("The server is needed.")
+
+    async def hold(self, order: KeepPreroll, wanted: Callable[[], bool]) -> None:
+        """Keep the last seconds of other recorders' cameras; not if the order is not wanted any more when their settings are here."""
+        while True:
+            holding = await cameras_to_hold(order, self._settings_ready, self._key, self._configuration.preroll_memory_mb << 20)
+            if not wanted():
+                return
+            self._capture.hold(holding.cameras)
+            if holding.complete:
+                return
+            await asyncio.sleep(AGAIN_S)
+
+    async def _settings_ready(self, documents: DocumentSet) -> SettingsDocument | None:
+        made = await self._documents.make_ready(documents)
+        if isinstance(made, m.DocumentsFailed):
+            log.warning("settings of another recorder can't be had", why=made.sentence)
+            return None
+        return self._documents.settings_of(documents.settings)
+
+    def _writable_disks(self) -> tuple[Path, ...]:
+        """Those with most space first."""
+        states = [state for state in self._disks.states() if state.writable]
+        return tuple(Path(state.path) for state in sorted(states, key=lambda state: -state.free_bytes))
+
+    def _recording_needs_more(self) -> bool:
+        """A camera is being opened, or a disk is behind what is recorded to it: copies wait (SPEC 9)."""
+        return self._capture.opening or self._disks.behind_s() > DISK_BEHIND_S
