@@ -56,6 +56,8 @@ def test_paths_count_from_the_file_and_the_rest_has_defaults(tmp_path: Path) -> 
         ('practice = "yes"', "practice", "must be true or false"),
         ("segment_seconds = 4", "segment_seconds", "must be a whole number from 5 to 3600"),
         ("minimum_free_mb = 63", "minimum_free_mb", "must be a whole number from 64"),
+        ("material_port = 65536", "material_port", "must be 0 for any free one"),
+        ('material_host = " "', "material_host", "must be an address of this machine"),
         ("preroll_memory_mb = -1", "preroll_memory_mb", "must be 0 for none"),
         ("preroll_limit_s = 0", "preroll_limit_s", "must be a whole number from 1 to 3600"),
         ("quota_mb = -1", "quota_mb", "must be 0 for none"),

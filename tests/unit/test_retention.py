@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sysmanager.domain.ids import CameraId
+from sysmanager.domain.ids import CameraId, Epoch
 from sysmanager.recorder.evidence import EvidenceLock
 from sysmanager.recorder.janitor import Janitor, Swept, sweep
 from sysmanager.recorder.retention import (
@@ -25,6 +25,7 @@ from sysmanager.recorder.retention import (
     to_make_room,
 )
 from sysmanager.recorder.segments import SegmentName
+from sysmanager.recorder.transfer.copied import CopiedHours
 from tests.helpers.footage import Gauge
 
 NOW_MS = 1_790_000_000_000
@@ -162,6 +163,30 @@ def test_what_cannot_be_freed_is_told(tmp_path: Path) -> None:
     young = put(tmp_path, "gate", HOUR_MS, 600)
     assert sweep(tmp_path, RULES, (), NOW_MS, free_bytes=lambda _: 300).missing_bytes == 700
     assert young.exists()
+
+
+def test_what_has_a_verified_copy_at_home_goes_first_also_if_it_is_young(tmp_path: Path) -> None:
+    old, copied = put(tmp_path, "gate", 60 * HOUR_MS, 600), put(tmp_path, "yard", HOUR_MS, 600)
+    swept = sweep(tmp_path, RULES, (), NOW_MS, free_bytes=lambda _: 500, copied=lambda piece: piece.name.camera == "yard")
+    assert (swept.pieces, swept.bytes) == (1, 600)
+    assert old.exists()
+    assert not copied.exists()
+    assert sweep(tmp_path, RULES, (), NOW_MS, free_bytes=lambda _: 500, copied=lambda _: False).pieces == 1
+    assert not old.exists()
+
+
+def test_hours_with_a_copy_are_remembered_over_a_restart(tmp_path: Path) -> None:
+    hours = CopiedHours(tmp_path)
+    assert not hours.any
+    hours.add(CameraId("gate"), Epoch(2), (100, 101))
+    hours.add(CameraId("gate"), Epoch(2), (101, 102))
+    again = CopiedHours(tmp_path)
+    assert again.any
+    assert again.has("gate", 2, 102 * HOUR_MS + 5)
+    assert not again.has("gate", 3, 102 * HOUR_MS)
+    assert not again.has("gate", 2, 103 * HOUR_MS)
+    (tmp_path / "copied.json").write_bytes(b"{")
+    assert not CopiedHours(tmp_path).any
 
 
 class Said:
