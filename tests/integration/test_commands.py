@@ -425,21 +425,25 @@ async def test_servers_lists_them(site: LiveSite) -> None:
     assert "Server A" in table.out
 
 
-async def test_readiness_and_who_lands_where(site: LiveSite) -> None:
-    ran = await site.run("readiness", "--json")
-    (rows,) = ran.documents
-    assert ran.status == (1 if any(row["readiness"]["level"] == "not ready" for row in rows) else 0)
-    assert all(row["readiness"]["reasons"] for row in rows)
-    one = await site.run("readiness", rows[0]["name"])
-    assert rows[0]["readiness"]["reasons"][0]["sentence"] in one.out
-    landing = await site.run("who-lands-where", "--two", "--json")
-    (found,) = landing.documents
-    assert {one["recorder"] for one in found["single"]} <= {row["id"] for row in rows}
-    assert landing.status == (1 if any(one["unprotected"] for one in found["single"]) else 0)
-    (gaps,) = (await site.run("gaps", "--json")).documents
-    assert {found["recorder"] for found in gaps["recorders"]} <= {row["id"] for row in rows}
-    assert "recorder" in (await site.run("gaps")).out
-    refused = await site.run("accept-machine", rows[0]["id"], "nobody")
+async def test_readiness_who_lands_where_and_gaps(site: LiveSite) -> None:
+    await site.snapshot_until(lambda rows: all(row.readiness is not None for row in rows.values()))
+    ran = await site.command("readiness", "--json")
+    rows = {row["id"]: row["readiness"] for row in ran.documents[0]}
+    assert set(rows) == {"A", "B", "F"}
+    assert rows["B"]["level"] == "not ready"
+    assert ran.status == 1
+    one = await site.command("readiness", "Server B")
+    assert one.status == 1
+    assert "The group Empty has no failover server; add one to it." in one.out
+    assert "Server B" in (await site.command("readiness")).out
+    landing = await site.command("who-lands-where", "--two", "--json")
+    assert landing.status == 1, "B lands nowhere"
+    assert {found["recorder"]: found["server"] for found in landing.documents[0]["single"]}["B"] is None
+    assert "pairs of failures leave cameras unprotected" in (await site.command("who-lands-where", "--two")).out
+    gaps = await site.command("gaps", "--json")
+    assert {found["recorder"] for found in gaps.documents[0]["recorders"]} >= {"A", "B"}
+    assert "recorder" in (await site.command("gaps")).out
+    refused = await site.command("accept-machine", "B", "nobody")
     assert refused.status == 1
     assert "nothing to accept" in refused.sentence
 
