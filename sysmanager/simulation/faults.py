@@ -48,6 +48,7 @@ class Wrong(StrEnum):
     COPY_SLOW = "copies slowly"
     COPY_ROTS = "copies rot on its disks"
     COPY_DAMAGED = "serves damaged footage"
+    PREROLL_LIE = "says that it keeps pre-roll, and cannot"
     SERVER_CLOCK = "server's clock steps"
     KILLED = "coordinator killed"
     PAUSED = "coordinator paused"
@@ -169,6 +170,9 @@ def _server(world: World, deed: Deed) -> Mend | None:
             return lambda: setattr(recorder, "pace", usual)
         case Wrong.CAMERA_SLOW:
             return _late_frames(recorder, deed.amount)
+        case Wrong.PREROLL_LIE:
+            recorder.lie_of_preroll(True)
+            return lambda: recorder.lie_of_preroll(False)
         case Wrong.STATE_LOST:
             world.state_lost.add(recorder.id)
             world.checkers.state_lost(recorder.id)
@@ -436,6 +440,7 @@ _SHARES: dict[Wrong, int] = {
     Wrong.COPY_SLOW: 4,
     Wrong.COPY_ROTS: 2,
     Wrong.COPY_DAMAGED: 2,
+    Wrong.PREROLL_LIE: 2,
     Wrong.SERVER_CLOCK: 1,
     Wrong.KILLED: 10,
     Wrong.PAUSED: 6,
@@ -453,7 +458,7 @@ _SHARES: dict[Wrong, int] = {
 DRAWN = tuple(_SHARES)
 """Kinds that a seed may draw. What destroys the only copy of something is for scenarios alone."""
 
-_ON_SPARES = {Wrong.CRASH_APPLYING, Wrong.REFUSE, Wrong.VANISH, Wrong.SAVE_FAILS, Wrong.SLOW_SERVER}
+_ON_SPARES = {Wrong.PREROLL_LIE, Wrong.CRASH_APPLYING, Wrong.REFUSE, Wrong.VANISH, Wrong.SAVE_FAILS, Wrong.SLOW_SERVER}
 _AMOUNTS: dict[Wrong, tuple[int, int]] = {
     Wrong.LOSSY: (5, 60),
     Wrong.SLOW_LINK: (50, 12_000),

@@ -302,6 +302,13 @@ SCENARIOS: tuple[Scenario, ...] = (
         ends=(End(recorder="A1", phase=READY, server="FA2"),),
     ),
     Scenario(
+        name="pre-roll: who says that it can and refuses is not asked without end, and takes over all the same",
+        groups=((1, 1),),
+        preroll=FailoverPriority.LOW,
+        deeds=(Deed(at_ms=0, what=Wrong.PREROLL_LIE, target="FA1"), _off("A1", at_ms=20_000)),
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
         name="pre-roll, failover and failback: nobody keeps a session that is needed",
         groups=((2, 2),),
         preroll=FailoverPriority.LOW,

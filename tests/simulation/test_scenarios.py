@@ -24,3 +24,9 @@ def test_a_second_failover_of_a_group_goes_through_the_queue() -> None:
     """Its row is too rare for a few short seeds."""
     scenario = next(one for one in ALL_SCENARIOS if one.name == "two of one group: the queue in order")
     assert play(scenario).counts["row", "003"] == 1
+
+
+def test_a_server_that_refuses_pre_roll_is_asked_once_for_each_news_of_it() -> None:
+    scenario = next(one for one in ALL_SCENARIOS if "refuses is not asked without end" in one.name)
+    world = play(scenario)
+    assert 1 <= world.counts["machine row", "35"] <= 5
