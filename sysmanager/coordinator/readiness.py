@@ -8,6 +8,7 @@ from sysmanager.coordinator.detection import group_of
 from sysmanager.coordinator.machines import shares_of
 from sysmanager.coordinator.maintenance import maintenance_of, own_maintenance
 from sysmanager.coordinator.preroll import eligible, wanted_seconds
+from sysmanager.coordinator.readiness_drill import DAY_MS, drill_reasons
 from sysmanager.coordinator.seen import CLOCK_OFF_MS, Seen
 from sysmanager.coordinator.selection import Fit, Needs, fitness, rank
 from sysmanager.coordinator.state import View, governing, open_failover_of, running_in_group, tasks_of, unreconciled
@@ -16,8 +17,6 @@ from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Reserved, Role, Standby
 from sysmanager.protocol.clients import HoldCause, Level, Readiness, Ready, ReadyReason, Topic
 from sysmanager.protocol.recorders import Mode
-
-DAY_MS = 86_400_000
 
 _RANK = {Level.GOOD: 0, Level.WARNING: 1, Level.STOP: 2}
 _READY = (Ready.READY, Ready.LIMITED, Ready.NOT_READY)
@@ -47,6 +46,7 @@ def readiness_of(view: View, seen: Seen, row: Recorder, now: Instant, needs: Nee
                     target = fits[0].server
                     reasons += _target(view, seen, home, fits[0], len(fits))
                     reasons += _preroll(view, seen, row, view.groups[group_id])
+                    reasons += drill_reasons(view, row, now)
                 else:
                     refused = " ".join(objection_words(_name(view, verdict.server), verdict.sentence) for verdict in out)
                     group = view.groups[group_id].name

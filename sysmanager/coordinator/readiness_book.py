@@ -57,6 +57,8 @@ class ReadinessBook:
             row = view.recorders.get(fact.recorder.id if isinstance(fact, f.RecorderAdded) else fact.recorder)
             if row is not None and row.group is not None:
                 self._groups.add(row.group)
+        if isinstance(fact, f.DrillEnded):
+            self._touched.update(view.jobs[fact.job].servers)
 
     def update(self, view: View, seen: Seen, now: Instant, limit: int = STEP, *, also: Iterable[RecorderId] = ()) -> tuple[RecorderId, ...]:
         """Look at `limit` of the servers that were touched, the longest waiting first; those whose readiness differs now.

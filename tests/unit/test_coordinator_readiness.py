@@ -5,19 +5,21 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import readiness_book
 from sysmanager.coordinator.readiness import readiness_of
 from sysmanager.coordinator.readiness_book import ReadinessBook
 from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import GroupId
+from sysmanager.domain.ids import CameraId, GroupId, JobId
+from sysmanager.domain.jobs import Drill, DrillSchedule, JobPhase, JobReason, Trial
 from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.domain.recorder import edit_of
 from sysmanager.domain.rights import RoleName
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from sysmanager.protocol.clients import Level, Readiness, Ready, Topic
-from tests.helpers.coordination import GROUP, Site, cameras_of, rid, small_site
+from tests.helpers.coordination import ADMIN, GROUP, Site, cameras_of, document_set, rid, small_site
 
 RED, YELLOW, GREEN = Ready.NOT_READY, Ready.LIMITED, Ready.READY
 
@@ -46,6 +48,7 @@ def test_a_recorder_that_is_well_is_green_and_says_what_was_looked_at() -> None:
         (Topic.DOCUMENTS, "Settings of revision 1 are in the cache, as A has them."),
         (Topic.CANDIDATE, "F would take over 3 cameras; 1 more could."),
         (Topic.DISKS, "F writes to the same disks, and has space for 14 days."),
+        (Topic.DRILL, "No drill of A was made yet."),
         (Topic.CLOCK, "The clock of A agrees with the coordinator's."),
     ]
 
@@ -287,6 +290,67 @@ def test_pre_roll_says_how_much_it_covers() -> None:
     site.server("H").preroll_since_ms = site.mono_ms + 1_000
     site.run(1_000)
     assert said(site, "A", Level.WARNING)[Topic.CAMERAS] == "H gets no frames from 2 cameras whose pre-roll it is to keep."
+
+
+# ---------------------------------------------------------------- drills
+
+
+def drilled(site: Site, *trials: Trial, days: int = 0, phase: JobPhase = JobPhase.READY, **changes: object) -> Site:
+    """A drill of A on F ended so many days ago."""
+    drill = Drill(
+        id=JobId("J00001"),
+        number=1,
+        recorder=rid("A"),
+        home=rid("A"),
+        server=rid("F"),
+        group=GROUP,
+        actor=ADMIN,
+        phase=phase,
+        started_ms=1,
+        documents=document_set("A"),
+        ended_ms=site.now.wall_ms - days * 86_400_000,
+        trials=trials,
+    )
+    site.state.jobs[drill.id] = msgspec.structs.replace(drill, **changes)
+    site.state.last_drills[rid("A")] = drill.id
+    return site
+
+
+def test_the_last_drill_tells_its_age_and_whether_the_cameras_were_reached() -> None:
+    good = (Trial(CameraId("A-c0"), True, 700), Trial(CameraId("A-c1"), False))
+    site = drilled(small_site(), *good)
+    assert of(site, "A").level is GREEN
+    assert said(site, "A")[Topic.DRILL] == "The last drill was today on F."
+    assert said(site, "A")[Topic.CAMERAS] == "In the last drill F reached each of the 2 cameras."
+    site = drilled(small_site(), *good, days=91)
+    assert said(site, "A", Level.WARNING) == {Topic.DRILL: "The last drill was 91 days ago on F, which is long ago."}
+    dark = (*(Trial(CameraId(f"A-c{n}"), True, -1) for n in range(3)), Trial(CameraId("gone"), False, -1, "no answer"))
+    site = drilled(small_site(), *dark, days=1)
+    assert said(site, "A", Level.WARNING) == {
+        Topic.CAMERAS: "In the last drill F did not reach A camera 0, A camera 1, A camera 2 and 1 more."
+    }
+
+
+def test_the_end_of_a_drill_is_looked_at() -> None:
+    site = small_site()
+    looked_at(site)
+    drilled(site)
+    site.core.readiness.rests_on(site.state, f.DrillEnded(job=JobId("J00001"), phase=JobPhase.READY))
+    assert looked_at(site) == fresh(site)
+
+
+def test_a_drill_that_did_not_come_to_its_end_and_one_that_is_wanted() -> None:
+    site = drilled(small_site(), days=2, phase=JobPhase.FAILED, reason=JobReason.TOO_LATE)
+    assert said(site, "A", Level.WARNING)[Topic.DRILL].startswith("The last drill, 2 days ago on F, did not come to its end: ")
+    site = drilled(small_site(), phase=JobPhase.CANCELLED, server=rid("removed"))
+    assert said(site, "A", Level.WARNING) == {Topic.DRILL: "The last drill, today on removed, did not come to its end."}
+    site = small_site()
+    site.state.groups[GROUP] = Group(id=GROUP, name="Gate", drill=DrillSchedule(every_days=7))
+    assert said(site, "A", Level.WARNING) == {Topic.DRILL: "No drill of A was made yet; one is wanted every 7 days."}
+    drilled(site, days=14)
+    assert of(site, "A").level is GREEN
+    drilled(site, days=15)
+    assert Topic.DRILL in said(site, "A", Level.WARNING)
 
 
 # ---------------------------------------------------------------- shared machines
