@@ -57,7 +57,7 @@ class ReadinessBook:
             row = view.recorders.get(fact.recorder.id if isinstance(fact, f.RecorderAdded) else fact.recorder)
             if row is not None and row.group is not None:
                 self._groups.add(row.group)
-        if isinstance(fact, f.DrillEnded):
+        if isinstance(fact, f.DrillEnded) and fact.job in view.jobs:
             self._touched.update(view.jobs[fact.job].servers)
 
     def update(self, view: View, seen: Seen, now: Instant, limit: int = STEP, *, also: Iterable[RecorderId] = ()) -> tuple[RecorderId, ...]:

@@ -9,9 +9,9 @@ from enum import StrEnum
 import msgspec
 
 from sysmanager.domain.documents import DocumentSet, SettingsDocument
-from sysmanager.domain.ids import Epoch, InstanceId, RecorderId
+from sysmanager.domain.ids import RecorderId
 from sysmanager.protocol.practice import Fault
-from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Beat, DiskBeat, Mode
+from sysmanager.simulation.clone import clone
 from sysmanager.simulation.coordinator import APPEND_MS, KillPoint
 from sysmanager.simulation.recorder import SimulatedRecorder
 from sysmanager.simulation.site import SitePlan, hashed
@@ -171,8 +171,7 @@ def _server(world: World, deed: Deed) -> Mend | None:
         case Wrong.CAMERA_SLOW:
             return _late_frames(recorder, deed.amount)
         case Wrong.PREROLL_LIE:
-            recorder.lie_of_preroll(True)
-            return lambda: recorder.lie_of_preroll(False)
+            return _lying(recorder)
         case Wrong.STATE_LOST:
             world.state_lost.add(recorder.id)
             world.checkers.state_lost(recorder.id)
@@ -188,7 +187,7 @@ def _server(world: World, deed: Deed) -> Mend | None:
         case Wrong.COPY_FULL | Wrong.COPY_SLOW | Wrong.COPY_ROTS | Wrong.COPY_DAMAGED:
             return _copies_badly(recorder, deed.what)
         case Wrong.CLONE:
-            return _clone(world, recorder)
+            return clone(world, recorder)
         case Wrong.SERVER_CLOCK:
             world.wall_steps[recorder.id] = deed.amount
             world.stepped_ms[recorder.id] = world.agenda.now_ms
@@ -256,30 +255,15 @@ def _change_documents(recorder: SimulatedRecorder) -> None:
     recorder.change_documents(changed, {name: body})
 
 
-def _clone(world: World, recorder: SimulatedRecorder) -> Mend:
-    """A copy of its machine announces itself, as it was when it was new; orders still reach the original only."""
-    present = [True]
-    copy = Beat(
-        recorder=recorder.id,
-        instance=InstanceId(f"{recorder.id}-copy"),
-        boot=1,
-        sequence=1,
-        wall_ms=0,
-        version=recorder.version,
-        mode=Mode.RECORDING,
-        epoch=Epoch(0),
-        home=recorder.id,
-        documents=None,
-        disks=(DiskBeat("D:", True, 1_000_000, 2_000_000),),
-    )
+def _lying(recorder: SimulatedRecorder) -> Mend:
+    """It says that it can keep pre-roll, and cannot; its service is started anew with that, and when that is over."""
 
-    def speak() -> None:
-        if present:
-            world.after(BEAT_INTERVAL_MS, speak)
-            world.network.canary(world.coordinator.heard, msgspec.structs.replace(copy, wall_ms=world.instant().wall_ms))
+    def lie(present: bool) -> None:
+        recorder.preroll.lies = present
+        recorder.crash()
 
-    speak()
-    return present.clear
+    lie(True)
+    return lambda: lie(False)
 
 
 def _darken(world: World, recorder: SimulatedRecorder) -> Mend:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from sysmanager.domain.camera import Camera
 from sysmanager.domain.ids import CameraId, RecorderId
-from sysmanager.protocol.preroll import KeepPreroll, PrerollBeat
+from sysmanager.protocol.preroll import KeepPreroll, PrerollBeat, PrerollReport
+from sysmanager.protocol.recorders import Beat
+from sysmanager.recorder.machine import Identity
 from sysmanager.simulation.surroundings import Pace, Surroundings
 
 
 class Preroll:
-    """Of one recording service; gone with its process."""
+    """Of one recording service; gone with its process. lies: whether it says that it can keep pre-roll, and cannot."""
 
     def __init__(self, recorder: RecorderId, surroundings: Surroundings, pace: Pace) -> None:
         self._recorder = recorder
@@ -20,6 +24,18 @@ class Preroll:
         self._wanted: dict[CameraId, int] = {}
         self._since_ms: dict[CameraId, int] = {}
         self._life = 0
+        self.lies = False
+
+    def told(self, identity: Identity) -> Identity:
+        """What its machine takes itself for."""
+        return msgspec.structs.replace(identity, preroll_memory_mb=0) if self.lies else identity
+
+    def said(self, beat: Beat, identity: Identity) -> Beat:
+        """What its heartbeat says."""
+        if not self.lies:
+            return beat
+        able = PrerollReport(memory_mb=identity.preroll_memory_mb, limit_s=identity.preroll_limit_s)
+        return msgspec.structs.replace(beat, preroll=able)
 
     def follow(self, order: KeepPreroll) -> None:
         """Keep these cameras from now on, and no others. What is kept already goes on."""

@@ -11,7 +11,6 @@ from sysmanager.domain.ids import DocumentHash, Epoch
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.jobs import ForgetJob, JobOrder, RunDrill
 from sysmanager.protocol.practice import Fault
-from sysmanager.protocol.preroll import PrerollReport
 from sysmanager.protocol.recorders import (
     Beacon,
     DiskBeat,
@@ -80,7 +79,6 @@ class SimulatedRecorder:
         self.crash_in: int | None = None
         self.powered = False
         self.service = ServiceState.STARTING
-        self.preroll_lies = False
         self.state = m.MachineState(identity=identity, persisted=persisted)
         self.pace = pace
         self._around = surroundings
@@ -182,14 +180,6 @@ class SimulatedRecorder:
             self._input(m.DisksChanged(disks=self._disk_beats()))
             self.capture.look()
 
-    def lie_of_preroll(self, present: bool) -> None:
-        """From now on it says that it can keep pre-roll, and cannot; or no longer. Its service is started anew with that."""
-        self.preroll_lies = present
-        self.crash()
-
-    def _told_identity(self) -> m.Identity:
-        return msgspec.structs.replace(self.identity, preroll_memory_mb=0) if self.preroll_lies else self.identity
-
     def lose_state(self) -> None:
         """The state file is lost: killed, and started with what configuration and footage say."""
         self._process_ends()
@@ -238,7 +228,7 @@ class SimulatedRecorder:
         self._tick_ms = None
         self._beacon = None
         self.crash_in = None
-        self.state = m.MachineState(identity=self._told_identity(), persisted=self.persisted)
+        self.state = m.MachineState(identity=self.preroll.told(self.identity), persisted=self.persisted)
 
     def _service_ended(self) -> None:
         self._failed_starts = 0
@@ -261,7 +251,9 @@ class SimulatedRecorder:
         self.service = ServiceState.RUNNING
         self.up_since_ms = self._now().mono_ms
         self.persisted = m.next_boot(self.persisted)
-        self.state = m.MachineState(identity=self._told_identity(), persisted=self.persisted, refuse_by_hand=Fault.REFUSE in self.faults)
+        self.state = m.MachineState(
+            identity=self.preroll.told(self.identity), persisted=self.persisted, refuse_by_hand=Fault.REFUSE in self.faults
+        )
         self._beacon_ms = self._now().mono_ms
         self._say_watchdog()
         self._input(m.DisksChanged(disks=self._disk_beats()))
@@ -309,11 +301,7 @@ class SimulatedRecorder:
             copy=self.transfer.report,
             drill=self.drilling.report,
         )
-        said = m.beat(self.state, seen, now)
-        if self.preroll_lies:
-            able = PrerollReport(memory_mb=self.identity.preroll_memory_mb, limit_s=self.identity.preroll_limit_s)
-            said = msgspec.structs.replace(said, preroll=able)
-        self._around.say(self.id, said, quiet=quiet)
+        self._around.say(self.id, self.preroll.said(m.beat(self.state, seen, now), self.identity), quiet=quiet)
 
     def _plan_tick(self, now_ms: int) -> None:
         """The deadline of the machine, if it is near; the next second looks again."""
