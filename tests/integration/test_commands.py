@@ -296,6 +296,26 @@ async def test_a_port_in_use_is_refused(machine: Machine, tmp_path: Path) -> Non
     assert not relatives(tmp_path)
 
 
+async def test_a_kill_after_an_answer_loses_no_line_of_the_audit_log(machine: Machine, tmp_path: Path) -> None:
+    """What was told to a person is in the journal; what the history had not written yet is read from there."""
+    process, credentials = await machine.coordinator(tmp_path)
+    client = await api.connect(credentials, name="anna")
+    for number in range(40):
+        reply = await client.request(api.SaveGroup(group=Group(id=GroupId(f"g{number}"), name=f"Group {number}")))
+        assert isinstance(reply, api.Done)
+    process.kill()
+    await process.wait()
+    await client.close()
+    (tmp_path / "history.sqlite-wal").unlink(missing_ok=True)
+    process, credentials = await machine.coordinator(tmp_path)
+    client = await api.connect(credentials, name="anna")
+    found = await client.ask(api.FindAudit(limit=200))
+    assert isinstance(found, api.AuditFound), found
+    assert [line.about for line in found.lines] == [f"g{number}" for number in reversed(range(40))]
+    await client.close()
+    assert await stop(process) == 0
+
+
 async def test_a_port_of_the_metrics_in_use_is_refused(machine: Machine, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
