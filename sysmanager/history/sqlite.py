@@ -23,6 +23,7 @@ class SqliteHistory:
     """Implements `History` in `path`. A question never waits for writing, nor writing for a question."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._writing, self._reading = HistoryFile(path), HistoryFile(path)
         self._damaged = False
         self._threads: tuple[ThreadPoolExecutor, ThreadPoolExecutor] | None = None
@@ -63,7 +64,22 @@ class SqliteHistory:
         await self._write(lambda: self._writing.write(updates, digest))
 
     async def check(self) -> None:
-        await self._write(self._writing.check)
+        """Beside writing and questions: reading a file takes its time."""
+        if self._threads is None:
+            raise HistoryFailed("The history is not open.")
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self._check)
+        except Damage:
+            self._damaged = True
+            raise
+
+    def _check(self) -> None:
+        file = HistoryFile(self._path)
+        try:
+            file.open()
+            file.check()
+        finally:
+            file.close()
 
     async def clear(self) -> None:
         await self._write(self._writing.clear)

@@ -16,7 +16,8 @@ from sysmanager.coordinator.state import State
 from sysmanager.domain.failover import Failover, LogState, Phase, Reason, Severity, Trigger
 from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
 from sysmanager.domain.rights import Actor, RoleName
-from sysmanager.history import query
+from sysmanager.history import file, query
+from sysmanager.history.file import HistoryFile
 from sysmanager.history.port import Damage, History, HistoryFailed, Position, Update, WrongQuestion, update_of
 from sysmanager.history.sqlite import MemoryHistory, SqliteHistory
 from sysmanager.history.words import sort_key
@@ -365,9 +366,9 @@ async def test_damage_that_is_found_later_is_said_and_the_file_set_aside_at_the_
     await history.open()
     await history.write(updates_of(made(300)), b"")
     await history.close()
-    with path.open("r+b") as file:
-        file.seek(4096)
-        file.write(b"\xff" * (path.stat().st_size - 8192))
+    with path.open("r+b") as damaged:
+        damaged.seek(4096)
+        damaged.write(b"\xff" * (path.stat().st_size - 8192))
     history = SqliteHistory(path)
     if (await history.open()).sequence:
         with pytest.raises(Damage):
@@ -375,6 +376,20 @@ async def test_damage_that_is_found_later_is_said_and_the_file_set_aside_at_the_
     assert await history.open() == Position()
     await history.write(updates_of(made(2)), b"")
     assert (await history.find(FindEntries(), {})).total == 2
+    await history.close()
+
+
+async def test_a_large_file_is_not_checked_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = SqliteHistory(tmp_path / "history.sqlite")
+    with pytest.raises(HistoryFailed):
+        await history.check()
+    await history.open()
+    await history.write(updates_of(made(50)), b"")
+    await history.check()
+    monkeypatch.setattr(file, "CHECK_LIMIT_BYTES", 0)
+    monkeypatch.setattr(HistoryFile, "_failing", None)
+    history._reading.check()
+    monkeypatch.undo()
     await history.close()
 
 
