@@ -203,6 +203,8 @@ def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, n
         seen.expect(fact.recorder.id, now)
     if isinstance(fact, f.RecorderRemoved):
         seen.forget(fact.recorder)
+    if isinstance(fact, f.ReplacedRemoved):
+        seen.forget(fact.removed)
     if isinstance(fact, f.FailoverWithheld):
         seen.withheld.add(fact.opening.recorder)
     if isinstance(fact, f.BackupStarted | f.BackupFailed) and fact.kind is BackupKind.BASELINE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
+from sysmanager.coordinator.adoption import preview_adoption
 from sysmanager.coordinator.detection import group_of
 from sysmanager.coordinator.failback_preview import Opened, documents_to_compare, preview_failback
 from sysmanager.coordinator.gap_totals import gap_totals
@@ -56,6 +57,11 @@ def answer(
             if row is None:
                 return c.Refused(sentence=f"There is no server {shown(recorder)}; see the list of servers.")
             return preview_switch(view, seen, row)
+        case c.PreviewAdoption(recorder=recorder, group=group):
+            row = view.recorders.get(recorder)
+            if row is None:
+                return c.Refused(sentence=f"There is no server {shown(recorder)}; see the list of servers.")
+            return preview_adoption(view, seen, row, group)
         case c.PreviewFailback(failover=failover):
             entry = view.failovers.get(failover)
             if entry is None and was_entry(view, failover):

@@ -60,6 +60,11 @@ class ReadinessBook:
         if isinstance(fact, f.DrillEnded) and fact.job in view.jobs:
             self._touched.update(view.jobs[fact.job].servers)
 
+        if isinstance(fact, f.AdoptionFact):
+            entry = view.failovers[fact.failover]
+            rows = (view.recorders.get(server) for server in (entry.home, entry.server) if server is not None)
+            self._groups.update(row.group for row in rows if row is not None and row.group is not None)
+
     def update(self, view: View, seen: Seen, now: Instant, limit: int = STEP, *, also: Iterable[RecorderId] = ()) -> tuple[RecorderId, ...]:
         """Look at `limit` of the servers that were touched, the longest waiting first; those whose readiness differs now.
 

@@ -22,11 +22,15 @@ from sysmanager.protocol.recorders import Beat, Mode
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """A recorder reports a newer assignment than system data has. claims: whose cameras it records; None if it waits."""
+    """A recorder reports a newer assignment than system data has. claims: whose cameras it records; None if it waits.
+
+    kept: it has them as its own; the record that gave them to it for good was lost, and a person decides that anew.
+    """
 
     recorder: RecorderId
     epoch: Epoch
     claims: RecorderId | None
+    kept: bool = False
 
 
 def agrees(view: View, row: Recorder, beat: Beat) -> bool:
@@ -48,7 +52,9 @@ def differences(view: View, seen: Seen) -> tuple[Difference, ...]:
         heard = seen.recorders.get(row.id)
         if heard is None or heard.beat is None or agrees(view, row, heard.beat) or not seen.connected(row.id):
             continue
-        found.append(Difference(recorder=row.id, epoch=heard.beat.epoch, claims=_claim(view, row, heard.beat)))
+        kept = row.role is Role.FAILOVER and heard.beat.home == row.id and heard.beat.mode is not Mode.STANDBY
+        claims = row.home if kept else _claim(view, row, heard.beat)
+        found.append(Difference(recorder=row.id, epoch=heard.beat.epoch, claims=claims, kept=kept))
     return tuple(sorted(found, key=lambda difference: difference.recorder))
 
 
@@ -131,7 +137,8 @@ class _Settlement:
             else:
                 entry = self._entry_of(winner, home)
                 self._put(home, Broken(epoch=winner.epoch, failover=entry.id), entry)
-                self._put(winner.recorder, Acting(epoch=winner.epoch, for_recorder=home, failover=entry.id))
+                epoch = winner.epoch if not winner.kept else self._spare()
+                self._put(winner.recorder, Acting(epoch=epoch, for_recorder=home, failover=entry.id))
             if holder is not None and holder not in (home, winner.recorder):
                 self._put(holder, Standby(epoch=self._spare()))
 
@@ -143,7 +150,7 @@ class _Settlement:
             if recorder in settled:
                 continue
             if self.view.recorders[recorder].role is Role.FAILOVER:
-                self._put(recorder, Standby(epoch=difference.epoch if difference.claims is None else self._spare()))
+                self._put(recorder, Standby(epoch=self._spare() if difference.kept or difference.claims is not None else difference.epoch))
                 continue
             acting = self.after.get(self.holder(recorder) or recorder)
             if isinstance(acting, Acting):
@@ -177,7 +184,8 @@ class _Settlement:
         row, server = self.view.recorders[home], self.view.recorders[winner.recorder]
         known = server.assignment
         if isinstance(known, Acting) and known.for_recorder == home and known.failover in self.view.open:
-            return replace(self.view.failovers[known.failover], epoch=winner.epoch)
+            entry = self.view.failovers[known.failover]
+            return entry if winner.kept else replace(entry, epoch=winner.epoch)
         number = next(self._numbers)
         return Failover(
             id=failover_id(number),
@@ -204,7 +212,9 @@ class _Settlement:
         row = self.view.recorders[difference.recorder]
         says = f"{row.name} reports epoch {difference.epoch}, newer than {row.assignment.epoch} in system data"
         does = "it waits"
-        if difference.claims == row.id:
+        if difference.kept:
+            does = "it has cameras that it took over for good"
+        elif difference.claims == row.id:
             does = "it records its own cameras"
         elif difference.claims is not None:
             does = f"it records for {self._name(difference.claims)}"

@@ -10,10 +10,11 @@ from sysmanager.coordinator.failback import handed_over_singly
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, unreconciled
 from sysmanager.coordinator.switching import released_singly
+from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover, Phase, StayCause
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Standby
-from sysmanager.protocol.recorders import Ask, Beat, GoOn, Mode, Order, OrderKey, Record, StandDown, Standing
+from sysmanager.protocol.recorders import Ask, Beat, GoOn, Mode, Order, OrderKey, Record, RefusalReason, StandDown, Standing
 
 _PLAIN = OrderKey()
 
@@ -92,30 +93,38 @@ def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | Non
         return wanted
     if not seen.connected(row.id):
         return None
-    if heard.beat.documents is None or heard.beat.home != wanted_home(wanted):
+    refused = seen.refused_orders.get(row.id)
+    lacks = refused is not None and refused.reason is RefusalReason.DOCUMENTS_MISSING
+    if lacks or _needs_documents(row, heard.beat.home, heard.beat.documents):
         wanted = with_documents(row, wanted)
     obeyed = seen.obeyed.get(row.id)
     if obeyed is not None and heard.beat_ms <= obeyed[1] and _covers(obeyed[0], wanted):
         # The beat is older than the answer: wait for the next one before the order is repeated.
         return None
-    refused = seen.refused_orders.get(row.id)
     if refused is not None and refused.order == wanted and not refused.again:
         return None
     return None if satisfied(heard.beat, wanted) else wanted
 
 
-def wanted_home(wanted: Record | StandDown) -> RecorderId | None:
-    return wanted.home if isinstance(wanted, Record) else None
-
-
 def with_documents(row: Recorder, wanted: Record | StandDown) -> Record | StandDown:
-    """The order for an acting server that has lost the documents by which it acts: it gets those in the cache once more.
+    """The order with the documents in the cache, for a server that does not have those by which it is to record.
 
     One that has them goes on with its own, which may be newer.
     """
-    if isinstance(row.assignment, Acting) and isinstance(wanted, Record) and wanted.documents is None:
+    if isinstance(row.assignment, Acting | Recording) and isinstance(wanted, Record) and wanted.documents is None:
         return replace(wanted, documents=row.documents)
     return wanted
+
+
+def _needs_documents(row: Recorder, home: RecorderId | None, documents: DocumentSet | None) -> bool:
+    """Whether who reports this has to be given documents: one that acts and lost them, or that keeps what it recorded for another one."""
+    match row.assignment:
+        case Acting(for_recorder=acted_for):
+            return documents is None or home != acted_for
+        case Recording():
+            return home not in (None, row.id)
+        case _:
+            return False
 
 
 def _covers(obeyed: Order, wanted: Record | StandDown) -> bool:
@@ -135,6 +144,10 @@ def _answered(view: View, wanted: Record) -> bool:
 def answer_to(view: View, ask: Ask) -> Standing:
     """What a recorder may do that was away (SPEC 13.1). In doubt it records on: twice is better than never."""
     row = view.recorders.get(ask.recorder)
+    retired_epoch = view.retired.get(ask.recorder)
+    if row is None and retired_epoch is not None and ask.epoch < retired_epoch:
+        # Its cameras belong to who acted for it; one that allows a single session could not be recorded beside it.
+        return StandDown(key=_PLAIN, epoch=retired_epoch)
     if row is None or unreconciled(view, ask.recorder):
         return GoOn()
     wanted = goal(view, row)
@@ -142,4 +155,4 @@ def answer_to(view: View, ask: Ask) -> Standing:
         return GoOn()
     if isinstance(wanted, Record) and wanted.documents is None and (wanted.home, wanted.epoch) == (ask.home, ask.epoch):
         return GoOn()
-    return with_documents(row, wanted) if ask.home != wanted_home(wanted) else wanted
+    return with_documents(row, wanted) if _needs_documents(row, ask.home, row.documents) else wanted

@@ -62,6 +62,7 @@ class View(Protocol):
     members: servers by group. holds: recorders whose automatic failover is held; failback_holds: the same of failback.
     shared: servers that may share their machine. gap_totals: of entries that ended, by home.
     replaced_wall_ms: when each recorder was replaced last, by the wall clock of the facts.
+    retired: recorders that were removed while replaced, with the epoch under which they are to stand down when they come back and ask.
     maintenance: by the key of its target. settings_revision: of the system settings, grows with every edit.
     uncovered: failovers that ended since the last baseline was begun, each with its group.
     open_jobs, jobs_with: jobs that have not ended, in their order; the same by each server that takes part.
@@ -97,6 +98,8 @@ class View(Protocol):
     def gap_totals(self) -> Mapping[RecorderId, GapTotal]: ...
     @property
     def shared(self) -> Mapping[RecorderId, SharedMachine]: ...
+    @property
+    def retired(self) -> Mapping[RecorderId, Epoch]: ...
     @property
     def next_job(self) -> int: ...
     @property
@@ -157,6 +160,7 @@ class State:
         self.replaced_wall_ms: dict[RecorderId, int] = {}
         self.gap_totals: dict[RecorderId, GapTotal] = {}
         self.shared: dict[RecorderId, SharedMachine] = {}
+        self.retired: dict[RecorderId, Epoch] = {}
         self.next_job = 1
         self.jobs: dict[JobId, Job] = {}
         self.open_jobs: dict[JobId, None] = {}

@@ -47,6 +47,7 @@ class LogState(StrEnum):
     FAILOVER_FAILED = "Failover failed"
     FAILBACK_FAILED = "Failback failed"
     COPY_FAILED = "Material copy failed"
+    KEPT = "Taken over for good"
 
     @property
     def severity(self) -> Severity:
@@ -122,6 +123,8 @@ class Phase(StrEnum):
     CANCELLED = "cancelled"
     FAILED = "failed"
     SUPERSEDED = "superseded"
+    KEPT = "kept"
+    """Who acted keeps the cameras: the recorder was taken in as a failover server, or removed (SPEC 10)."""
     WITHHELD = "withheld"
     SKIPPED = "skipped"
 
@@ -154,7 +157,7 @@ class Phase(StrEnum):
         )
 
 
-_ENDED = (Phase.RETURNED, Phase.CANCELLED, Phase.FAILED, Phase.SUPERSEDED, Phase.WITHHELD, Phase.SKIPPED)
+_ENDED = (Phase.RETURNED, Phase.CANCELLED, Phase.FAILED, Phase.SUPERSEDED, Phase.KEPT, Phase.WITHHELD, Phase.SKIPPED)
 """Written down once: a replay asks for every fact."""
 
 FAILOVER_STEPS: tuple[str, ...] = (
@@ -416,6 +419,7 @@ _LOG_STATES: dict[Phase, LogState] = {
     Phase.CANCELLED: LogState.CANCELLED,
     Phase.FAILED: LogState.FAILOVER_FAILED,
     Phase.SUPERSEDED: LogState.FAILOVER_READY,
+    Phase.KEPT: LogState.KEPT,
     Phase.WITHHELD: LogState.WITHHELD,
     Phase.SKIPPED: LogState.SKIPPED,
 }

@@ -357,7 +357,9 @@ class Core:
         evolve(self.state, record)
         self.readiness.rests_on(self.state, fact)
         remember(self.state, self.seen, fact, before, now)
-        self.groups_changed |= isinstance(fact, f.GroupSaved | f.GroupRemoved | f.RecorderAdded | f.RecorderRemoved | f.RecorderEdited)
+        self.groups_changed |= isinstance(
+            fact, f.GroupSaved | f.GroupRemoved | f.RecorderAdded | f.RecorderRemoved | f.RecorderEdited | f.AdoptionFact
+        )
         self.touched_failovers.update(self.state.news)
         self.last_rows.update(self.state.news)
         entry = self.state.failovers.get(failover) if failover is not None else None

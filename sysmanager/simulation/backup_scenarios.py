@@ -5,7 +5,8 @@ from __future__ import annotations
 from sysmanager.domain.ids import RecorderId
 from sysmanager.protocol import clients as c
 from sysmanager.simulation.faults import Deed, Wrong
-from sysmanager.simulation.scenarios import FIRST, READY, RETURNED, SCENARIOS, End, Scenario, Wish
+from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish
+from sysmanager.simulation.scenarios import READY, RETURNED, SCENARIOS
 
 
 def _off(server: str, at_ms: int = 0, lasts_ms: int = 0) -> Deed:

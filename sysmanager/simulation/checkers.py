@@ -86,6 +86,8 @@ def fresh_epochs(step: Step) -> str | None:
             given = [fact.release_epoch, *([fact.next.epoch] if fact.next is not None else [])]
         case f.FailbackStarted():
             given = [fact.epoch]
+        case f.ServerAdopted(epoch=first, standby_epoch=second) | f.ReplacedRemoved(epoch=first, retired_epoch=second):
+            given = [first, second]
         case f.FailbackCommitted():
             given = [fact.release_epoch]
         case f.FailbackUndone():
@@ -489,7 +491,7 @@ class Checkers:
 
 _TABLES = (
     *("term", "next_epoch", "next_number", "recorders", "groups", "failovers", "holds", "members", "reconcile"),
-    *("failback_holds", "replaced_wall_ms", "backups", "uncovered"),
+    *("failback_holds", "replaced_wall_ms", "retired", "backups", "uncovered"),
     *("term", "next_epoch", "next_number", "recorders", "groups", "failovers", "holds", "shared", "gap_totals", "members", "reconcile"),
     *("failback_holds", "replaced_wall_ms"),
     *("maintenance", "settings", "settings_revision"),

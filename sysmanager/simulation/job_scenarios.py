@@ -7,7 +7,7 @@ from sysmanager.domain.ids import FailoverId, JobId, RecorderId
 from sysmanager.domain.jobs import DrillSchedule, MaterialCopySettings
 from sysmanager.protocol import clients as c
 from sysmanager.simulation.faults import Deed, Wrong
-from sysmanager.simulation.scenarios import End, Scenario, Wish
+from sysmanager.simulation.scenario import End, Scenario, Wish
 
 FIRST = FailoverId("F00001")
 COPY = JobId("J00001")

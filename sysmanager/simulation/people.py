@@ -8,10 +8,11 @@ import msgspec
 
 from sysmanager.coordinator.evolve import failover_id
 from sysmanager.coordinator.reconcile import findings
+from sysmanager.coordinator.state import State
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import RecorderId
 from sysmanager.domain.jobs import CopyJob
-from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, edit_of
+from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, Broken, edit_of
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.protocol import clients as c
 from sysmanager.simulation import safety
@@ -29,6 +30,8 @@ _WISHES = {
     "hold": 6,
     "release": 12,
     "hold failback": 2,
+    "adopt": 2,
+    "remove": 1,
     "acknowledge": 8,
     "edit": 5,
     "confirm": 24,
@@ -108,6 +111,12 @@ class People:
                 return c.ReleaseHold(recorder=self._chance.choice(sorted(state.holds))) if state.holds else None
             case "hold failback":
                 return c.HoldFailback(recorder=one)
+            case "adopt":
+                broken, groups = _replaced(state), sorted(state.groups)
+                return c.AdoptServer(recorder=self._chance.choice(broken), group=self._chance.choice(groups)) if broken else None
+            case "remove":
+                broken = _replaced(state)
+                return c.RemoveRecorder(recorder=self._chance.choice(broken)) if broken else None
             case "acknowledge":
                 return c.ReleaseFailback(recorder=self._chance.choice(sorted(state.failback_holds))) if state.failback_holds else None
             case "comment":
@@ -182,3 +191,8 @@ def findings_of(world: World) -> tuple[c.Finding, ...]:
     """What the coordinator shows to be confirmed."""
     core = world.coordinator.core
     return findings(core.state, core.seen) if core is not None else ()
+
+
+def _replaced(state: State) -> list[RecorderId]:
+    """Servers that are broken in system data."""
+    return sorted(row.id for row in state.recorders.values() if isinstance(row.assignment, Broken))

@@ -24,6 +24,8 @@ ALLOWED: dict[type, tuple[Phase | None, ...]] = {
     f.GapsMeasured: (Phase.READY,),
     f.FailoverCancelled: _BEFORE_COMMIT,
     f.FailoverFailed: _BEFORE_COMMIT,
+    f.ServerAdopted: (Phase.READY,),
+    f.ReplacedRemoved: (Phase.READY,),
     f.FailbackStarted: (Phase.READY,),
     f.FailbackDocumentsTaken: (Phase.FAILBACK_STARTED,),
     f.FailbackSaved: (Phase.FAILBACK_TAKEN,),

@@ -11,61 +11,21 @@ from sysmanager.coordinator.evolve import failover_id
 from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import FailoverId, RecorderId
-from sysmanager.domain.jobs import Drill, DrillSchedule, MaterialCopySettings
+from sysmanager.domain.jobs import Drill
 from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.protocol import clients as c
-from sysmanager.protocol.clients import Request
 from sysmanager.simulation import faults
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.coordinator import KillPoint
+from sysmanager.simulation.failback_scenarios import FAILBACK_SCENARIOS
 from sysmanager.simulation.faults import Deed, Wrong
 from sysmanager.simulation.people import findings_of
 from sysmanager.simulation.rest import what_hangs
 from sysmanager.simulation.run import LOOK_MS, REST_LIMIT_MS, REST_MS, START_MS
+from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish
 from sysmanager.simulation.site import plain_site
 from sysmanager.simulation.story import Story
 from sysmanager.simulation.world import ADMINISTRATOR, WALL_MS, World
-
-FIRST = FailoverId("F00001")
-SECOND = FailoverId("F00002")
-
-
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """A request of an administrator. None: confirm what the reconcile shows."""
-
-    at_ms: int
-    request: Request | None
-
-
-class End(msgspec.Struct, frozen=True, kw_only=True):
-    """How one entry of the failover log ends: phase, server, and how its failed attempts ended, in order."""
-
-    recorder: str
-    phase: Phase
-    server: str | None
-    attempts: tuple[str, ...] = ()
-
-
-class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """groups: recorders and failover servers of each. deeds, wishes: by the time since the site runs. until_ms: when to look.
-
-    failback_after_s: of every recorder, None if they do not fail back by themselves.
-    heals: whether everything is mended before the end, so that the site must be at rest. preroll: the setting of all groups.
-    copies, drills: settings of every recorder. jobs: how each ends, as "material copy ready", "drill failed: dark".
-    """
-
-    name: str
-    groups: tuple[tuple[int, int], ...] = ((2, 1),)
-    deeds: tuple[Deed, ...] = ()
-    wishes: tuple[Wish, ...] = ()
-    until_ms: int = 60_000
-    ends: tuple[End, ...] = ()
-    failback_after_s: int | None = None
-    copies: MaterialCopySettings = MaterialCopySettings()
-    drills: DrillSchedule = DrillSchedule()
-    jobs: tuple[str, ...] = ()
-    heals: bool = True
-    preroll: FailoverPriority | None = None
 
 
 def _off(server: str, at_ms: int = 0, lasts_ms: int = 0) -> Deed:
@@ -112,6 +72,7 @@ WITHHELD = Phase.WITHHELD
 READY, RETURNED, CANCELLED = Phase.READY, Phase.RETURNED, Phase.CANCELLED
 
 SCENARIOS: tuple[Scenario, ...] = (
+    *FAILBACK_SCENARIOS,
     Scenario(name="connection lost", deeds=(_off("A1"),), ends=(End(recorder="A1", phase=READY, server="FA1"),)),
     Scenario(
         name="cut off, it records on until it learns that it was replaced",
@@ -342,67 +303,6 @@ SCENARIOS: tuple[Scenario, ...] = (
         deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=30_100, what=Wrong.KILLED, lasts_ms=1_000)),
         wishes=(_back(FIRST, 30_000),),
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
-    ),
-    Scenario(
-        name="what was changed on the failover server travels back",
-        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=25_000, what=Wrong.DOCUMENTS, target="FA1")),
-        wishes=(_back(FIRST, 35_000),),
-        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
-    ),
-    Scenario(
-        name="settings that are changed on the failover server during a failback undo it, and the next one takes them along",
-        deeds=(
-            _off("A1", lasts_ms=20_000),
-            Deed(at_ms=29_000, what=Wrong.CAMERA_SLOW, target="A1", amount=9_500, lasts_ms=15_000),
-            Deed(at_ms=30_600, what=Wrong.DOCUMENTS, target="FA1"),
-        ),
-        wishes=(_back(FIRST, 30_000), _back(FIRST, 45_000)),
-        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
-    ),
-    Scenario(
-        name="it fails back by itself when it was stable for its time",
-        deeds=(_off("A1", lasts_ms=20_000),),
-        failback_after_s=30,
-        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
-    ),
-    Scenario(
-        name="a crash in between begins the time anew",
-        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=40_000, what=Wrong.CRASH, target="A1")),
-        failback_after_s=30,
-        until_ms=62_000,
-        ends=(End(recorder="A1", phase=READY, server="FA1"),),
-    ),
-    Scenario(
-        name="after a failover by hand only a person fails back",
-        wishes=(_start("A1", maintenance=False),),
-        failback_after_s=30,
-        until_ms=90_000,
-        ends=(End(recorder="A1", phase=READY, server="FA1"),),
-    ),
-    Scenario(
-        name="two failovers within an hour: it waits for a person, across a restart, and fails over all the same",
-        deeds=(
-            _off("A1", lasts_ms=20_000),
-            _off("A1", at_ms=80_000, lasts_ms=20_000),
-            Deed(at_ms=110_000, what=Wrong.KILLED, lasts_ms=1_000),
-            _off("A1", at_ms=220_000),
-        ),
-        wishes=(Wish(at_ms=165_000, request=c.ReleaseFailback(recorder=RecorderId("A1"))),),
-        failback_after_s=30,
-        until_ms=260_000,
-        ends=(
-            End(recorder="A1", phase=RETURNED, server="FA1"),
-            End(recorder="A1", phase=RETURNED, server="FA1"),
-            End(recorder="A1", phase=READY, server="FA1"),
-        ),
-    ),
-    Scenario(
-        name="a failback by itself that a person aborts does not start again by itself",
-        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=45_000, what=Wrong.SLOW_SERVER, target="A1", amount=4_000, lasts_ms=60_000)),
-        wishes=tuple(Wish(at_ms=at_ms, request=c.AbortFailover(failover=FIRST)) for at_ms in (52_000, 53_000, 54_000)),
-        failback_after_s=30,
-        until_ms=150_000,
-        ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(
         name="entries leave memory, are commented on all the same, and the log is whole after a kill",

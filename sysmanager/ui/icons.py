@@ -78,6 +78,7 @@ ACTION_GLYPHS: dict[Action, Glyph] = {
     Action.SAVE: Glyph.SAVE,
     Action.REVERT: Glyph.REVERT,
     Action.REMOVE_SERVER: Glyph.REMOVE,
+    Action.ADOPT: Glyph.FAILOVER_BRANCH,
     Action.ADD_SERVER: Glyph.ADD_SERVER,
     Action.EDIT_GROUPS: Glyph.GROUPS,
     Action.CONFIRM_RECONCILE: Glyph.CONFIRM,

@@ -48,8 +48,10 @@ from sysmanager.simulation.history import SimulatedHistory
 from sysmanager.simulation.job_scenarios import JOB_SCENARIOS
 from sysmanager.simulation.preroll import Preroll
 from sysmanager.simulation.run import run_seed
-from sysmanager.simulation.scenarios import Scenario, Wish, play, settle
+from sysmanager.simulation.scenario import Scenario, Wish
+from sysmanager.simulation.scenarios import play, settle
 from sysmanager.simulation.transfer import Transfer
+from tests.simulation.planted_failback import PLANTED_FAILBACK
 
 Patch = pytest.MonkeyPatch
 BY_NAME = {scenario.name: scenario for scenario in (*ALL_SCENARIOS, *JOB_SCENARIOS)}
@@ -467,6 +469,7 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (preroll_knows_no_memory, None, {"pre-roll within limits"}),
     (preroll_is_dropped_at_the_take_over, KEPT, {"pre-roll is written"}),
     (standing_down_removes_footage, "failback", {"footage stays"}),
+    *PLANTED_FAILBACK,
     (automatic_failback_forgets_how_long, "a crash in between begins the time anew", {"automatic failback where allowed"}),
     (automatic_failback_after_one_by_hand, "after a failover by hand only a person fails back", {"automatic failback where allowed"}),
     (edits_are_left_behind, "what was changed on the failover server travels back", {"edits travel back"}),

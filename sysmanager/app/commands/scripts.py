@@ -40,6 +40,12 @@ def add(chosen: Any) -> None:
     abort.add_argument("entry", help="id of the log entry")
     hold = command(chosen, "hold", "hold automatic failover of a server", _hold, "sysmanager hold TA-REC-03")
     hold.add_argument("--failback", action="store_true", help="hold automatic failback instead")
+    adopt = command(
+        chosen, "adopt", "take a replaced server in as a failover server", _adopt, "sysmanager adopt TA-REC-03 --group terminal-a"
+    )
+    adopt.add_argument("server", help="id or name of the recorder that was replaced")
+    adopt.add_argument("--group", metavar="G", help="id or name of its failover group; by default the one that it is in")
+    adopt.add_argument("--preview", action="store_true", help="only say what would happen")
     acknowledge = command(
         chosen, "acknowledge", "let automatic failback of a server run again that is held", _acknowledge, "sysmanager acknowledge TA-REC-03"
     )
@@ -128,6 +134,19 @@ async def _abort(client: api.Client, args: argparse.Namespace) -> int:
 async def _hold(client: api.Client, args: argparse.Namespace) -> int:
     server = (await server_called(client, args.server)).id
     return await _ask(client, api.HoldFailback(recorder=server) if args.failback else api.HoldFailover(recorder=server), args)
+
+
+async def _adopt(client: api.Client, args: argparse.Namespace) -> int:
+    server = await server_called(client, args.server)
+    groups = (await client.snapshot()).groups
+    wanted = args.group or server.group or ""
+    group = next((one.id for one in groups if wanted in (one.id, one.name)), None)
+    if group is None:
+        known = ", ".join(sorted(one.id for one in groups)) or "none"
+        raise CommandError(f"There is no group {wanted or 'for it'}; name one with --group, known are: {known}.")
+    if args.preview:
+        return await _preview(client, api.PreviewAdoption(recorder=server.id, group=group), args)
+    return await _ask(client, api.AdoptServer(recorder=server.id, group=group), args)
 
 
 async def _acknowledge(client: api.Client, args: argparse.Namespace) -> int:

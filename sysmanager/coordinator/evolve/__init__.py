@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.evolve import (
+    adoption,
     backup,
     copying,
     drilling,
@@ -29,6 +30,7 @@ _SUBJECTS: tuple[tuple[Any, Callable[[State, f.FactRecord, Any], None]], ...] = 
     (f.FailoverFact, failover.apply),
     (f.FailbackFact, failback.apply),
     (f.FailbackHoldFact, failback_holds.apply),
+    (f.AdoptionFact, adoption.apply),
     (f.ReconcileFact, reconcile.apply),
     (f.LogFact, log.apply),
     (f.SafetyFact, safety.apply),

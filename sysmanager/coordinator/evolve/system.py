@@ -21,11 +21,12 @@ def apply(state: State, record: f.FactRecord, fact: f.SystemFact) -> None:
             state.term = fact.term
         case f.RecorderAdded():
             put_recorder(state, replace(fact.recorder, added_wall_ms=record.wall_ms))
+            state.retired.pop(fact.recorder.id, None)
             epoch_used(state, fact.recorder.assignment.epoch)
         case f.RecorderEdited():
             _edit_recorder(state, fact)
         case f.RecorderRemoved():
-            _remove_recorder(state, fact.recorder)
+            remove_recorder(state, fact.recorder)
         case f.GroupSaved():
             state.groups[fact.group.id] = fact.group
         case f.GroupRemoved():
@@ -51,7 +52,7 @@ def _edit_recorder(state: State, fact: f.RecorderEdited) -> None:
     assign(state, fact.recorder, fact.assignment)
 
 
-def _remove_recorder(state: State, recorder: RecorderId) -> None:
+def remove_recorder(state: State, recorder: RecorderId) -> None:
     row = state.recorders.pop(recorder)
     if row.group is not None:
         state.members[row.group].discard(recorder)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from sysmanager.coordinator.facts.adoption import AdoptionFact, ReplacedRemoved, ServerAdopted
 from sysmanager.coordinator.facts.backup import BackupFact, BackupFailed, BackupMade, BackupStarted, BaselineLate
 from sysmanager.coordinator.facts.copying import (
     CopyEnded,
@@ -72,6 +73,7 @@ from sysmanager.domain.rights import Actor
 
 __all__ = [
     "Adjustment",
+    "AdoptionFact",
     "Answered",
     "AnyFact",
     "AttemptEnded",
@@ -133,10 +135,12 @@ __all__ = [
     "RecorderReconciled",
     "RecorderRemoved",
     "RemarkFact",
+    "ReplacedRemoved",
     "RequestRefused",
     "Reservation",
     "ResultWritten",
     "SafetyFact",
+    "ServerAdopted",
     "ServerReserved",
     "ServerRestored",
     "SettingsSaved",
@@ -153,6 +157,7 @@ AnyFact = (
     | FailoverFact
     | FailbackFact
     | FailbackHoldFact
+    | AdoptionFact
     | ReconcileFact
     | LogFact
     | SafetyFact

@@ -12,7 +12,19 @@ import msgspec
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.inputs import Asked
-from sysmanager.coordinator.requests import backup, failback_holds, failover, jobs, log, machines, reconcile, safety, switching, system
+from sysmanager.coordinator.requests import (
+    adoption,
+    backup,
+    failback_holds,
+    failover,
+    jobs,
+    log,
+    machines,
+    reconcile,
+    safety,
+    switching,
+    system,
+)
 from sysmanager.coordinator.requests.failover import cached, failover_stops
 from sysmanager.coordinator.requests.handling import Asking, Outcome, Rejected
 from sysmanager.coordinator.seen import Seen
@@ -30,6 +42,7 @@ HANDLERS: dict[type, Callable[[Asking, Any], Outcome]] = {
     c.SwitchOver: switching.switch_over,
     c.HoldFailover: failover.hold,
     c.ReleaseHold: failover.release,
+    c.AdoptServer: adoption.adopt_server,
     c.HoldFailback: failback_holds.hold_failback,
     c.ReleaseFailback: failback_holds.release_failback,
     c.StartCopy: jobs.start_copy,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.evolve import initial_assignment
+from sysmanager.coordinator.requests.adoption import remove_replaced
 from sysmanager.coordinator.requests.handling import (
     DESCRIPTION_LIMIT,
     TEXT_LIMIT,
@@ -48,6 +49,8 @@ def add_recorder(asking: Asking, request: c.AddRecorder) -> Outcome:
     if request.id in view.recorders:
         raise Rejected(f"A server with the id {request.id} is in system data already; choose another one.")
     _validate(view, request.fields, None)
+    if request.fields.role is Role.STANDARD and request.id in view.retired:
+        raise Rejected(f"{request.id} was replaced and its cameras belong to another server now; add it as a failover server.")
     announced = seen.unknown.get(request.id)
     fields = request.fields
     epoch = view.next_epoch if fields.role is Role.FAILOVER else Epoch(0)
@@ -132,6 +135,8 @@ def _validate_drill(drill: DrillSchedule) -> None:
 def remove_recorder(asking: Asking, request: c.RemoveRecorder) -> Outcome:
     view = asking.view
     row = recorder_row(view, request.recorder)
+    if isinstance(row.assignment, Broken):
+        return remove_replaced(asking, row)
     if not isinstance(row.assignment, Recording | Standby) or in_open_entry(view, row.id):
         raise Rejected(f"{row.name} takes part in a failover; fail back first, then remove it.", Reason.WRONG_STATE_OF_SERVER)
     return (f.RecorderRemoved(recorder=row.id),), c.Done(sentence=f"{row.name} was removed.")

@@ -6,7 +6,7 @@ import msgspec
 
 from sysmanager.domain.comparison import Change
 from sysmanager.domain.failover import NotMoved, Verdict
-from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
+from sysmanager.domain.ids import CameraId, FailoverId, GroupId, RecorderId
 from sysmanager.domain.rights import Actor
 from sysmanager.protocol.clients.backup import BackupPart, ReadBackup
 from sysmanager.protocol.clients.gaps import GapTotals, MeasuredGaps
@@ -26,6 +26,13 @@ class PreviewFailback(msgspec.Struct, frozen=True, kw_only=True, tag="preview-fa
     failover: FailoverId
 
 
+class PreviewAdoption(msgspec.Struct, frozen=True, kw_only=True, tag="preview-adoption", forbid_unknown_fields=True):
+    """What would happen if this recorder, which was replaced, were taken in as a failover server of the group now?"""
+
+    recorder: RecorderId
+    group: GroupId
+
+
 class PreviewSwitch(msgspec.Struct, frozen=True, kw_only=True, tag="preview-switch", forbid_unknown_fields=True):
     """What would a planned switch of this recorder do now?"""
 
@@ -39,7 +46,7 @@ class WhoRecords(msgspec.Struct, frozen=True, kw_only=True, tag="who-records", f
     at_wall_ms: int
 
 
-ViewQuestion = PreviewFailover | PreviewFailback | PreviewSwitch | WhoRecords | WhoLandsWhere | MeasuredGaps
+ViewQuestion = PreviewFailover | PreviewFailback | PreviewAdoption | PreviewSwitch | WhoRecords | WhoLandsWhere | MeasuredGaps
 """Answered from what the coordinator has in memory."""
 
 LogQuestion = FindEntries | ShowEntry | FindAudit

@@ -55,6 +55,13 @@ class SwitchOver(msgspec.Struct, frozen=True, kw_only=True, tag="switch-over", f
     recorder: RecorderId
 
 
+class AdoptServer(msgspec.Struct, frozen=True, kw_only=True, tag="adopt-server", forbid_unknown_fields=True):
+    """Take a recorder that was replaced in as a failover server of the group; who acts for it keeps its cameras for good (SPEC 10)."""
+
+    recorder: RecorderId
+    group: GroupId
+
+
 class HoldFailback(msgspec.Struct, frozen=True, kw_only=True, tag="hold-failback", forbid_unknown_fields=True):
     """Stop automatic failback of the recorder until it is released. A failback by hand goes on to be possible."""
 
@@ -111,6 +118,8 @@ class EditRecorder(msgspec.Struct, frozen=True, kw_only=True, tag="edit-recorder
 
 
 class RemoveRecorder(msgspec.Struct, frozen=True, kw_only=True, tag="remove-recorder", forbid_unknown_fields=True):
+    """Take a server out of system data. Of one that was replaced the acting server keeps the cameras for good (SPEC 10)."""
+
     recorder: RecorderId
 
 
@@ -155,6 +164,7 @@ Request = (
     | ReleaseHold
     | StartFailback
     | SwitchOver
+    | AdoptServer
     | HoldFailback
     | ReleaseFailback
     | StartCopy
@@ -183,6 +193,7 @@ RIGHT_FOR: dict[type, Right] = {
     ReleaseHold: Right.FAILOVER,
     StartFailback: Right.FAILOVER,
     SwitchOver: Right.FAILOVER,
+    AdoptServer: Right.SETTINGS,
     HoldFailback: Right.FAILOVER,
     ReleaseFailback: Right.FAILOVER,
     StartCopy: Right.FAILOVER,

@@ -11,6 +11,7 @@ from sysmanager.api import (
     AbortFailover,
     AcceptSharedMachine,
     AddRecorder,
+    AdoptServer,
     Client,
     ClientError,
     CommentEntry,
@@ -21,6 +22,7 @@ from sysmanager.api import (
     HoldFailback,
     HoldFailover,
     Preview,
+    PreviewAdoption,
     PreviewFailback,
     PreviewFailover,
     Question,
@@ -120,6 +122,14 @@ class Operations:
 
     async def add_server(self, recorder: RecorderId, fields: RecorderEdit) -> Outcome:
         return await self._request(f"add:{recorder}", f"Adding {recorder}.", AddRecorder(id=recorder, fields=tidied(fields)))
+
+    async def adopt(self, recorder: RecorderId, group: GroupId) -> Outcome:
+        """Take a replaced server in as a failover server of the group."""
+        sentence = f"Taking {self._name(recorder)} in as a failover server."
+        return await self._request(f"adopt:{recorder}", sentence, AdoptServer(recorder=recorder, group=group))
+
+    async def preview_adoption(self, recorder: RecorderId, group: GroupId) -> Preview | str:
+        return await self._ask(PreviewAdoption(recorder=recorder, group=group))
 
     async def remove_server(self, recorder: RecorderId) -> Outcome:
         return await self._request(f"remove:{recorder}", f"Removing {self._name(recorder)}.", RemoveRecorder(recorder=recorder))

@@ -14,6 +14,7 @@ from sysmanager.api import (
     RIGHT_FOR,
     AbortFailover,
     AddRecorder,
+    AdoptServer,
     ConfirmReconcile,
     Connection,
     CoordinatorState,
@@ -29,7 +30,7 @@ from sysmanager.api import (
     StartFailover,
 )
 from sysmanager.domain.failover import Failover, LogState, Phase
-from sysmanager.domain.recorder import Acting, Broken, Reserved, Standby
+from sysmanager.domain.recorder import Acting, Broken, Reserved, Role, Standby
 from sysmanager.domain.rights import Right, missing_right
 from sysmanager.ui.state.forms import problem_with
 from sysmanager.ui.state.log import name_of
@@ -52,6 +53,7 @@ class Action(StrEnum):
     SAVE = "save"
     REVERT = "revert"
     REMOVE_SERVER = "remove server"
+    ADOPT = "adopt"
     ADD_SERVER = "add server"
     EDIT_GROUPS = "edit groups"
     CONFIRM_RECONCILE = "confirm reconcile"
@@ -93,6 +95,7 @@ _RIGHTS: dict[Action, Right] = {
     Action.SAVE: RIGHT_FOR[EditRecorder],
     Action.REVERT: RIGHT_FOR[EditRecorder],
     Action.REMOVE_SERVER: RIGHT_FOR[RemoveRecorder],
+    Action.ADOPT: RIGHT_FOR[AdoptServer],
     Action.ADD_SERVER: RIGHT_FOR[AddRecorder],
     Action.EDIT_GROUPS: RIGHT_FOR[SaveGroup],
     Action.CONFIRM_RECONCILE: RIGHT_FOR[ConfirmReconcile],
@@ -172,6 +175,8 @@ def _fits_server(action: Action, row: RecorderRow, state: UiState) -> Condition:
             return ENABLED if state.draft is not None else disabled("Nothing was changed.")
         case Action.REMOVE_SERVER:
             return _remove(row, state)
+        case Action.ADOPT:
+            return _adopt(row, state)
         case (
             Action.ADD_SERVER
             | Action.EDIT_GROUPS
@@ -303,12 +308,32 @@ def _save(row: RecorderRow, state: UiState) -> Condition:
     return disabled(problem) if problem is not None else _busy(f"edit:{row.id}", state)
 
 
+def _kept_by_another(row: RecorderRow, state: UiState) -> str:
+    """Why the server that acts for a replaced one cannot keep its cameras now; empty if it can (SPEC 10)."""
+    failover = _failover_of(row, state)
+    if failover is None:
+        return "Its entry is not in the failover log any more."
+    if failover.phase is not Phase.READY:
+        return f"The entry {failover.id} is “{failover.log_state.value}”; wait until it is “{LogState.FAILOVER_READY.value}”."
+    return ""
+
+
+def _adopt(row: RecorderRow, state: UiState) -> Condition:
+    if not isinstance(row.assignment, Broken) or row.role is Role.FAILOVER:
+        return HIDDEN
+    reason = _kept_by_another(row, state)
+    return disabled(reason) if reason else _busy(f"adopt:{row.id}", state)
+
+
 def _remove(row: RecorderRow, state: UiState) -> Condition:
     match row.assignment:
         case Acting(for_recorder=home):
             return disabled(f"{row.name} records for {name_of(home, state)}; fail back first.")
         case Reserved(for_recorder=home):
             return disabled(f"{row.name} is about to take over from {name_of(home, state)}; wait until that is done.")
+        case Broken() if row.role is Role.STANDARD:
+            reason = _kept_by_another(row, state)
+            return disabled(reason) if reason else _busy(f"remove:{row.id}", state)
         case _:
             running = _failover_of(row, state)
             if running is not None and running.log_state in (LogState.FAILOVER_RUNNING, LogState.FAILBACK_RUNNING):

@@ -26,6 +26,7 @@ _TEXTS: dict[Action, tuple[str, str, str]] = {
     Action.EDIT: ("&Edit settings", "General settings of the server.", "F2"),
     Action.SAVE: ("&Save", "Saves the general settings.", "Ctrl+S"),
     Action.REVERT: ("Re&vert", "Drops what you changed and shows the settings as they are.", "Ctrl+Shift+Z"),
+    Action.ADOPT: ("&Take in as failover server…", "The server that acts for it keeps its cameras; this one stands by from then on.", ""),
     Action.REMOVE_SERVER: ("&Remove server…", "Takes the server out of system data. Its footage stays where it is.", ""),
     Action.ADD_SERVER: ("&Add server…", "Takes a VMS server into system data.", "Ctrl+N"),
     Action.EDIT_GROUPS: ("&Groups…", "Failover groups: who may replace whom, and in which order.", "Ctrl+G"),

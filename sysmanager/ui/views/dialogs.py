@@ -8,17 +8,19 @@ from typing import Protocol
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QDialog, QInputDialog, QMessageBox, QWidget
 
 from sysmanager.api import RecorderRow
 from sysmanager.domain.failover import Failover
-from sysmanager.domain.ids import FailoverId
+from sysmanager.domain.group import Group
+from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.recorder import Acting, Broken, Reserved
 from sysmanager.ui.icons import Glyph
 from sysmanager.ui.state.events import DraftDropped
 from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.readiness import shared_machine
+from sysmanager.ui.state.texts import natural_key
 from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.add_server import AddServerDialog
 from sysmanager.ui.views.context import Context
@@ -235,6 +237,40 @@ class Dialogs(QObject):
         self._follow(dialog)
         self._show(dialog)
 
+    def adopt(self) -> None:
+        """Choose the group that the replaced server protects from then on; where there is only one it needs no choice."""
+        state = self._context.store.state
+        row = state.row
+        if row is None:
+            return
+        recorder, groups = row.id, sorted(state.groups.values(), key=lambda group: natural_key(group.name))
+        if len(groups) == 1:
+            self._adopt_into(recorder, groups[0])
+            return
+        by_name = {group.name: group for group in groups}
+        chooser = QInputDialog(self._window)
+        chooser.setWindowTitle(f"Take in {row.name}")
+        chooser.setLabelText(f"Failover group that {row.name} protects from then on:")
+        chooser.setComboBoxItems(list(by_name))
+        chooser.setTextValue(next((group.name for group in groups if group.id == row.group), ""))
+        chooser.textValueSelected.connect(lambda name: self._adopt_into(recorder, by_name[name]))
+        self._show(chooser)
+
+    def _adopt_into(self, recorder: RecorderId, group: Group) -> None:
+        operations, tasks = self._context.operations, self._context.tasks
+        name = name_of(recorder, self._context.store.state)
+        dialog = PreviewDialog(
+            self._context,
+            title=f"Take {name} in as a failover server of {group.name}",
+            sentence=f"The server that acts for {name} keeps its cameras for good. {name} stands by from then on.",
+            ask=lambda: operations.preview_adoption(recorder, group.id),
+            confirm="Take in",
+            glyph=Glyph.FAILOVER_BRANCH,
+            parent=self._window,
+        )
+        dialog.confirmed.connect(lambda: tasks.start(operations.adopt(recorder, group.id)))
+        self._show(dialog)
+
     def remove_server(self) -> None:
         row = self._context.store.state.row
         if row is None:
@@ -242,7 +278,7 @@ class Dialogs(QObject):
         recorder = row.id
         self._ask(
             f"Remove {row.name} from system data?",
-            f"{row.name} is no longer watched or protected. What it recorded stays on its disks.",
+            f"{_keeper(row, self._context.store.state)}{row.name} is no longer watched or protected. What it recorded stays on its disks.",
             "Remove server",
             lambda: self._context.tasks.start(self._context.operations.remove_server(recorder)),
         )
@@ -276,3 +312,11 @@ class Dialogs(QObject):
         box.finished.connect(lambda _: then() if box.clickedButton() is go else None)
         box.finished.connect(box.deleteLater)
         self._show(box)
+
+
+def _keeper(row: RecorderRow, state: UiState) -> str:
+    """Who keeps the cameras of a replaced server that is removed."""
+    failover = state.failovers.get(row.assignment.failover) if isinstance(row.assignment, Broken) else None
+    if failover is None or failover.home != row.id or failover.server is None:
+        return ""
+    return f"{name_of(failover.server, state)} keeps its cameras for good. "

@@ -257,6 +257,7 @@ class MainWindow(QMainWindow):
         trigger[Action.ACKNOWLEDGE].triggered.connect(self.dialogs.acknowledge)
         trigger[Action.SAVE].triggered.connect(self.dialogs.save)
         trigger[Action.REVERT].triggered.connect(self.dialogs.revert)
+        trigger[Action.ADOPT].triggered.connect(self.dialogs.adopt)
         trigger[Action.REMOVE_SERVER].triggered.connect(self.dialogs.remove_server)
         trigger[Action.CONFIRM_RECONCILE].triggered.connect(self.dialogs.confirm_reconcile)
         trigger[Action.DETAILS].triggered.connect(self.dialogs.details)

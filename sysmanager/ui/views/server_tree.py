@@ -23,6 +23,7 @@ MENU: tuple[Action, ...] = (
     Action.RELEASE,
     Action.HOLD_FAILBACK,
     Action.ACKNOWLEDGE,
+    Action.ADOPT,
     Action.REMOVE_SERVER,
 )
 

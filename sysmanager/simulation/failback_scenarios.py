@@ -1,0 +1,113 @@
+"""Named scenarios of failbacks, and of servers that do not get their cameras back."""
+
+from __future__ import annotations
+
+from sysmanager.domain.failover import Phase
+from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
+from sysmanager.protocol import clients as c
+from sysmanager.simulation.faults import Deed, Wrong
+from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish
+
+READY, RETURNED = Phase.READY, Phase.RETURNED
+
+
+def _off(server: str, at_ms: int = 0, lasts_ms: int = 0) -> Deed:
+    return Deed(at_ms=at_ms, what=Wrong.POWER, target=server, lasts_ms=lasts_ms)
+
+
+def _back(entry: FailoverId, at_ms: int) -> Wish:
+    return Wish(at_ms=at_ms, request=c.StartFailback(failover=entry))
+
+
+def _start(recorder: str, at_ms: int = 0) -> Wish:
+    return Wish(at_ms=at_ms, request=c.StartFailover(recorder=RecorderId(recorder), maintenance=False))
+
+
+FAILBACK_SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        name="what was changed on the failover server travels back",
+        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=25_000, what=Wrong.DOCUMENTS, target="FA1")),
+        wishes=(_back(FIRST, 35_000),),
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+    Scenario(
+        name="settings that are changed on the failover server during a failback undo it, and the next one takes them along",
+        deeds=(
+            _off("A1", lasts_ms=20_000),
+            Deed(at_ms=29_000, what=Wrong.CAMERA_SLOW, target="A1", amount=9_500, lasts_ms=15_000),
+            Deed(at_ms=30_600, what=Wrong.DOCUMENTS, target="FA1"),
+        ),
+        wishes=(_back(FIRST, 30_000), _back(FIRST, 45_000)),
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+    Scenario(
+        name="a replaced recorder is taken in as a failover server, and stands in for who took its place",
+        deeds=(_off("A1", lasts_ms=20_000), _off("FA1", at_ms=50_000)),
+        wishes=(Wish(at_ms=30_000, request=c.AdoptServer(recorder=RecorderId("A1"), group=GroupId("A"))),),
+        until_ms=90_000,
+        ends=(End(recorder="A1", phase=Phase.KEPT, server="FA1"), End(recorder="FA1", phase=READY, server="A1")),
+    ),
+    Scenario(
+        name="a replaced recorder is removed while it is away; when it comes back it stands down",
+        deeds=(Deed(at_ms=0, what=Wrong.CUT, target="A1", lasts_ms=60_000),),
+        wishes=(Wish(at_ms=30_000, request=c.RemoveRecorder(recorder=RecorderId("A1"))),),
+        until_ms=100_000,
+        ends=(End(recorder="A1", phase=Phase.KEPT, server="FA1"),),
+    ),
+    Scenario(
+        name="the journal loses that a recorder was taken in: reconcile, confirm, and it is given back",
+        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=40_000, what=Wrong.JOURNAL_CUT, amount=2, lasts_ms=2_000)),
+        wishes=(
+            Wish(at_ms=30_000, request=c.AdoptServer(recorder=RecorderId("A1"), group=GroupId("A"))),
+            Wish(at_ms=50_000, request=None),
+            _back(FIRST, 60_000),
+        ),
+        until_ms=100_000,
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+    Scenario(
+        name="it fails back by itself when it was stable for its time",
+        deeds=(_off("A1", lasts_ms=20_000),),
+        failback_after_s=30,
+        ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
+    ),
+    Scenario(
+        name="a crash in between begins the time anew",
+        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=40_000, what=Wrong.CRASH, target="A1")),
+        failback_after_s=30,
+        until_ms=62_000,
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
+        name="after a failover by hand only a person fails back",
+        wishes=(_start("A1"),),
+        failback_after_s=30,
+        until_ms=90_000,
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
+        name="two failovers within an hour: it waits for a person, across a restart, and fails over all the same",
+        deeds=(
+            _off("A1", lasts_ms=20_000),
+            _off("A1", at_ms=80_000, lasts_ms=20_000),
+            Deed(at_ms=110_000, what=Wrong.KILLED, lasts_ms=1_000),
+            _off("A1", at_ms=220_000),
+        ),
+        wishes=(Wish(at_ms=165_000, request=c.ReleaseFailback(recorder=RecorderId("A1"))),),
+        failback_after_s=30,
+        until_ms=260_000,
+        ends=(
+            End(recorder="A1", phase=RETURNED, server="FA1"),
+            End(recorder="A1", phase=RETURNED, server="FA1"),
+            End(recorder="A1", phase=READY, server="FA1"),
+        ),
+    ),
+    Scenario(
+        name="a failback by itself that a person aborts does not start again by itself",
+        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=45_000, what=Wrong.SLOW_SERVER, target="A1", amount=4_000, lasts_ms=60_000)),
+        wishes=tuple(Wish(at_ms=at_ms, request=c.AbortFailover(failover=FIRST)) for at_ms in (52_000, 53_000, 54_000)),
+        failback_after_s=30,
+        until_ms=150_000,
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+)
