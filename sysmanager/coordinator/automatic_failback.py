@@ -18,9 +18,6 @@ from sysmanager.protocol.clients import FailbackHoldCause, Level
 TRIES = 3
 """So many automatic failbacks of one entry may be undone before a person has to look at it."""
 
-FLAP_WINDOW_S = 3_600
-"""Two failovers of one recorder within so long hold its automatic failback (SPEC 13.5)."""
-
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
     """What automatic failback of an entry waits for.
@@ -87,7 +84,7 @@ def held_after_commit(view: View, seen: Seen, entry: Failover, now: Instant) -> 
         return ()
     last_wall_ms = view.replaced_wall_ms.get(home.id)
     last_mono_ms = seen.replaced_ms.get(home.id)
-    window_ms = FLAP_WINDOW_S * 1000
+    window_ms = view.settings.flap_window_min * 60_000
     # The wall clock alone outlives a restart, and may have been set since: if either clock says that it was a short time, it was.
     short = last_wall_ms is not None and abs(now.wall_ms - last_wall_ms) < window_ms
     short |= last_mono_ms is not None and now.mono_ms - last_mono_ms < window_ms

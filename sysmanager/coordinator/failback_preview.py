@@ -59,9 +59,9 @@ def _warnings(view: View, seen: Seen, entry: Failover, gaps: Mapping[CameraId, i
     server = view.recorders.get(entry.server) if entry.server is not None else None
     sentences: list[str] = []
     if gaps:
-        about = f"with a gap of about {max(gaps.values()) / 1000:.1f} s"
-        many = f"{len(gaps)} cameras allow one session only; they change hands one by one, each {about}."
-        sentences.append(many if len(gaps) > 1 else f"1 camera allows one session only; it changes hands by itself, {about}.")
+        gap = f"for about {max(gaps.values()) / 1000:.1f} s while"
+        many = f"{len(gaps)} cameras allow one session only; each is dark {gap} they change hands."
+        sentences.append(many if len(gaps) > 1 else f"1 camera allows one session only; it is dark {gap} it changes hands.")
     if home is not None and server is not None:
         sentences += _about_changes(view, seen, entry, home, server, changes)
     return [c.Check(level=c.Level.WARNING, sentence=sentence) for sentence in sentences]
@@ -94,7 +94,7 @@ def _changes(view: View, entry: Failover, opened: Opened) -> tuple[Change, ...] 
 
 
 def expected_gaps(view: View, entry: Failover) -> dict[CameraId, int]:
-    """Cameras that are handed over one by one, each with the gap to expect in milliseconds, from how fast it was in the failover."""
+    """Cameras that allow one session only, each with the gap to expect in milliseconds, from how fast it was in the failover."""
     measured = {gap.camera: gap.first_after_ms - entry.timeline.saved_ms for gap in entry.gaps if gap.first_after_ms}
     gaps = {}
     for camera in handed_over_singly(view, entry):

@@ -10,6 +10,7 @@ BRAKE_SHARES_PERCENT = (1, 100)
 BRAKE_MINIMUMS = (2, 1000)
 BRAKE_LIMITS_S = (0, 3600)
 MANUAL_MAINTENANCES_MIN = (1, 7 * 24 * 60)
+FLAP_WINDOWS_MIN = (1, 7 * 24 * 60)
 """Least and most of each number."""
 
 
@@ -21,6 +22,7 @@ class SystemSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     opinion_holds: whether a failover waits, 5 min at most, while a failover server reaches the recorder and that says that it records.
     announced_timeout_s: the least detection timeout after an announced shutdown or restart; None: the recorder's own.
     manual_maintenance_min: how long a recorder is in maintenance after it was failed over by hand.
+    flap_window_min: two failovers of one recorder within so long hold its automatic failback until a person acknowledged it (SPEC 13.5).
     """
 
     brake_share_percent: int = 30
@@ -29,6 +31,7 @@ class SystemSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     opinion_holds: bool = False
     announced_timeout_s: int | None = None
     manual_maintenance_min: int = 480
+    flap_window_min: int = 60
 
 
 def objection_to(settings: SystemSettings) -> str | None:
@@ -38,6 +41,7 @@ def objection_to(settings: SystemSettings) -> str | None:
         ("brake_minimum", settings.brake_minimum, BRAKE_MINIMUMS, "a number of recorders"),
         ("brake_limit_s", settings.brake_limit_s, BRAKE_LIMITS_S, "a number of seconds, or never"),
         ("manual_maintenance_min", settings.manual_maintenance_min, MANUAL_MAINTENANCES_MIN, "a number of minutes"),
+        ("flap_window_min", settings.flap_window_min, FLAP_WINDOWS_MIN, "a number of minutes"),
     )
     for field, value, (least, most), what in spans:
         if value is not None and not least <= value <= most:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.automatic_failback import FLAP_WINDOW_S, Outlook, outlook
+from sysmanager.coordinator.automatic_failback import Outlook, outlook
 from sysmanager.domain.failover import Phase, Reason, Trigger
 from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.domain.recorder import Acting, Broken, edit_of
@@ -18,6 +18,8 @@ from sysmanager.protocol import recorders as r
 from tests.helpers.coordination import WALL_MS, Site, contents, edit, rid, small_site
 
 AFTER_S = 30
+WINDOW_MS = 3_600_000
+"""The usual time within which two failovers of one recorder hold its failback."""
 
 
 def replaced_site(**changes: object) -> Site:
@@ -291,16 +293,29 @@ def test_long_apart_they_are_two_failovers_and_no_flapping(restarted: bool) -> N
     site.run(10_000)
     if restarted:
         site.restart()
-    site.mono_ms += FLAP_WINDOW_S * 1000
+    site.mono_ms += WINDOW_MS
     site.run(10_000)
     lose(site)
     assert site.state.failback_holds == {}
 
 
+def test_the_time_is_a_setting_of_the_system() -> None:
+    site = replaced_site()
+    settings = msgspec.structs.replace(site.state.settings, flap_window_min=1)
+    assert isinstance(site.ask(c.EditSystem(revision=site.state.settings_revision, settings=settings)), c.Done)
+    site.run(60_000, until=lambda: site.entry.phase is Phase.RETURNED)
+    site.run(60_000)
+    lose(site)
+    assert site.state.failback_holds == {}
+    wrong = msgspec.structs.replace(settings, flap_window_min=0)
+    refused = site.ask(c.EditSystem(revision=site.state.settings_revision, settings=wrong))
+    assert "0 does not fit the field flap_window_min; give a number of minutes from 1 to 10080" in refused.sentence
+
+
 def test_a_wall_clock_that_was_set_forward_hides_nothing() -> None:
     site = replaced_site()
     site.run(60_000, until=lambda: site.entry.phase is Phase.RETURNED)
-    site.state.replaced_wall_ms[rid("A")] -= 10 * FLAP_WINDOW_S * 1000
+    site.state.replaced_wall_ms[rid("A")] -= 10 * WINDOW_MS
     site.run(10_000)
     lose(site)
     assert rid("A") in site.state.failback_holds

@@ -135,7 +135,7 @@ def test_a_preview_of_a_failback_shows_single_sessions_and_changed_settings() ->
     assert (preview.target, preview.moves) == ("A", ("A-c0", "A-c1", "A-c2"))
     assert preview.handed_over_singly == ("A-c0",)
     assert lines(preview, c.Level.WARNING) == [
-        "1 camera allows one session only; it changes hands by itself, with a gap of about 0.8 s.",
+        "1 camera allows one session only; it is dark for about 0.8 s while it changes hands.",
         "The settings may have been changed on F meanwhile; what exactly cannot be read from the cache.",
     ]
     assert isinstance(site.fail_back(), c.Done)
