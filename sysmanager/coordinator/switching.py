@@ -14,7 +14,7 @@ from sysmanager.coordinator.invariants import commit_objection
 from sysmanager.coordinator.opening import open_entry
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
-from sysmanager.coordinator.state import View, running_in_group, tasks_of
+from sysmanager.coordinator.state import View, baseline_holds, running_in_group, tasks_of
 from sysmanager.coordinator.table import Case, On, Row
 from sysmanager.domain.failover import Failover, Phase, Reason, Trigger
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
@@ -48,6 +48,8 @@ def why_not_switched(view: View, seen: Seen, row: Recorder) -> str | None:
     running = running_in_group(view, group_id) if group_id is not None else None
     if running is not None:
         return f"{running.id} is running in the group; wait until it is done."
+    if group_id is not None and baseline_holds(view, group_id):
+        return "The backup after the last failover of the group is being made; wait until it is done, ten seconds at most."
     if choice_for(view, seen, row).server is None:
         return f"No failover server of the group can take the cameras of {row.name} now; see the candidates."
     return None

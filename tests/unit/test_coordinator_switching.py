@@ -155,6 +155,11 @@ def busy_group(site: Site) -> None:
     site.ask(c.StartFailover(recorder=rid("B")))
 
 
+def backup_after_a_failover(site: Site) -> None:
+    site.backup_ends = False
+    site.fail_over("B")
+
+
 def no_room(site: Site) -> None:
     for server in ("F", "H"):
         site.server(server).camera_limit = 1
@@ -172,6 +177,7 @@ def not_standby(site: Site) -> None:
     [
         (silent_recorder, "does not record at the moment"),
         (busy_group, "is running in the group"),
+        (backup_after_a_failover, "The backup after the last failover of the group is being made"),
         (no_room, "No failover server of the group can take"),
         (not_standby, "No failover server of the group Gate is connected"),
     ],
