@@ -17,7 +17,7 @@ from sysmanager.domain.comparison import Change, ChangeKind
 from sysmanager.domain.failover import CameraGap, Failover, LogState, Phase, Reason, Severity, Trigger
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, FailoverId, GroupId, JobId, RecorderId
-from sysmanager.domain.jobs import Drill, DrillSchedule, JobKind, JobPhase, JobReason, MaterialCopySettings
+from sysmanager.domain.jobs import Drill, DrillSchedule, JobKind, JobPhase, JobReason, MaterialCopySettings, Trial
 from sysmanager.domain.maintenance import Maintenance, Scope, Target
 from sysmanager.domain.recorder import RecorderEdit, Role
 from sysmanager.domain.remarks import Comment, Tick
@@ -240,6 +240,7 @@ __all__ = [
     "Tick",
     "TickToDo",
     "Topic",
+    "Trial",
     "Trigger",
     "UnknownServer",
     "WhoLandsWhere",

@@ -17,7 +17,9 @@ def file_pages(path: Path, last: int, after: int = 0, previous_hash: bytes = GEN
     """Records `after` + 1 to `last` in pages, with their hashes verified from `previous_hash` on. Raises `JournalFailed`."""
     query = "SELECT sequence, hash, body FROM record WHERE sequence > ? AND sequence <= ? ORDER BY sequence LIMIT ?"
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
+        # Each page may be asked for from another thread of a pool, one after the other and never two at once.
+        address = f"{path.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)) as connection:
             while after < last:
                 page: list[Record] = []
                 for sequence, record_hash, body in connection.execute(query, (after, last, PAGE_RECORDS)):

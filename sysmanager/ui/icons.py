@@ -36,6 +36,11 @@ class Glyph(StrEnum):
     PREVIEW = "mdi6.eye-outline"
     FAILBACK = "mdi6.backup-restore"
     ABORT = "mdi6.close-octagon-outline"
+    SWITCH = "mdi6.account-switch-outline"
+    DRILL = "mdi6.clipboard-check-outline"
+    COPY = "mdi6.content-copy"
+    PAUSE = "mdi6.pause"
+    RESUME = "mdi6.play"
     HOLD = "mdi6.hand-back-left-outline"
     RELEASE = "mdi6.hand-back-left-off-outline"
     SAVE = "mdi6.content-save-outline"
@@ -70,6 +75,12 @@ ACTION_GLYPHS: dict[Action, Glyph] = {
     Action.FAILBACK_ENTRY: Glyph.FAILBACK,
     Action.ABORT: Glyph.ABORT,
     Action.ABORT_ENTRY: Glyph.ABORT,
+    Action.SWITCH: Glyph.SWITCH,
+    Action.DRILL: Glyph.DRILL,
+    Action.COPY_ENTRY: Glyph.COPY,
+    Action.PAUSE_JOB: Glyph.PAUSE,
+    Action.RESUME_JOB: Glyph.RESUME,
+    Action.CANCEL_JOB: Glyph.ABORT,
     Action.HOLD: Glyph.HOLD,
     Action.RELEASE: Glyph.RELEASE,
     Action.HOLD_FAILBACK: Glyph.HOLD,

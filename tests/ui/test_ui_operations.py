@@ -11,24 +11,30 @@ import pytest
 from sysmanager.api import (
     AbortFailover,
     AddRecorder,
+    CancelJob,
     ConfirmReconcile,
     Done,
     EditRecorder,
     Finding,
     Holders,
     HoldFailover,
+    PauseJob,
     Preview,
     Refused,
     ReleaseHold,
     RemoveGroup,
     RemoveRecorder,
     Request,
+    ResumeJob,
     SaveGroup,
+    StartCopy,
+    StartDrill,
     StartFailback,
     StartFailover,
+    SwitchOver,
 )
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import FailoverId, GroupId
+from sysmanager.domain.ids import FailoverId, GroupId, JobId
 from sysmanager.domain.rights import RoleName
 from sysmanager.ui.operations import Forecaster, Operations, Outcome, Session, follow
 from sysmanager.ui.operations.forecast import wanted
@@ -70,10 +76,18 @@ async def until(true: Callable[[], bool]) -> None:
     raise AssertionError("It did not happen.")
 
 
+JOB = JobId("J00001")
+
 COMMANDS: list[tuple[Callable[[Desk], Awaitable[Outcome]], Request]] = [
     (lambda desk: desk.operations.start_failover(R), StartFailover(recorder=R)),
     (lambda desk: desk.operations.abort_failover(KEY), AbortFailover(failover=KEY)),
     (lambda desk: desk.operations.start_failback(KEY), StartFailback(failover=KEY)),
+    (lambda desk: desk.operations.switch_over(R), SwitchOver(recorder=R)),
+    (lambda desk: desk.operations.start_drill(R), StartDrill(recorder=R)),
+    (lambda desk: desk.operations.start_copy(KEY), StartCopy(failover=KEY)),
+    (lambda desk: desk.operations.pause_job(JOB), PauseJob(job=JOB)),
+    (lambda desk: desk.operations.resume_job(JOB), ResumeJob(job=JOB)),
+    (lambda desk: desk.operations.cancel_job(JOB), CancelJob(job=JOB)),
     (lambda desk: desk.operations.hold(R), HoldFailover(recorder=R)),
     (lambda desk: desk.operations.release(R), ReleaseHold(recorder=R)),
     (lambda desk: desk.operations.edit(R, 4, desk.fields), EditRecorder(recorder=R, revision=4, fields=Desk().fields)),

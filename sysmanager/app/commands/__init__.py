@@ -9,6 +9,7 @@ from sysmanager.app.commands import (
     coordinator,
     demo,
     desktop,
+    jobs,
     knowing,
     logs,
     material,
@@ -19,7 +20,23 @@ from sysmanager.app.commands import (
     site,
 )
 
-MODULES = (desktop, demo, site, coordinator, recorder, material, cameras, simulate, scripts, caution, logs, backup, knowing, self_test)
+MODULES = (
+    desktop,
+    demo,
+    site,
+    coordinator,
+    recorder,
+    material,
+    cameras,
+    simulate,
+    scripts,
+    caution,
+    jobs,
+    logs,
+    backup,
+    knowing,
+    self_test,
+)
 
 __all__ = [
     "MODULES",
@@ -29,6 +46,7 @@ __all__ = [
     "coordinator",
     "demo",
     "desktop",
+    "jobs",
     "knowing",
     "logs",
     "material",

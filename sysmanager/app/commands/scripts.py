@@ -184,8 +184,8 @@ async def _follow(client: api.Client, failover: FailoverId, args: argparse.Names
         pass
     if entry is None:
         raise CommandError(f"The entry {failover} was not found in the failover log; look at it with `sysmanager log`.")
-    good = entry.log_state is (api.LogState.FAILBACK_READY if back else api.LogState.FAILOVER_READY)
-    good = good or entry.log_state is api.LogState.FAILBACK_READY
+    # An entry whose footage goes home is given back, too, whatever its state says of the copy.
+    good = entry.phase is api.Phase.RETURNED or (not back and entry.log_state is api.LogState.FAILOVER_READY)
     if args.json:
         print_json(entry)
     else:

@@ -12,6 +12,7 @@ from sysmanager.api import (
     AcceptSharedMachine,
     AddRecorder,
     AdoptServer,
+    CancelJob,
     Client,
     ClientError,
     CommentEntry,
@@ -21,10 +22,12 @@ from sysmanager.api import (
     Finding,
     HoldFailback,
     HoldFailover,
+    PauseJob,
     Preview,
     PreviewAdoption,
     PreviewFailback,
     PreviewFailover,
+    PreviewSwitch,
     Question,
     Refused,
     ReleaseFailback,
@@ -32,15 +35,27 @@ from sysmanager.api import (
     RemoveGroup,
     RemoveRecorder,
     Request,
+    ResumeJob,
     SaveGroup,
+    StartCopy,
+    StartDrill,
     StartFailback,
     StartFailover,
+    SwitchOver,
     TickToDo,
 )
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
+from sysmanager.domain.ids import FailoverId, GroupId, JobId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
-from sysmanager.ui.state.events import DraftDropped, FailoverSelected, NoticeShown, OperationEnded, OperationSlow, OperationStarted
+from sysmanager.ui.state.events import (
+    DraftDropped,
+    FailoverSelected,
+    JobSelected,
+    NoticeShown,
+    OperationEnded,
+    OperationSlow,
+    OperationStarted,
+)
 from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import Running, Tone, tidied
 from sysmanager.ui.state.store import Store
@@ -55,6 +70,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     done: bool
     sentence: str
     failover: FailoverId | None = None
+    job: JobId | None = None
 
 
 class Operations:
@@ -88,6 +104,39 @@ class Operations:
         if outcome.done:
             self._store.dispatch(FailoverSelected(outcome.failover or failover))
         return outcome
+
+    async def switch_over(self, recorder: RecorderId) -> Outcome:
+        outcome = await self._request(
+            f"server:{recorder}", f"Starting the planned switch of {self._name(recorder)}.", SwitchOver(recorder=recorder)
+        )
+        if outcome.failover is not None:
+            self._store.dispatch(FailoverSelected(outcome.failover))
+        return outcome
+
+    async def start_drill(self, recorder: RecorderId) -> Outcome:
+        return await self._job(f"server:{recorder}", f"Starting a drill of {self._name(recorder)}.", StartDrill(recorder=recorder))
+
+    async def start_copy(self, failover: FailoverId) -> Outcome:
+        return await self._job(f"failover:{failover}", "Starting the material copy.", StartCopy(failover=failover))
+
+    async def pause_job(self, job: JobId) -> Outcome:
+        return await self._job(f"job:{job}", f"Pausing {job}.", PauseJob(job=job))
+
+    async def resume_job(self, job: JobId) -> Outcome:
+        return await self._job(f"job:{job}", f"Letting {job} go on.", ResumeJob(job=job))
+
+    async def cancel_job(self, job: JobId) -> Outcome:
+        return await self._job(f"job:{job}", f"Ending {job}.", CancelJob(job=job))
+
+    async def _job(self, key: str, sentence: str, request: Request) -> Outcome:
+        """A request about a job, which is selected in the list of jobs when it was done."""
+        outcome = await self._request(key, sentence, request)
+        if outcome.job is not None:
+            self._store.dispatch(JobSelected(outcome.job))
+        return outcome
+
+    async def preview_switch(self, recorder: RecorderId) -> Preview | str:
+        return await self._ask(PreviewSwitch(recorder=recorder))
 
     async def hold(self, recorder: RecorderId) -> Outcome:
         return await self._request(f"hold:{recorder}", f"Holding the failover of {self._name(recorder)}.", HoldFailover(recorder=recorder))
@@ -184,7 +233,7 @@ class Operations:
 
 def _outcome(reply: Done | Refused) -> Outcome:
     match reply:
-        case Done(sentence=sentence, failover=failover):
-            return Outcome(done=True, sentence=sentence, failover=failover)
+        case Done(sentence=sentence, failover=failover, job=job):
+            return Outcome(done=True, sentence=sentence, failover=failover, job=job)
         case Refused(sentence=sentence):
             return Outcome(done=False, sentence=sentence)

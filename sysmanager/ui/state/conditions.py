@@ -15,21 +15,29 @@ from sysmanager.api import (
     AbortFailover,
     AddRecorder,
     AdoptServer,
+    CancelJob,
     ConfirmReconcile,
     Connection,
     CoordinatorState,
     EditRecorder,
     HoldFailback,
     HoldFailover,
+    JobKind,
+    JobPhase,
+    PauseJob,
     RecorderRow,
     ReleaseFailback,
     ReleaseHold,
     RemoveRecorder,
+    ResumeJob,
     SaveGroup,
+    StartCopy,
+    StartDrill,
     StartFailback,
     StartFailover,
+    SwitchOver,
 )
-from sysmanager.domain.failover import Failover, LogState, Phase
+from sysmanager.domain.failover import AttemptEnd, Failover, LogState, Phase
 from sysmanager.domain.recorder import Acting, Broken, Reserved, Role, Standby
 from sysmanager.domain.rights import Right, missing_right
 from sysmanager.ui.state.forms import problem_with
@@ -45,6 +53,8 @@ class Action(StrEnum):
     PREVIEW = "preview"
     FAILBACK = "failback"
     ABORT = "abort"
+    SWITCH = "planned switch"
+    DRILL = "drill"
     HOLD = "hold"
     RELEASE = "release"
     HOLD_FAILBACK = "hold failback"
@@ -59,7 +69,11 @@ class Action(StrEnum):
     CONFIRM_RECONCILE = "confirm reconcile"
     FAILBACK_ENTRY = "failback of entry"
     ABORT_ENTRY = "abort of entry"
+    COPY_ENTRY = "copy material of entry"
     DETAILS = "details"
+    PAUSE_JOB = "pause job"
+    RESUME_JOB = "resume job"
+    CANCEL_JOB = "cancel job"
     BREAK = "break"
 
 
@@ -87,6 +101,8 @@ _RIGHTS: dict[Action, Right] = {
     Action.PREVIEW: Right.MONITOR,
     Action.FAILBACK: RIGHT_FOR[StartFailback],
     Action.ABORT: RIGHT_FOR[AbortFailover],
+    Action.SWITCH: RIGHT_FOR[SwitchOver],
+    Action.DRILL: RIGHT_FOR[StartDrill],
     Action.HOLD: RIGHT_FOR[HoldFailover],
     Action.RELEASE: RIGHT_FOR[ReleaseHold],
     Action.HOLD_FAILBACK: RIGHT_FOR[HoldFailback],
@@ -101,7 +117,11 @@ _RIGHTS: dict[Action, Right] = {
     Action.CONFIRM_RECONCILE: RIGHT_FOR[ConfirmReconcile],
     Action.FAILBACK_ENTRY: RIGHT_FOR[StartFailback],
     Action.ABORT_ENTRY: RIGHT_FOR[AbortFailover],
+    Action.COPY_ENTRY: RIGHT_FOR[StartCopy],
     Action.DETAILS: Right.MONITOR,
+    Action.PAUSE_JOB: RIGHT_FOR[PauseJob],
+    Action.RESUME_JOB: RIGHT_FOR[ResumeJob],
+    Action.CANCEL_JOB: RIGHT_FOR[CancelJob],
     Action.BREAK: Right.MONITOR,
 }
 
@@ -110,6 +130,7 @@ _LOCAL = frozenset({Action.REVERT, Action.DETAILS, Action.BREAK})
 
 NO_LINK = "There is no connection to the coordinator; wait until it is back."
 NO_SERVER = "No server is selected; select one in the tree."
+NO_JOB = "No job is selected; select one in the list of jobs."
 NO_ENTRY = "No entry is selected; select one in the failover log."
 
 
@@ -141,6 +162,10 @@ def _fits(action: Action, state: UiState) -> Condition:
             return _failback(state.entry, state, NO_ENTRY)
         case Action.ABORT_ENTRY:
             return _abort(state.entry, state) if state.entry is not None else disabled(NO_ENTRY)
+        case Action.COPY_ENTRY:
+            return copy_condition(state.entry, state)
+        case Action.PAUSE_JOB | Action.RESUME_JOB | Action.CANCEL_JOB:
+            return job_condition(action, state)
         case _:
             row = state.row
             if row is None or state.place is not Place.SERVER:
@@ -152,6 +177,10 @@ def _fits_server(action: Action, row: RecorderRow, state: UiState) -> Condition:
     match action:
         case Action.START_FAILOVER:
             return _start_failover(row, state)
+        case Action.SWITCH:
+            return _switch(row, state)
+        case Action.DRILL:
+            return _drill(row, state)
         case Action.PREVIEW:
             return HIDDEN if isinstance(row.assignment, Standby | Reserved | Broken) else ENABLED
         case Action.FAILBACK:
@@ -185,6 +214,10 @@ def _fits_server(action: Action, row: RecorderRow, state: UiState) -> Condition:
             | Action.DETAILS
             | Action.FAILBACK_ENTRY
             | Action.ABORT_ENTRY
+            | Action.COPY_ENTRY
+            | Action.PAUSE_JOB
+            | Action.RESUME_JOB
+            | Action.CANCEL_JOB
         ):
             return disabled(NO_SERVER)
         case _:
@@ -235,6 +268,53 @@ def _start_failover(row: RecorderRow, state: UiState) -> Condition:
         name = state.groups[group].name
         return disabled(f"No failover server of the group {name} is free and connected; connect one, or add one to the group.")
     return _busy(f"server:{row.id}", state)
+
+
+def _switch(row: RecorderRow, state: UiState) -> Condition:
+    """A planned switch relieves a server that records; all else is as in a failover by hand."""
+    fits = _start_failover(row, state)
+    if fits.enabled and row.connection is not Connection.CONNECTED:
+        return disabled(f"{row.name} is not connected; a planned switch relieves a server that records. Start a failover instead.")
+    return fits
+
+
+def _drill(row: RecorderRow, state: UiState) -> Condition:
+    fits = _start_failover(row, state)
+    running = next(
+        (job for job in state.jobs.values() if not job.phase.ended and job.kind is JobKind.DRILL and job.recorder == row.id), None
+    )
+    if fits.enabled and running is not None:
+        return disabled(f"The drill {running.id} of {row.name} is running; watch it in the list of jobs.")
+    return fits
+
+
+def copy_condition(failover: Failover | None, state: UiState) -> Condition:
+    """Footage goes home once the failover is over (SPEC 9)."""
+    if failover is None:
+        return disabled(NO_ENTRY)
+    if not failover.phase.ended:
+        return disabled("Footage is copied to its recorder when the failover is over; fail back first.")
+    if failover.copy is not None and failover.copy.phase is JobPhase.READY:
+        return disabled("The footage of it is at home already.")
+    if failover.copy is not None and not failover.copy.phase.ended:
+        return disabled(f"The footage of it is on its way home; see {failover.copy.job} in the list of jobs.")
+    if not any(attempt.end is not AttemptEnd.REFUSED for attempt in failover.attempts):
+        return disabled("No failover server recorded anything in it.")
+    return _busy(f"failover:{failover.id}", state)
+
+
+def job_condition(action: Action, state: UiState) -> Condition:
+    """What can be done with the selected job."""
+    job = state.job
+    if job is None:
+        return disabled(NO_JOB) if action is not Action.RESUME_JOB else HIDDEN
+    if (action is Action.RESUME_JOB) is not job.paused and action is not Action.CANCEL_JOB:
+        return HIDDEN
+    if job.phase.ended:
+        return disabled(f"{job.id} has ended: {job.phase.value}.")
+    if action is Action.PAUSE_JOB and job.kind is JobKind.DRILL:
+        return disabled("A drill cannot be paused; it is over within a minute.")
+    return _busy(f"job:{job.id}", state)
 
 
 def _state_words(failover: Failover) -> str:

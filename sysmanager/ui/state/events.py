@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sysmanager.api import AuditFound, Changes, EntriesFound, Snapshot
-from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.ids import FailoverId, JobId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.ui.state.log_pages import LogQuery
@@ -43,6 +43,10 @@ class PlaceSelected(msgspec.Struct, frozen=True):
 
 class FailoverSelected(msgspec.Struct, frozen=True):
     failover: FailoverId | None
+
+
+class JobSelected(msgspec.Struct, frozen=True):
+    job: JobId | None
 
 
 class LogFiltered(msgspec.Struct, frozen=True):
@@ -123,6 +127,7 @@ Event = (
     | PracticeOffered
     | PlaceSelected
     | FailoverSelected
+    | JobSelected
     | LogFiltered
     | LogAsked
     | LogPageArrived

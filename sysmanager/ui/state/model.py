@@ -8,10 +8,10 @@ from types import MappingProxyType
 
 import msgspec
 
-from sysmanager.api import Preview, RecorderRow, SystemRow
+from sysmanager.api import JobRow, Preview, RecorderRow, SystemRow
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
+from sysmanager.domain.ids import FailoverId, GroupId, JobId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.ui.state.log_pages import AuditPages, LogPages
@@ -104,6 +104,8 @@ class UiState(msgspec.Struct, frozen=True, kw_only=True):
     groups: Mapping[GroupId, Group] = MappingProxyType({})
     recorders: Mapping[RecorderId, RecorderRow] = MappingProxyType({})
     failovers: Mapping[FailoverId, Failover] = MappingProxyType({})
+    jobs: Mapping[JobId, JobRow] = MappingProxyType({})
+    selected_job: JobId | None = None
     place: Place = Place.NOTHING
     selected: RecorderId | None = None
     selected_failover: FailoverId | None = None
@@ -116,6 +118,11 @@ class UiState(msgspec.Struct, frozen=True, kw_only=True):
     notices_shown: int = 0
     offered: tuple[RoleName, ...] = ()
     practice: bool = False
+
+    @property
+    def job(self) -> JobRow | None:
+        """The selected job."""
+        return self.jobs.get(self.selected_job) if self.selected_job is not None else None
 
     @property
     def row(self) -> RecorderRow | None:

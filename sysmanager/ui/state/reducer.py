@@ -18,6 +18,7 @@ from sysmanager.ui.state.events import (
     FailoverSelected,
     FieldsEdited,
     ForecastArrived,
+    JobSelected,
     LinkChanged,
     LogAsked,
     LogFiltered,
@@ -63,6 +64,8 @@ def reduce(state: UiState, event: Event) -> UiState:
             return _change(state, practice=True)
         case PlaceSelected(place, recorder):
             return _selecting(state, place, recorder)
+        case JobSelected(job):
+            return state if job == state.selected_job else _change(state, selected_job=job)
         case FailoverSelected(failover):
             return state if failover == state.selected_failover else _change(state, selected_failover=failover)
         case LogFiltered() | LogAsked():
@@ -112,6 +115,7 @@ def _with_snapshot(state: UiState, snapshot: Snapshot) -> UiState:
             groups={group.id: group for group in snapshot.groups},
             recorders={row.id: row for row in snapshot.recorders},
             failovers={failover.id: failover for failover in snapshot.failovers},
+            jobs={job.id: job for job in snapshot.jobs},
             # What came in pages may have changed while nobody was heard.
             log=LogPages(query=state.log.query),
             audit=AuditPages(search=state.audit.search),
@@ -130,8 +134,12 @@ def _with_changes(state: UiState, changes: Changes) -> UiState:
     if changes.failovers:
         failovers = live_ones({**failovers, **{failover.id: failover for failover in changes.failovers}})
         state = _change(state, log=told_live(state.log, changes.failovers))
+    jobs = state.jobs
+    if changes.jobs or changes.removed_jobs:
+        jobs = {key: job for key, job in jobs.items() if key not in changes.removed_jobs}
+        jobs.update((job.id, job) for job in changes.jobs)
     system = changes.system if changes.system is not None else state.system
-    return _settled(_change(state, system=system, groups=groups, recorders=recorders, failovers=failovers))
+    return _settled(_change(state, system=system, groups=groups, recorders=recorders, failovers=failovers, jobs=jobs))
 
 
 def _settled(state: UiState) -> UiState:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QHeaderView, QLabel, QSplitter, QTableView, QTabWidget, QVBoxLayout, QWidget
 
+from sysmanager.api import JobRow
 from sysmanager.domain.failover import FAILBACK_STEPS, FAILOVER_STEPS, Failover
 from sysmanager.domain.ids import FailoverId
 from sysmanager.ui.models.columns import (
@@ -13,6 +16,7 @@ from sysmanager.ui.models.columns import (
     MOVED_COLUMNS,
     STEP_COLUMNS,
     StepsPhase,
+    camera_names,
     candidate_lines,
     moved_lines,
     step_lines,
@@ -30,6 +34,25 @@ from sysmanager.ui.views.parts import ActionButton, Chip, column, fit, heading, 
 from sysmanager.ui.views.remarks import Remarks
 
 _ATTEMPT_COLUMN = 3
+UNCOVERED_SHOWN = 3
+
+
+def copy_text(job: JobRow, state: UiState, now_wall_ms: int, zone: tzinfo | None) -> str:
+    """How the material copy of an entry stands; once it has ended, what remains uncovered (SPEC 14.4)."""
+    text = f"Material copy {job.id}: {job.sentence}"
+    if not job.phase.ended:
+        return f"{text} ({job.percent} %)"
+    missing = sorted((span for camera in job.coverage for span in camera.uncovered), key=lambda span: (span.from_ms, span.camera))
+    if not missing:
+        return text
+    names = camera_names(state)
+    shown = [
+        f"{names.get(span.camera, span.camera)} {duration_text(span.until_ms - span.from_ms)} from "
+        f"{when_inside(span.from_ms, now_wall_ms, zone)} ({span.why})"
+        for span in missing[:UNCOVERED_SHOWN]
+    ]
+    more = f" and {len(missing) - UNCOVERED_SHOWN} more" if len(missing) > UNCOVERED_SHOWN else ""
+    return f"{text} Uncovered: {'; '.join(shown)}{more}."
 
 
 class DetailsDialog(QDialog):
@@ -69,6 +92,7 @@ class DetailsDialog(QDialog):
         row.addStretch(1)
         row.addWidget(ActionButton(actions[Action.FAILBACK_ENTRY]))
         row.addWidget(ActionButton(actions[Action.ABORT_ENTRY]))
+        row.addWidget(ActionButton(actions[Action.COPY_ENTRY]))
         return row
 
     def _middle(self) -> QWidget:
@@ -154,7 +178,9 @@ class DetailsDialog(QDialog):
             facts.append(f"settings of revision {failover.documents.revision}")
         if failover.failback is not None:
             facts.append(f"failback by {failover.failback.actor.name} {when_inside(failover.failback.started_ms, now, zone)}")
-        return "  ·  ".join(facts)
+        text = "  ·  ".join(facts)
+        job = state.jobs.get(failover.copy.job) if failover.copy is not None else None
+        return text if job is None else f"{text}\n{copy_text(job, state, now, zone)}"
 
     def _show_reason(self, failover: Failover) -> None:
         back = failover.failback

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QInputDialog, QMessageBox, QWidget
 
-from sysmanager.api import RecorderRow
+from sysmanager.api import JobKind, RecorderRow
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import FailoverId, RecorderId
@@ -91,6 +91,57 @@ class Dialogs(QObject):
         )
         dialog.confirmed.connect(lambda: tasks.start(operations.start_failover(recorder)))
         self._show(dialog)
+
+    def switch_over(self) -> None:
+        """The preview of a planned switch of the selected server, which can be started from there."""
+        row = self._context.store.state.row
+        if row is None:
+            return
+        operations, tasks, recorder = self._context.operations, self._context.tasks, row.id
+        dialog = PreviewDialog(
+            self._context,
+            title=f"Planned switch of {row.name}",
+            sentence=f"A failover server records the cameras of {row.name} first, then {row.name} stops, until a failback.",
+            ask=lambda: operations.preview_switch(recorder),
+            confirm="Start planned switch",
+            glyph=Glyph.SWITCH,
+            parent=self._window,
+        )
+        dialog.confirmed.connect(lambda: tasks.start(operations.switch_over(recorder)))
+        self._show(dialog)
+
+    def start_drill(self) -> None:
+        row = self._context.store.state.row
+        if row is not None:
+            self._context.tasks.start(self._context.operations.start_drill(row.id))
+
+    def copy_of_entry(self) -> None:
+        entry = self._context.store.state.entry
+        if entry is not None:
+            self._context.tasks.start(self._context.operations.start_copy(entry.id))
+
+    def pause_job(self) -> None:
+        job = self._context.store.state.job
+        if job is not None:
+            self._context.tasks.start(self._context.operations.pause_job(job.id))
+
+    def resume_job(self) -> None:
+        job = self._context.store.state.job
+        if job is not None:
+            self._context.tasks.start(self._context.operations.resume_job(job.id))
+
+    def cancel_job(self) -> None:
+        job = self._context.store.state.job
+        if job is None:
+            return
+        self._ask(
+            f"End {job.id}?",
+            "What was copied stays where it is; the rest is not copied."
+            if job.kind is JobKind.COPY
+            else "The drill ends without a result.",
+            "End job",
+            lambda: self._context.tasks.start(self._context.operations.cancel_job(job.id)),
+        )
 
     def failback_of_server(self) -> None:
         failover = self._failover_of_server()

@@ -95,7 +95,7 @@ class FailoverLog(QWidget):
         bar.addWidget(self.filter, 2)
         bar.addWidget(self.severity)
         bar.addWidget(self.span)
-        for action in (Action.FAILBACK_ENTRY, Action.ABORT_ENTRY, Action.DETAILS):
+        for action in (Action.FAILBACK_ENTRY, Action.ABORT_ENTRY, Action.COPY_ENTRY, Action.DETAILS):
             bar.addWidget(ActionButton(actions[action]))
         bar.addWidget(self._count, 1)
         layout = QVBoxLayout(self)

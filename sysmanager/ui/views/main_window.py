@@ -38,6 +38,7 @@ from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.dialogs import Dialogs
 from sysmanager.ui.views.equipment_tabs import CamerasTab, StorageTab
 from sysmanager.ui.views.failover_log import FailoverLog
+from sysmanager.ui.views.jobs import JobList
 from sysmanager.ui.views.pages import FirstStartPage, OverviewPage, WaitingPage
 from sysmanager.ui.views.parts import IconFollower
 from sysmanager.ui.views.practice import PracticePanel
@@ -85,6 +86,7 @@ class MainWindow(QMainWindow):
         self.settings_tab = SettingsTab(context, self.actions_, self.dialogs.accept_machine)
         self.cameras_tab, self.storage_tab = CamerasTab(context), StorageTab(context)
         self.log, self.alarms, self.audit = FailoverLog(context, self.actions_), AlarmList(context), AuditList(context)
+        self.jobs = JobList(context, self.actions_)
         self.practice = PracticePanel(context, controls) if controls is not None else None
         self.banners = Banners(context, self.actions_)
         self._status = StatusLine(context)
@@ -146,12 +148,13 @@ class MainWindow(QMainWindow):
         self._tree_px, self._settled_px = self.tree_dock.minimumWidth(), 0
         self.tree_dock.installEventFilter(self)
         self.log_dock = self._dock("Failover log", "failover-log", self.log, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self.job_dock = self._dock("Jobs", "jobs", self.jobs, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.alarm_dock = self._dock("Alarms", "alarms", self.alarms, Qt.DockWidgetArea.BottomDockWidgetArea)
         self.audit_dock = self._dock("Audit log", "audit-log", self.audit, Qt.DockWidgetArea.BottomDockWidgetArea)
-        for dock in (self.alarm_dock, self.audit_dock):
+        for dock in (self.job_dock, self.alarm_dock, self.audit_dock):
             self.tabifyDockWidget(self.log_dock, dock)
             dock.hide()
-        for dock in (self.log_dock, self.alarm_dock, self.audit_dock):
+        for dock in (self.log_dock, self.job_dock, self.alarm_dock, self.audit_dock):
             dock.visibilityChanged.connect(self._name_docks_once)
             dock.topLevelChanged.connect(self._name_docks_once)
             dock.dockLocationChanged.connect(self._name_docks_once)
@@ -171,7 +174,7 @@ class MainWindow(QMainWindow):
 
     def _name_docks_once(self) -> None:
         """A dock that shares its place with another is named by its tab; its own title would say it twice."""
-        for dock in (self.log_dock, self.alarm_dock, self.audit_dock):
+        for dock in (self.log_dock, self.job_dock, self.alarm_dock, self.audit_dock):
             shared = not dock.isFloating() and any(not other.isHidden() for other in self.tabifiedDockWidgets(dock))
             bare = cast(QWidget | None, dock.titleBarWidget())
             if shared and bare is None:
@@ -220,12 +223,15 @@ class MainWindow(QMainWindow):
         server.addSeparator()
         server.addActions([self.actions_[Action.SAVE], self.actions_[Action.REVERT]])
         log = self.menuBar().addMenu("&Log")
-        log.addActions([self.actions_[action] for action in (Action.DETAILS, Action.FAILBACK_ENTRY, Action.ABORT_ENTRY)])
+        entry = (Action.DETAILS, Action.FAILBACK_ENTRY, Action.ABORT_ENTRY, Action.COPY_ENTRY)
+        log.addActions([self.actions_[action] for action in entry])
+        log.addSeparator()
+        log.addActions([self.actions_[action] for action in (Action.PAUSE_JOB, Action.RESUME_JOB, Action.CANCEL_JOB)])
         log.addSeparator()
         self.export_action = log.addAction("E&xport to CSV…", self._export)
         self.export_action.setToolTip("Writes every entry that the filter leaves into a table for other programs.")
         view = self.menuBar().addMenu("&View")
-        view.addActions([dock.toggleViewAction() for dock in (self.log_dock, self.alarm_dock, self.audit_dock)])
+        view.addActions([dock.toggleViewAction() for dock in (self.log_dock, self.job_dock, self.alarm_dock, self.audit_dock)])
         if self.practice_dock is not None:
             view.addAction(self.practice_dock.toggleViewAction())
         view.addSeparator()
@@ -261,6 +267,12 @@ class MainWindow(QMainWindow):
         trigger[Action.REMOVE_SERVER].triggered.connect(self.dialogs.remove_server)
         trigger[Action.CONFIRM_RECONCILE].triggered.connect(self.dialogs.confirm_reconcile)
         trigger[Action.DETAILS].triggered.connect(self.dialogs.details)
+        trigger[Action.SWITCH].triggered.connect(self.dialogs.switch_over)
+        trigger[Action.DRILL].triggered.connect(self.dialogs.start_drill)
+        trigger[Action.COPY_ENTRY].triggered.connect(self.dialogs.copy_of_entry)
+        trigger[Action.PAUSE_JOB].triggered.connect(self.dialogs.pause_job)
+        trigger[Action.RESUME_JOB].triggered.connect(self.dialogs.resume_job)
+        trigger[Action.CANCEL_JOB].triggered.connect(self.dialogs.cancel_job)
         trigger[Action.EDIT].triggered.connect(self._focus_settings)
         self.addAction(trigger[Action.EDIT])
         self.log.opened.connect(self.dialogs.details)
@@ -288,6 +300,7 @@ class MainWindow(QMainWindow):
         self.banners.render_state(state)
         self.log.render_state(state)
         self.alarms.render_state(state)
+        self.jobs.render_state(state)
         self.audit.render_state(state)
         self._status.render_state(state)
         self._render_centre(state)
@@ -316,6 +329,10 @@ class MainWindow(QMainWindow):
         self.pages.setCurrentWidget(page)
 
     def _render_tools(self, state: UiState) -> None:
+        running = sum(1 for job in state.jobs.values() if not job.phase.ended)
+        jobs = f"Jobs ({running})" if running else "Jobs"
+        if self.job_dock.windowTitle() != jobs:
+            self.job_dock.setWindowTitle(jobs)
         alarms = len(state.system.alarms) if state.system is not None else 0
         title = f"Alarms ({alarms})" if alarms else "Alarms"
         if self._alarms_action.text() != title:

@@ -17,6 +17,8 @@ from sysmanager.ui.views.delegates import TreeDelegate
 MENU: tuple[Action, ...] = (
     Action.START_FAILOVER,
     Action.PREVIEW,
+    Action.DRILL,
+    Action.SWITCH,
     Action.FAILBACK,
     Action.ABORT,
     Action.HOLD,

@@ -98,7 +98,7 @@ class SettingsTab(QScrollArea):
         row = QHBoxLayout(self._others)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(10)
-        for action in (Action.PREVIEW, Action.FAILBACK, Action.ABORT):
+        for action in (Action.PREVIEW, Action.DRILL, Action.SWITCH, Action.FAILBACK, Action.ABORT):
             row.addWidget(ActionButton(actions[action]))
         row.addStretch(1)
         self._button_grid.setColumnStretch(1, 1)
