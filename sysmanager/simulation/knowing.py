@@ -13,7 +13,7 @@ from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.domain.recorder import Standby
 from sysmanager.protocol.clients import Readiness, Topic
 from sysmanager.protocol.preroll import KeepPreroll
-from sysmanager.protocol.recorders import BEAT_INTERVAL_MS
+from sysmanager.protocol.recorders import BEACON_INTERVAL_MS, BEAT_INTERVAL_MS
 from sysmanager.recorder import machine as m
 from sysmanager.simulation.recorder import SimulatedRecorder
 
@@ -28,6 +28,9 @@ NAMES = (PREROLL_LIMITS, PREROLL_WRITTEN, READINESS_CURRENT)
 Check = Callable[[str, str | None], None]
 """Counts that a rule was checked; with a sentence it is broken."""
 
+
+GOING_QUIET_MS = (2 * BEAT_INTERVAL_MS - 100, 3 * BEAT_INTERVAL_MS + BEACON_INTERVAL_MS + 200)
+"""Proven silence in which a server goes from heard to silent. It grows from beacon to beacon, and is looked at every 100 ms."""
 
 _PASSING = (Topic.CLOCK, Topic.PREROLL, Topic.CAMERAS)
 
@@ -58,7 +61,7 @@ class Knowing:
         now = coordinator.now()
         core.look_at_readiness(now)
         rows = core.state.recorders.values()
-        if core.readiness.pending or any(BEAT_INTERVAL_MS <= core.seen.silence_ms(row.id) - 900 < 2_500 for row in rows):
+        if core.readiness.pending or any(GOING_QUIET_MS[0] <= core.seen.silence_ms(row.id) < GOING_QUIET_MS[1] for row in rows):
             return
         for row in rows:
             kept, fresh = core.readiness.known.get(row.id), readiness_of(core.state, core.seen, row, now)
