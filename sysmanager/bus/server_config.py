@@ -20,8 +20,16 @@ RIGHTS: dict[BusUser, dict[str, list[str]]] = {
         "subscribe": ["sm.>", "_INBOX_coordinator.>"],
     },
     BusUser.RECORDER: {
-        "publish": [subjects.EVERY_BEAT, subjects.EVERY_WATCHDOG, subjects.EVERY_REPORT, subjects.ASK, subjects.STORE],
-        "subscribe": [subjects.BEACON, "sm.order.*", "sm.documents.*", "_INBOX_recorder.>"],
+        "publish": [
+            subjects.EVERY_BEAT,
+            subjects.EVERY_WATCHDOG,
+            subjects.EVERY_REPORT,
+            subjects.ASK,
+            subjects.STORE,
+            subjects.LEAVING,
+            subjects.EVERY_PEER,
+        ],
+        "subscribe": [subjects.BEACON, "sm.order.*", "sm.documents.*", "sm.probe.*", subjects.EVERY_PEER, "_INBOX_recorder.>"],
     },
     BusUser.CLIENT: {
         "publish": [subjects.REQUEST, subjects.SNAPSHOT],

@@ -7,8 +7,10 @@ __all__ = [
     "BEACON",
     "CHANGES",
     "EVERY_BEAT",
+    "EVERY_PEER",
     "EVERY_REPORT",
     "EVERY_WATCHDOG",
+    "LEAVING",
     "REQUEST",
     "SNAPSHOT",
     "STORE",
@@ -16,6 +18,8 @@ __all__ = [
     "check_recorder_id",
     "documents",
     "order",
+    "peer",
+    "probe",
     "recorder_of",
     "report",
     "watchdog",
@@ -26,6 +30,9 @@ BEACON = "sm.beacon"
 
 ASK = "sm.ask"
 """Recorder → coordinator, request: may I record?"""
+
+LEAVING = "sm.leaving"
+"""Recorder → coordinator, request: I am about to be shut down or restarted."""
 
 STORE = "sm.store"
 """Recorder → coordinator, large request: a document by its hash."""
@@ -41,6 +48,7 @@ CHANGES = "sm.changes"
 
 EVERY_BEAT = "sm.beat.*"
 EVERY_WATCHDOG = "sm.watchdog.*"
+EVERY_PEER = "sm.peer.*"
 EVERY_REPORT = "sm.report.*"
 
 _RECORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -76,6 +84,16 @@ def order(recorder: str) -> str:
 def documents(recorder: str) -> str:
     """Coordinator → recorder, large request: a document."""
     return f"sm.documents.{check_recorder_id(recorder)}"
+
+
+def probe(recorder: str) -> str:
+    """Coordinator → recorder, request: do you reach this recorder, or these cameras?"""
+    return f"sm.probe.{check_recorder_id(recorder)}"
+
+
+def peer(recorder: str) -> str:
+    """Recorder → recorder, request: are you there, and do you record?"""
+    return f"sm.peer.{check_recorder_id(recorder)}"
 
 
 def recorder_of(subject: str) -> str:

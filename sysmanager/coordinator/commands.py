@@ -10,6 +10,7 @@ import msgspec
 from sysmanager.domain.backup import BackupKind, RecoveryKey
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.protocol.probes import Probe
 from sysmanager.protocol.recorders import Order
 
 
@@ -18,6 +19,13 @@ class SendOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     recorder: RecorderId
     order: Order
+
+
+class AskProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask a server about a recorder; answer `Probed`. An answer that does not come is none."""
+
+    server: RecorderId
+    probe: Probe
 
 
 class FetchDocuments(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,4 +56,4 @@ class MakeBackup(msgspec.Struct, frozen=True, kw_only=True):
     recovery: RecoveryKey | None = None
 
 
-Command = SendOrder | FetchDocuments | CheckCache | Continue | MakeBackup
+Command = SendOrder | AskProbe | FetchDocuments | CheckCache | Continue | MakeBackup

@@ -17,11 +17,12 @@ from sysmanager.coordinator.jobs.copying import automatic_copies
 from sysmanager.coordinator.jobs.drilling import scheduled_drills
 from sysmanager.coordinator.jobs.review import job_step, jobs_concerned, remember_job
 from sysmanager.coordinator.jobs.table import JobOn
+from sysmanager.coordinator.probing import probe_due_ms
 from sysmanager.coordinator.reconcile import agrees
 from sysmanager.coordinator.requests import Decision, decide_request
 from sysmanager.coordinator.seen import UNKNOWN_LIMIT, PrerollAnswer, RefusedOrder, Seen
 from sysmanager.coordinator.standing import goal, satisfied
-from sysmanager.coordinator.starting import on_trigger
+from sysmanager.coordinator.starting import announced, brake_released, on_trigger
 from sysmanager.coordinator.state import View
 from sysmanager.coordinator.switching import RELIEF_MS, SWITCH_TABLE
 from sysmanager.coordinator.table import Case, On, find
@@ -44,9 +45,13 @@ __all__ = [
     "due_recorder_ms",
     "due_site_ms",
     "follow_ups",
+    "look_again_ms",
     "neighbours",
     "remember",
 ]
+
+BRAKE_LOOK_MS = 1_000
+"""How often it is looked at whether the mass-loss brake still holds something (SPEC 13.3)."""
 
 PROOF_MS = 500
 """So long it may take until time that is over by the clock is proven."""
@@ -61,16 +66,19 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
     """Take what an input says into `seen`. True if a decision could come out differently for it."""
     match taken:
         case i.Heard(message=message):
-            if message.recorder not in view.recorders:
+            row = view.recorders.get(message.recorder)
+            if row is None:
                 if isinstance(message, Beat) and (message.recorder in seen.unknown or len(seen.unknown) < UNKNOWN_LIMIT):
                     fresh = message.recorder not in seen.unknown
                     seen.unknown[message.recorder] = message
                     return fresh
                 return False
             seen.unknown.pop(message.recorder, None)
+            seen.keep_row(row)
             news = seen.observe(message, now)
-            if message.recorder in seen.withheld and assess(view, seen, view.recorders[message.recorder]).trigger is None:
-                seen.withheld.discard(message.recorder)
+            if (row.id in seen.withheld or row.id in seen.opinion_held_ms) and assess(view, seen, row).trigger is None:
+                seen.withheld.discard(row.id)
+                seen.opinion_held_ms.pop(row.id, None)
             if message.recorder in seen.refused_orders:
                 _forget_settled_refusal(view, seen, message.recorder)
             return news
@@ -86,6 +94,12 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
                 # A refusal is an answer too: what lies on its disks stays unknown, and nobody asks without end.
                 seen.footage[recorder, order.epoch] = answer if isinstance(answer, Footage) else Footage(epoch=order.epoch)
             return True
+        case i.Probed(server=server, probe=probe, answer=answer):
+            if answer is not None and probe.recorder in view.recorders:
+                seen.opinions.note(probe.recorder, server, answer, (seen.listening.stamp_ms(now), seen.listening.generation))
+            return True
+        case i.Announced(message=leaving):
+            return seen.observe(leaving, now) if leaving.recorder in view.recorders else False
         case i.DocumentsFetched(recorder=recorder):
             seen.doubted.discard(recorder)
             return True
@@ -151,7 +165,11 @@ def decide(view: View, seen: Seen, taken: i.Input, now: Instant) -> Decision:
         case i.Review(recorder=recorder):
             return _review(view, seen, recorder, now)
         case i.ReviewSite():
-            return Decision(facts=maintenance.ended(view, now))
+            return Decision(facts=(*maintenance.ended(view, now), *brake_released(view, seen, now)))
+        case i.Probed(probe=probe):
+            return _review(view, seen, probe.recorder, now)
+        case i.Announced(message=leaving):
+            return announced(view, seen, leaving.recorder, now)
         case i.ReviewFailover(failover=failover):
             return _entry(view, seen, failover, taken, now, On.REVIEW)
         case i.DocumentsInCache(failover=failover):
@@ -205,10 +223,16 @@ def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, n
         seen.forget(fact.recorder)
     if isinstance(fact, f.ReplacedRemoved):
         seen.forget(fact.removed)
-    if isinstance(fact, f.FailoverWithheld):
+    if isinstance(fact, f.FailoverWithheld) and fact.by is f.Withholding.MAINTENANCE:
         seen.withheld.add(fact.opening.recorder)
     if isinstance(fact, f.BackupStarted | f.BackupFailed) and fact.kind is BackupKind.BASELINE:
         seen.baseline_ms = now.mono_ms
+    elif isinstance(fact, f.FailoverWithheld):
+        seen.opinion_held_ms[fact.opening.recorder] = now.mono_ms
+    if isinstance(fact, f.BrakeApplied):
+        seen.brake_since_ms = now.mono_ms
+    if isinstance(fact, f.BrakeReleased):
+        seen.brake_since_ms = None
     if entry is None:
         return
     if isinstance(fact, f.AttemptEnded) and fact.end is not AttemptEnd.WITHDRAWN and before is not None and before.server is not None:
@@ -224,11 +248,14 @@ def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, n
 
 def _fetched(view: View, seen: Seen, fetched: i.DocumentsFetched) -> Decision:
     row = view.recorders.get(fetched.recorder)
-    if row is None or not row.records or row.documents == fetched.documents:
+    if row is None or not row.records:
         return Decision()
     beat = seen.of(row.id).beat
-    version = beat.version if beat is not None else row.version
-    return Decision(facts=(f.DocumentsCached(recorder=row.id, documents=fetched.documents, settings=fetched.settings, version=version),))
+    version, instance = (beat.version, beat.instance) if beat is not None else (row.version, row.instance)
+    if row.documents == fetched.documents and row.instance in (None, instance):
+        return Decision()
+    fact = f.DocumentsCached(recorder=row.id, documents=fetched.documents, settings=fetched.settings, version=version, instance=instance)
+    return Decision(facts=(fact,))
 
 
 def _review(view: View, seen: Seen, recorder: RecorderId, now: Instant) -> Decision:
@@ -341,7 +368,13 @@ def _failback_due_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> i
 
 def due_site_ms(view: View, now: Instant) -> int | None:
     """When to review the site as a whole, by the monotonic clock; None while nothing of it has a deadline."""
-    return maintenance.due_ms(view, now)
+    dues = [maintenance.due_ms(view, now), now.mono_ms + BRAKE_LOOK_MS if view.brake is not None else None]
+    return min((due for due in dues if due is not None), default=None)
+
+
+def look_again_ms(view: View, seen: Seen, row: Recorder, now: Instant) -> int | None:
+    """When there may be something to ask about the recorder, or what keeps its failover from starting may be over; None: not by time."""
+    return probe_due_ms(view, seen, row, now)
 
 
 def due_failover_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> int | None:

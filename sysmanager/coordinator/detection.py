@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from sysmanager.coordinator.frames import expected_cameras
 from sysmanager.coordinator.maintenance import maintenance_of
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, governing, open_failover_of
+from sysmanager.coordinator.witnesses import cameras_reached
 from sysmanager.domain.failover import Trigger
 from sysmanager.domain.ids import GroupId
 from sysmanager.domain.recorder import Recorder
@@ -16,8 +18,24 @@ from sysmanager.protocol.recorders import BEAT_INTERVAL_MS
 DISKS_LOST_MS = 5_000
 """How long a recorder has to report that it can write to none of its disks (SPEC 4.2)."""
 
+FRAMES_LOST_MS = 10_000
+"""The least time without a frame of any camera that counts as a failure, however short the detection timeout (SPEC 4.4)."""
+
 START_GRACE_MS = 300_000
 """What a recorder gets that was not heard yet since the coordinator's start (SPEC 4)."""
+
+__all__ = [
+    "DISKS_LOST_MS",
+    "FRAMES_LOST_MS",
+    "IN_MAINTENANCE",
+    "START_GRACE_MS",
+    "Assessment",
+    "assess",
+    "dark_limit_ms",
+    "expected_cameras",
+    "group_of",
+    "why_not_automatic",
+]
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +59,8 @@ def assess(view: View, seen: Seen, row: Recorder) -> Assessment:
     heard = seen.of(row.id)
     silence_ms = seen.silence_ms(row.id)
     timeout_ms = governing(view, row).detection_timeout_s * 1000
+    if heard.leaving is not None and view.settings.announced_timeout_s is not None:
+        timeout_ms = max(timeout_ms, view.settings.announced_timeout_s * 1000)
     if not heard.ever:
         timeout_ms = max(timeout_ms, START_GRACE_MS)
     connection = _connection(heard.ever, silence_ms, timeout_ms)
@@ -52,6 +72,9 @@ def assess(view: View, seen: Seen, row: Recorder) -> Assessment:
         disks_lost_ms = seen.disks_lost_ms(row.id)
         if disks_lost_ms is not None:
             waits.append((max(0, DISKS_LOST_MS - disks_lost_ms), Trigger.DISKS))
+        dark_ms = seen.dark_ms(row.id)
+        if dark_ms >= 3 * BEAT_INTERVAL_MS and cameras_reached(view, seen, row):
+            waits.append((max(0, dark_limit_ms(view, row) - dark_ms), Trigger.NOT_RECORDING))
     remaining_ms, nearest = min(waits, key=lambda wait: wait[0])
     counts = nearest is not Trigger.CONNECTION or connection is not Connection.CONNECTED
     return Assessment(
@@ -63,6 +86,11 @@ def assess(view: View, seen: Seen, row: Recorder) -> Assessment:
         remaining_ms=remaining_ms if counts else None,
         due_in_ms=None if remaining_ms <= 0 else remaining_ms,
     )
+
+
+def dark_limit_ms(view: View, row: Recorder) -> int:
+    """How long no camera of a recorder may give a frame (SPEC 4.4)."""
+    return max(governing(view, row).detection_timeout_s * 1000, FRAMES_LOST_MS)
 
 
 def _connection(ever: bool, silence_ms: int, timeout_ms: int) -> Connection:

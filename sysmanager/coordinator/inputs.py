@@ -10,7 +10,8 @@ from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import FailoverId, JobId, RecorderId
 from sysmanager.domain.rights import Actor
 from sysmanager.protocol.clients import Request
-from sysmanager.protocol.recorders import FromRecorder, Order, OrderAnswer
+from sysmanager.protocol.probes import Probe, ProbeAnswer
+from sysmanager.protocol.recorders import FromRecorder, Leaving, Order, OrderAnswer
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +30,12 @@ class CanaryReturned(msgspec.Struct, frozen=True, kw_only=True):
     """The coordinator heard its own beacon. sent_mono_ms: when it had sent it."""
 
     sent_mono_ms: int
+
+
+class Announced(msgspec.Struct, frozen=True, kw_only=True):
+    """A recorder said that it is about to be shut down or restarted, and waits for a word (SPEC 4)."""
+
+    message: Leaving
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +105,14 @@ class OrderUndelivered(msgspec.Struct, frozen=True, kw_only=True):
     order: Order
 
 
+class Probed(msgspec.Struct, frozen=True, kw_only=True):
+    """A server was asked about a recorder. answer: None if it did not answer."""
+
+    server: RecorderId
+    probe: Probe
+    answer: ProbeAnswer | None
+
+
 class DocumentsFetched(msgspec.Struct, frozen=True, kw_only=True):
     """The documents of a recorder were fetched, verified and synced into the cache."""
 
@@ -131,6 +146,7 @@ Input = (
     Started
     | Heard
     | CanaryReturned
+    | Announced
     | Review
     | ReviewFailover
     | ReviewSite
@@ -141,6 +157,7 @@ Input = (
     | RefusalsDue
     | OrderAnswered
     | OrderUndelivered
+    | Probed
     | DocumentsFetched
     | DocumentsInCache
     | ReviewBackup

@@ -9,6 +9,7 @@ from sysmanager.coordinator.gaps import last_frames
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
 from sysmanager.coordinator.state import View, baseline_holds, running_in_group, tasks_of
+from sysmanager.coordinator.witnesses import opinions_of
 from sysmanager.domain.failover import Trigger
 from sysmanager.domain.ids import Epoch
 from sysmanager.domain.instant import Instant
@@ -46,6 +47,7 @@ def opening_of(view: View, seen: Seen, failed: Recorder, trigger: Trigger, now: 
         last_heard_ms=heard.heard_wall_ms,
         detected_ms=now.wall_ms,
         gaps=last_frames(heard, tasks_of(failed, view.recorders[home_id]).settings),
+        opinions=opinions_of(view, seen, failed) if trigger is Trigger.CONNECTION else (),
     )
 
 

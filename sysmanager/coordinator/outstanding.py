@@ -45,7 +45,7 @@ def for_recorder(view: View, seen: Seen, row: Recorder) -> tuple[Command, ...]:
     beat = seen.of(row.id).beat
     if beat is not None and beat.documents is not None and row.records and seen.connected(row.id) and not unreconciled(view, row.id):
         own = beat.home == row.home and beat.epoch == row.assignment.epoch
-        if own and (beat.documents != row.documents or row.id in seen.doubted):
+        if own and (beat.documents != row.documents or row.id in seen.doubted or row.instance not in (None, beat.instance)):
             commands.append(FetchDocuments(recorder=row.id, documents=beat.documents))
     return tuple(commands)
 

@@ -9,15 +9,20 @@ from __future__ import annotations
 import msgspec
 
 from sysmanager.coordinator.audit import Refusals
-from sysmanager.coordinator.jobs.seen import JobsSeen, jobs_differ
+from sysmanager.coordinator.beats import differs, unsettled
+from sysmanager.coordinator.frames import expected_cameras, progressed
+from sysmanager.coordinator.jobs.seen import JobsSeen
+from sysmanager.coordinator.opinions import Opinions
 from sysmanager.domain.ids import Epoch, FailoverId, InstanceId, RecorderId
 from sysmanager.domain.instant import Instant
+from sysmanager.domain.recorder import Recorder
 from sysmanager.protocol.recorders import (
     BEAT_INTERVAL_MS,
     Beat,
     CameraState,
     Footage,
     FromRecorder,
+    Leaving,
     Mode,
     Order,
     RefusalReason,
@@ -29,7 +34,7 @@ LISTEN_GAP_MS = 1500
 """Two canaries further apart than this prove nothing about the time between them: three beacons are missing."""
 
 RIVAL_MS = 5000
-"""A second instance of one id is refused while the first was heard within this time (SPEC 2)."""
+"""A second instance of one id is refused while the first was heard within this time, in which the coordinator listened (SPEC 2)."""
 
 UNKNOWN_LIMIT = 200
 
@@ -109,15 +114,21 @@ class Heard:
         "connected_since_ms",
         "disks_lost",
         "ever",
+        "frames",
+        "frames_due",
+        "frames_ms",
         "generation",
         "heard_ms",
         "heard_wall_ms",
         "instance",
+        "leaving",
+        "leaving_boot",
         "offset_since_ms",
         "offsets",
         "rival",
         "rival_ms",
         "rival_since_wall_ms",
+        "row",
         "sound",
         "stamp_ms",
         "steady",
@@ -133,6 +144,12 @@ class Heard:
         self.steady = False
         self.heard_ms = 0
         self.heard_wall_ms = 0
+        self.frames = (stamp_ms, generation)
+        self.frames_due = False
+        self.row: Recorder | None = None
+        self.frames_ms = 0
+        self.leaving: Leaving | None = None
+        self.leaving_boot = 0
         self.instance: InstanceId | None = None
         self.rival: InstanceId | None = None
         self.rival_ms = 0
@@ -196,6 +213,8 @@ class Heard:
             return False
         if self.reports_service_failed() or self.reports_all_disks_lost():
             return False
+        if self.frames_due and self.beat_ms - self.frames_ms >= FRESH_MS:
+            return False  # whatever it says of its cameras, no frame came after the last one
         for camera in beat.cameras:
             if camera.state is CameraState.RECORDING:
                 return True
@@ -227,6 +246,8 @@ class Seen:
     doubted: servers whose documents are no longer in the cache, as somebody found out who asked for them there.
     machine: the coordinator's own; on_machine: servers by the machine that they say they are on.
     preroll: the last answer of a server that was told to keep pre-roll.
+    opinions: what servers said of one another. opinion_held_ms: since when a second opinion holds a failover, by the monotonic clock.
+    brake_since_ms: since when the mass-loss brake holds; lost_together: what it found last, and for which moment.
     withheld: servers of which it was said that they would have failed over, and whose trigger still holds.
     """
 
@@ -247,6 +268,10 @@ class Seen:
         self.refused_orders: dict[RecorderId, RefusedOrder] = {}
         self.obeyed: dict[RecorderId, tuple[Order, int]] = {}
         self.doubted: set[RecorderId] = set()
+        self.opinions = Opinions()
+        self.opinion_held_ms: dict[RecorderId, int] = {}
+        self.brake_since_ms: int | None = None
+        self.lost_together: tuple[tuple[int, ...], frozenset[RecorderId]] | None = None
         self.refusals = Refusals()
         self.preroll: dict[RecorderId, PrerollAnswer] = {}
         self.withheld: set[RecorderId] = set()
@@ -317,6 +342,8 @@ class Seen:
         self.replaced_ms.pop(recorder, None)
         self.preroll.pop(recorder, None)
         self.withheld.discard(recorder)
+        self.opinions.forget(recorder)
+        self.opinion_held_ms.pop(recorder, None)
 
     def expect(self, recorder: RecorderId, now: Instant) -> None:
         """The recorder entered system data: its silence counts from now, not from the coordinator's start."""
@@ -327,6 +354,11 @@ class Seen:
         refused = self.refused_orders.get(recorder)
         if refused is not None:
             self.refused_orders[recorder] = msgspec.structs.replace(refused, again=True)
+
+    def dark_ms(self, recorder: RecorderId) -> int:
+        """For how long, in proven time, no camera of the recorder gave a frame that it should have; 0 while none is due."""
+        heard = self.of(recorder)
+        return self.listening.since_ms(*heard.frames) if heard.frames_due else 0
 
     def disks_lost_ms(self, recorder: RecorderId) -> int | None:
         """For how long, in proven time, the recorder has reported that it can write to none of its disks; None if it does not."""
@@ -343,6 +375,15 @@ class Seen:
         stamp = self.step_stamp.get(failover)
         return 0 if stamp is None else self.listening.since_ms(*stamp)
 
+    def keep_row(self, row: Recorder) -> None:
+        """Keep what system data says of this recorder: whether frames are due, and which instance it is. Looked at anew with a new row."""
+        heard = self.of(row.id)
+        if heard.instance is None:
+            heard.instance = row.instance
+        if heard.row is not row:
+            heard.row, heard.frames_due = row, bool(expected_cameras(row))
+            heard.steady = False
+
     def observe(self, message: FromRecorder, now: Instant) -> bool:
         """Take in a heartbeat. True if it says something new that a decision could rest on.
 
@@ -352,7 +393,7 @@ class Seen:
         if heard.steady and self._nothing_new(heard, message, now):
             return False
         heard.steady = False
-        if heard.instance is not None and heard.instance != message.instance and now.mono_ms - heard.heard_ms < RIVAL_MS:
+        if heard.instance is not None and heard.instance != message.instance and self.silence_ms(message.recorder) < RIVAL_MS:
             if heard.rival is None or now.mono_ms - heard.rival_ms >= RIVAL_MS:
                 heard.rival_since_wall_ms = now.wall_ms
             heard.rival, heard.rival_ms = message.instance, now.mono_ms
@@ -363,16 +404,21 @@ class Seen:
             heard.connected_since_ms = now.mono_ms
             if silence_ms >= 3 * BEAT_INTERVAL_MS:
                 heard.sound = None
+            heard.frames = (self.listening.stamp_ms(now), self.listening.generation)
         heard.instance = message.instance
         heard.ever = True
         heard.heard_ms = now.mono_ms
         heard.heard_wall_ms = now.wall_ms
         heard.stamp_ms = self.listening.stamp_ms(now)
         heard.generation = self.listening.generation
+        if isinstance(message, Leaving):
+            heard.leaving, heard.leaving_boot = message, heard.beat.boot if heard.beat is not None else 0
+            return True
         if isinstance(message, WatchdogBeat):
             old_service = heard.watchdog.service if heard.watchdog is not None else None
             heard.watchdog, heard.watchdog_ms = message, now.mono_ms
-            news = old_service is not message.service
+            news = old_service is not message.service or heard.leaving is not None
+            heard.leaving = None  # its Watchdog was the one that left
         else:
             # After the Watchdog alone was heard, the service's own word is news, even if it says what it said before.
             old = heard.beat
@@ -380,6 +426,10 @@ class Seen:
             if news and old is not None and unsettled(old, message):
                 heard.sound = None
             heard.beat, heard.beat_ms, heard.beat_wall_ms = message, now.mono_ms, now.wall_ms
+            if not heard.frames_due or progressed(old, message):
+                heard.frames, heard.frames_ms = (heard.stamp_ms, heard.generation), now.mono_ms
+            if heard.leaving is not None and message.boot > heard.leaving_boot:
+                heard.leaving, news = None, True
             if old is None or old.machine != message.machine:
                 self._is_on(message.recorder, old.machine if old is not None else "", message.machine)
             heard.compare_clocks(message.wall_ms - now.wall_ms, now.mono_ms)
@@ -406,6 +456,8 @@ class Seen:
             or listening.proven_ms - heard.stamp_ms >= 2 * BEAT_INTERVAL_MS
         ):
             return False
+        if isinstance(message, Leaving) or heard.leaving is not None:
+            return False
         if isinstance(message, WatchdogBeat):
             if message.service is not ServiceState.RUNNING or heard.watchdog is None:
                 return False
@@ -414,6 +466,9 @@ class Seen:
             assert heard.beat is not None, "steady is only whose service speaks"
             if heard.clock_off_wall_ms or abs(message.wall_ms - wall_ms) > CLOCK_OFF_MS or differs(heard.beat, message):
                 return False
+            if heard.frames_due and not progressed(heard.beat, message):
+                return False
+            heard.frames, heard.frames_ms = (listening.stamp_ms(now), listening.generation), mono_ms
             heard.beat, heard.beat_ms, heard.beat_wall_ms = message, mono_ms, wall_ms
         heard.heard_ms, heard.heard_wall_ms = mono_ms, wall_ms
         heard.stamp_ms = listening.stamp_ms(now)
@@ -438,59 +493,3 @@ class Seen:
         elif heard.well_ms is None:
             heard.well_ms = now.mono_ms
         return changed
-
-
-def unsettled(old: Beat, new: Beat) -> bool:
-    """Whether between two beats the service was started anew, or lost a disk: then it has not been stable."""
-    if (old.instance, old.boot) != (new.instance, new.boot):
-        return True
-    writable = {disk.path for disk in new.disks if disk.writable}
-    return any(disk.writable and disk.path not in writable for disk in old.disks)
-
-
-def _preroll_differs(old: Beat, new: Beat) -> bool:
-    """What is held grows with every second; which plan is followed, the room for it, and of which cameras there is any, is news."""
-    before, after = old.preroll, new.preroll
-    if before is after:
-        return False
-    if (before.plan, before.memory_mb, before.limit_s) != (after.plan, after.memory_mb, after.limit_s):
-        return True
-    if len(before.cameras) != len(after.cameras):
-        return True
-    return any(
-        one.camera != other.camera or (one.held_ms == 0) is not (other.held_ms == 0)
-        for one, other in zip(before.cameras, after.cameras, strict=True)
-    )
-
-
-def differs(old: Beat, new: Beat) -> bool:
-    """Whether two beats differ in something that a decision could rest on; counters, clocks, free space and frame times are not that."""
-    if (
-        old.mode is not new.mode
-        or old.epoch != new.epoch
-        or old.home != new.home
-        or old.documents != new.documents
-        or old.without != new.without
-        or old.boot != new.boot
-        or old.version != new.version
-        or old.camera_limit != new.camera_limit
-        or old.bitrate_limit_kbps != new.bitrate_limit_kbps
-        or old.vca_channels != new.vca_channels
-        or old.plugins != new.plugins
-        or old.hardware != new.hardware
-        or old.machine != new.machine
-        or _preroll_differs(old, new)
-        or len(old.cameras) != len(new.cameras)
-        or len(old.disks) != len(new.disks)
-    ):
-        return True
-    if jobs_differ(old, new):
-        return True
-    if old.disks is not new.disks:
-        for disk, disk_now in zip(old.disks, new.disks, strict=True):
-            if disk.writable is not disk_now.writable or disk.path != disk_now.path:
-                return True
-    for camera, camera_now in zip(old.cameras, new.cameras, strict=True):
-        if camera.state is not camera_now.state or camera.camera != camera_now.camera or camera.first_frame_ms != camera_now.first_frame_ms:
-            return True
-    return False

@@ -53,6 +53,18 @@ class SharedMachine(msgspec.Struct, frozen=True, kw_only=True):
     since_wall_ms: int
 
 
+class Brake(msgspec.Struct, frozen=True, kw_only=True):
+    """The mass-loss brake holds: `lost` of `watched` recorders fell silent together."""
+
+    since_wall_ms: int
+    lost: int
+    watched: int
+
+
+STARTS_KEPT = 3
+"""So many starts of the coordinator within a short time are a crash loop (SPEC 4)."""
+
+
 class View(Protocol):
     """The tables as a decision may see them: to read, not to change.
 
@@ -68,6 +80,8 @@ class View(Protocol):
     open_jobs, jobs_with: jobs that have not ended, in their order; the same by each server that takes part.
     last_drills: of each recorder that had one, the last drill that ended.
     away: by its home, footage of failovers that ended and that has no verified copy at home yet, the oldest first.
+    brake: None while it does not hold. starts: of the coordinator, the last ones, by its wall clock.
+    acknowledged: in which term a person has seen the alarm of this key.
     """
 
     @property
@@ -126,6 +140,12 @@ class View(Protocol):
     def backups(self) -> Backups: ...
     @property
     def uncovered(self) -> Mapping[FailoverId, GroupId]: ...
+    @property
+    def brake(self) -> Brake | None: ...
+    @property
+    def starts(self) -> tuple[int, ...]: ...
+    @property
+    def acknowledged(self) -> Mapping[str, int]: ...
 
 
 ENDED_KEPT = 200
@@ -174,6 +194,9 @@ class State:
         self.settings_revision = 1
         self.backups = Backups()
         self.uncovered: dict[FailoverId, GroupId] = {}
+        self.brake: Brake | None = None
+        self.starts: tuple[int, ...] = ()
+        self.acknowledged: dict[str, int] = {}
 
 
 def was_entry(view: View, failover: FailoverId) -> bool:

@@ -19,6 +19,7 @@ class Trigger(StrEnum):
     CONNECTION = "connection lost"
     DISKS = "material disks lost"
     SERVICE = "recording service"
+    NOT_RECORDING = "not recording"
     MANUAL = "manual"
     PLANNED = "planned switch"
     """A healthy recorder is relieved: the failover server records first, then the recorder stops (SPEC 14.3)."""
@@ -206,6 +207,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
+class Opinion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a failover server said of a recorder when it was lost: whether it reached it, and heard that it records (SPEC 13.4)."""
+
+    server: RecorderId
+    reached: bool
+    records: bool
+
+
 class AttemptEnd(StrEnum):
     REFUSED = "refused"
     LOST = "lost"
@@ -350,6 +359,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason | None = None
     note: str = ""
     failback: Failback | None = None
+    opinions: tuple[Opinion, ...] = ()
     expected: tuple[CameraId, ...] = ()
     dark: tuple[CameraId, ...] = ()
     by_hand: bool = False

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from sysmanager.domain.documents import DocumentSet, SettingsSummary
-from sysmanager.domain.ids import Epoch, FailoverId, GroupId, RecorderId
+from sysmanager.domain.ids import Epoch, FailoverId, GroupId, InstanceId, RecorderId
 from sysmanager.domain.jobs import DrillSchedule, MaterialCopySettings
 
 DETECTION_TIMEOUTS_S: tuple[int, ...] = (10, 20, 30, 40, 50, 60, 120, 180, 300, 600, 900, 1800)
@@ -76,7 +76,8 @@ class Recorder(msgspec.Struct, frozen=True, kw_only=True):
     material_copy: of footage that others recorded for it. drill: its own schedule; without one that of its group holds.
     vca_channels: activated on the server. camera_limit, bitrate_limit_kbps: what it can record.
     documents_wall_ms: when those that are cached were fetched; added_wall_ms: when it came into system data.
-    version: software version under which its documents were fetched.
+    version: software version under which its documents were fetched. instance: which installation under this id gave them; another one
+    is not believed while this one is heard, also after a restart of the coordinator (SPEC 2).
     documents: which documents are in the cache; None until they were fetched once. An acting server holds those that it took over.
     """
 
@@ -100,6 +101,7 @@ class Recorder(msgspec.Struct, frozen=True, kw_only=True):
     documents_wall_ms: int = 0
     added_wall_ms: int = 0
     practice: bool = False
+    instance: InstanceId | None = None
 
     @property
     def records(self) -> bool:

@@ -18,15 +18,23 @@ from sysmanager.coordinator import backup
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.audit import answered, audited
-from sysmanager.coordinator.commands import Command, Continue, SendOrder
+from sysmanager.coordinator.commands import AskProbe, Command, Continue, SendOrder
 from sysmanager.coordinator.concerned import concerned
-from sysmanager.coordinator.decide import absorb, decide, due_failover_ms, due_recorder_ms, due_site_ms, follow_ups, neighbours, remember
+from sysmanager.coordinator.decide import (
+    absorb,
+    decide,
+    due_site_ms,
+    follow_ups,
+    neighbours,
+    remember,
+)
 from sysmanager.coordinator.evolve import evolve
 from sysmanager.coordinator.jobs.drilling import DRILLS, LOOK_MS
 from sysmanager.coordinator.jobs.orders import for_jobs
 from sysmanager.coordinator.jobs.review import due_jobs, jobs_concerned, shown_by
 from sysmanager.coordinator.outstanding import for_failover, for_group, for_recorder
 from sysmanager.coordinator.preroll import concerns_preroll
+from sysmanager.coordinator.probing import probes
 from sysmanager.coordinator.readiness_book import ReadinessBook
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import ENDED_KEPT, State
@@ -36,21 +44,15 @@ from sysmanager.domain.instant import Instant
 from sysmanager.domain.rights import COORDINATOR, Actor
 from sysmanager.engine.batch import Batch, Effects, Waiting, steps
 from sysmanager.engine.flights import flight_of
+from sysmanager.engine.planning import PROOF_INTERVAL_MS, Planning
 from sysmanager.history.port import Update, update_of
 from sysmanager.protocol.clients import Reply
-from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Order, Refusal
+from sysmanager.protocol.recorders import Order, Refusal
 
 __all__ = ["Batch", "Core", "Effects"]
 
 BATCH_LIMIT = 500
 """Inputs decided in one transaction at most."""
-
-QUIET_MS = 3 * BEAT_INTERVAL_MS
-QUIET_STEP_MS = 100
-"""When a server counts as silent (`Seen.connected`), and how soon to look again while that is not proven yet."""
-
-PROOF_INTERVAL_MS = 20
-"""How often a canary is sent ahead of its time while a deadline waits for proof that the coordinator could hear."""
 
 BEAT_SOON_MS = 1500
 """By when a recorder that obeyed has shown it in a heartbeat; else the order is sent again."""
@@ -62,7 +64,7 @@ REFUSED_AGAIN_MS = 60_000
 """Pause before an order that was refused is sent again, when the recorder reports nothing new."""
 
 
-class Core:
+class Core(Planning):
     """State, what is seen, what waits, what is in flight, and when to look again.
 
     touched: recorders and entries whose rows may have changed since they were last shown. last_rows: entries that changed
@@ -88,13 +90,13 @@ class Core:
         self.seen = Seen(now, machine=machine)
         self._resume(now)
         self._waiting: deque[Waiting] = deque()
-        self._heap: list[tuple[int, str]] = []
-        self._due: dict[str, int] = {}
+        self._heap = []
+        self._due = {}
         self._in_flight: dict[tuple[str, str], Command] = {}
         self._answered: dict[tuple[str, str] | None, tuple[Order, int]] = {}
-        self._proving: set[RecorderId] = set()
+        self._proving = set()
         self._last_proof_ms = now.mono_ms - PROOF_INTERVAL_MS
-        self._work_recorders: set[RecorderId] = set()
+        self._work_recorders = set()
         self._work_failovers: set[FailoverId] = set()
         self._work_groups: set[GroupId] = set()
         self._work_backups = False
@@ -150,6 +152,10 @@ class Core:
             case i.OrderUndelivered(recorder=recorder, order=order):
                 self._landed(recorder, order)
                 self._schedule(f"retry {recorder}", now.mono_ms + RETRY_MS)
+            case i.Probed(server=server, probe=probe):
+                self._in_flight.pop(("probe", f"{server} {probe.recorder}"), None)
+            case i.Announced(message=leaving):
+                self._touch_recorder(leaving.recorder)
             case i.DocumentsFetched(recorder=recorder):
                 self._in_flight.pop(("fetch", recorder), None)
                 self._work_recorders.add(recorder)
@@ -216,11 +222,6 @@ class Core:
     # ------------------------------------------------------------ time
 
     @property
-    def next_due_ms(self) -> int | None:
-        """When `tick` has something to do, by the monotonic clock."""
-        return self._heap[0][0] if self._heap else None
-
-    @property
     def idle(self) -> bool:
         """Whether nothing waits to be decided or dispatched."""
         return not (self._waiting or self._work_recorders or self._work_failovers or self._work_backups)
@@ -236,6 +237,8 @@ class Core:
             kind, _, name = key.partition(" ")
             if kind == "recorder":
                 prove |= self._recorder_due(RecorderId(name), now)
+            elif kind == "probe":
+                self._probe_due(RecorderId(name), now)
             elif kind == "refusals":
                 self._push(i.RefusalsDue(), now)
             elif kind == "quiet":
@@ -262,39 +265,6 @@ class Core:
                     self._push(i.ReviewFailover(failover=failover), now)
                     self._work_failovers.add(failover)
         return prove
-
-    def _recorder_due(self, recorder: RecorderId, now: Instant) -> bool:
-        row = self.state.recorders.get(recorder)
-        due_ms = due_recorder_ms(self.state, self.seen, row, now) if row is not None else None
-        if row is None or due_ms is None:
-            self._push(i.Review(recorder=recorder), now)
-            return False
-        unproven_ms = self._unproven_ms(now)
-        if due_ms - now.mono_ms > unproven_ms:
-            self._schedule(f"recorder {recorder}", due_ms - unproven_ms)
-            return False
-        # By the clock the timeout is over; what is missing is the proof that nothing was said meanwhile.
-        self._proving.add(recorder)
-        self._schedule(f"recorder {recorder}", now.mono_ms + PROOF_INTERVAL_MS)
-        if now.mono_ms - self._last_proof_ms < PROOF_INTERVAL_MS:
-            return False
-        self._last_proof_ms = now.mono_ms
-        return True
-
-    def _quiet_due(self, recorder: RecorderId, now: Instant) -> None:
-        """Whether a server has gone silent: nothing tells that but time, and rows, readiness and plans for others rest on it."""
-        if recorder not in self.state.recorders:
-            return
-        if self.seen.connected(recorder):
-            self._schedule(f"quiet {recorder}", now.mono_ms + max(QUIET_STEP_MS, QUIET_MS - self.seen.silence_ms(recorder)))
-        else:
-            self._touch_recorder(recorder)
-
-    def _schedule(self, key: str, due_ms: int) -> None:
-        known = self._due.get(key)
-        if known is None or due_ms < known:
-            self._due[key] = due_ms
-            heapq.heappush(self._heap, (due_ms, key))
 
     # ------------------------------------------------------------ out
 
@@ -405,6 +375,8 @@ class Core:
                 self._plan_recorder(recorder, now)
             case i.Heard(message=message):
                 self._plan_recorder(message.recorder, now)
+            case i.Probed(probe=probe):
+                self._plan_recorder(probe.recorder, now)
             case i.ReviewFailover(failover=failover):
                 self._plan_failover(failover, now)
             case i.BackupEnded(kind=kind):
@@ -412,26 +384,6 @@ class Core:
                 self._work_backups = True
             case _:
                 pass
-
-    def _plan_recorder(self, recorder: RecorderId, now: Instant) -> None:
-        row = self.state.recorders.get(recorder)
-        due_ms = due_recorder_ms(self.state, self.seen, row, now) if row is not None else None
-        quiet = f"quiet {recorder}"
-        if row is not None and quiet not in self._due and self.seen.connected(recorder):
-            self._schedule(quiet, now.mono_ms + QUIET_MS)
-        if due_ms is not None:
-            # Time that is not proven yet may well be: look when the timeout would be over by the clock.
-            self._schedule(f"recorder {recorder}", max(now.mono_ms, due_ms - self._unproven_ms(now)))
-
-    def _unproven_ms(self, now: Instant) -> int:
-        return self.seen.listening.stamp_ms(now) - self.seen.listening.proven_ms
-
-    def _plan_failover(self, failover: FailoverId, now: Instant) -> None:
-        if failover not in self.state.open:
-            return
-        due_ms = due_failover_ms(self.state, self.seen, self.state.failovers[failover], now)
-        if due_ms is not None and due_ms > now.mono_ms:
-            self._schedule(f"failover {failover}", due_ms)
 
     def durable(self, batch: Batch, now: Instant) -> Effects:
         """The batch is in the journal: what follows from it, and the work that is outstanding now."""
@@ -443,6 +395,7 @@ class Core:
             row = self.state.recorders.get(recorder)
             if row is not None:
                 commands += self._fresh((*for_recorder(self.state, self.seen, row), *for_jobs(self.state, self.seen, row, now)), now)
+                commands += self._ask(probes(self.state, self.seen, row, now), now)
                 if row.group is not None and concerns_preroll(self.state, self.seen, row):
                     self._work_groups.add(row.group)
         for group_id in sorted(self._work_groups):
@@ -472,6 +425,13 @@ class Core:
         self._work_backups = False
         self._work_jobs.clear()
         return Effects(replies=batch.replies, commands=tuple(commands))
+
+    def _ask(self, asking: tuple[AskProbe, ...], now: Instant) -> list[Command]:
+        """Questions about one recorder that go out now."""
+        fresh = self._fresh(asking, now)
+        for command in asking[:1] if fresh else ():
+            self.seen.opinions.asked_ms[command.probe.recorder] = now.mono_ms
+        return fresh
 
     def _fresh(self, commands: Iterable[Command], now: Instant) -> list[Command]:
         """Those that are not under way already. A newer order to a recorder does not wait for the answer to an older one.

@@ -14,7 +14,7 @@ from sysmanager import wire
 from sysmanager.backup.port import Backups
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.audit import kind_of
-from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, MakeBackup, SendOrder
+from sysmanager.coordinator.commands import AskProbe, CheckCache, Command, Continue, FetchDocuments, MakeBackup, SendOrder
 from sysmanager.coordinator.facts import AnyFact, FactRecord
 from sysmanager.coordinator.preview import answer, documents_for, home_of
 from sysmanager.coordinator.standing import answer_to
@@ -22,12 +22,14 @@ from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import RecorderId, shown
 from sysmanager.domain.rights import Actor, Right, missing_right
 from sysmanager.engine.backing_up import BackingUp
+from sysmanager.engine.batch import Batch
 from sysmanager.engine.cache import DocumentCache
 from sysmanager.engine.clock import Clock
 from sysmanager.engine.collector import collector_paused
-from sysmanager.engine.core import Batch, Core
+from sysmanager.engine.core import Core
 from sysmanager.engine.field import Field
 from sysmanager.engine.figures import Figures, Tally, look
+from sysmanager.engine.fitness import unfit
 from sysmanager.engine.logbook import KEEP_DAYS, Logbook
 from sysmanager.engine.publisher import REFRESH_MS, Publisher
 from sysmanager.engine.rows import name_of
@@ -50,18 +52,12 @@ from sysmanager.protocol.clients import (
     TickToDo,
     WhoRecords,
 )
-from sysmanager.protocol.recorders import BEACON_INTERVAL_MS, Ask, Standing
+from sysmanager.protocol.recorders import BEACON_INTERVAL_MS, Ask, Leaving, Standing
 
 log = structlog.get_logger(__name__)
 
 REBUILD_WAITS_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses before the journal is opened again after it failed; the last one is repeated. They begin anew once an append succeeded."""
-
-REQUEST_LIMIT_BYTES = 64 * 1024
-"""Largest request: what it leads to must fit a record of the journal."""
-
-NAME_LIMIT = 120
-"""Longest name of someone who asks."""
 
 ENDED = "The coordinator has ended before it could answer; start it again and look whether the change was made."
 
@@ -312,6 +308,8 @@ class Engine:
         match command:
             case SendOrder(recorder=recorder, order=order):
                 self.hear(await self._field.order(recorder, order))
+            case AskProbe(server=server, probe=probe):
+                self.hear(i.Probed(server=server, probe=probe, answer=await self._field.probe(server, probe)))
             case FetchDocuments(recorder=recorder, documents=documents):
                 async with self._fetching:
                     summary = await self._cache.take_in(recorder, documents)
@@ -376,6 +374,15 @@ class Engine:
         await self._durable.wait()
         return None if self._end is not None else answer_to(self._core.state, ask)
 
+    async def announced(self, leaving: Leaving) -> Reply | None:
+        """A recorder is about to go; the word for it when what follows is durable. None: this coordinator cannot say any more."""
+        if self._end is not None or self._trouble is not None:
+            return None
+        try:
+            return await self._answered(i.Announced(message=leaving))
+        except EngineFailed:
+            return None
+
     def name_of(self, recorder: RecorderId) -> str:
         """The name under which people know a server; its id if system data does not have it."""
         return name_of(self._core.state, recorder)
@@ -392,16 +399,20 @@ class Engine:
         """Decide a request; the reply comes when it is durable or refused. Raises EngineFailed."""
         if self._end is not None:
             raise EngineFailed(self._end)
-        refusal = _unfit(actor, request)
+        refusal = unfit(actor, request)
         if refusal is not None:
             self.turned_away(actor, kind_of(request), refusal)
         refusal = refusal or self._trouble
         if refusal is not None:
             return Refused(sentence=refusal)
         entry = await self._left_entry(request)
+        return await self._answered(i.Asked(actor=actor, request=request, entry=entry))
+
+    async def _answered(self, taken: i.Input) -> Reply:
+        """Take an input in, and wait for the reply to it. Raises EngineFailed."""
         token: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._replies.add(token)
-        self._core.take(i.Asked(actor=actor, request=request, entry=entry), self._clock.now(), token)
+        self._core.take(taken, self._clock.now(), token)
         self._wake.set()
         try:
             return await token
@@ -481,16 +492,3 @@ def _named(fact: AnyFact, name: str) -> object:
 def _settle(token: object, reply: Reply) -> None:
     if isinstance(token, asyncio.Future) and not token.done():
         token.set_result(reply)
-
-
-def _unfit(actor: Actor, request: Request) -> str | None:
-    """Why a request is not even looked at; None if it may be."""
-    if not actor.name.strip() or len(actor.name) > NAME_LIMIT:
-        return f"The name of who asks has 1 to {NAME_LIMIT} characters; correct the field actor.name."
-    try:
-        size_bytes = len(wire.encode(request))
-    except UnicodeEncodeError:
-        return "The request holds text that is no valid Unicode; enter it again."
-    if size_bytes > REQUEST_LIMIT_BYTES:
-        return f"The request has {size_bytes} bytes and may have {REQUEST_LIMIT_BYTES} at most; shorten its texts and lists."
-    return None

@@ -18,14 +18,18 @@ from sysmanager.documents.port import DocumentError, DocumentStore
 from sysmanager.domain.documents import DocumentKind
 from sysmanager.domain.ids import DocumentHash, RecorderId
 from sysmanager.engine.cache import store_of
+from sysmanager.protocol.clients import Done, Reply
 from sysmanager.protocol.jobs import CopyMaterial
 from sysmanager.protocol.material import TOKEN_S, token_for
+from sysmanager.protocol.probes import PROBE_MS, Probe, ProbeAnswer
 from sysmanager.protocol.recorders import (
     Ask,
     Beacon,
     Beat,
+    Farewell,
     FetchDocument,
     FromRecorder,
+    Leaving,
     Order,
     OrderAnswer,
     Record,
@@ -42,6 +46,9 @@ SHORT_MS = 2_000
 """How long it has for any other answer."""
 
 FETCH_MS = 5_000
+SWITCH_MS = 8_000
+"""So long a recorder that is to be shut down is asked to record on, while another one takes over: step 4, and first frames."""
+
 GARBAGE_LOG_EVERY = 100
 """Of the messages of one recorder that make no sense, the first is logged, and then every so many."""
 
@@ -59,6 +66,8 @@ class Listener(Protocol):
     def canary(self, term: int, sequence: int) -> None: ...
 
     async def standing(self, ask: Ask) -> Standing | None: ...
+
+    async def announced(self, leaving: Leaving) -> Reply | None: ...
 
     def name_of(self, recorder: RecorderId) -> str: ...
 
@@ -103,11 +112,18 @@ class Field:
             standing = await listener.standing(question)
             return b"" if standing is None else wire.encode(standing)
 
+        async def leave(message: Message) -> bytes:
+            leaving: Leaving = wire.decode(Leaving, message.body)
+            reply = await listener.announced(leaving)
+            covered = isinstance(reply, Done) and reply.failover is not None
+            return b"" if reply is None else wire.encode(Farewell(wait_ms=SWITCH_MS if covered else 0, sentence=reply.sentence))
+
         self._subscriptions = [
             await self._bus.subscribe(subjects.EVERY_BEAT, heard(Beat)),
             await self._bus.subscribe(subjects.EVERY_WATCHDOG, heard(WatchdogBeat)),
             await self._bus.subscribe(subjects.BEACON, beacon),
             await self._bus.serve(subjects.ASK, self._guarded(ask)),
+            await self._bus.serve(subjects.LEAVING, self._guarded(leave)),
             await serve_large(self._bus, subjects.STORE, self._guarded(self._give)),
         ]
 
@@ -189,6 +205,19 @@ class Field:
         until_s = int(time.time()) + TOKEN_S
         token = token_for(self._material_key, job=order.job, source=order.source, target=recorder, epoch=order.epoch, until_s=until_s)
         return replace(order, token=token)
+
+    async def probe(self, server: RecorderId, probe: Probe) -> ProbeAnswer | None:
+        """Ask a server about a recorder; None if it does not answer."""
+        subject = subjects.probe(server)
+        try:
+            answer: ProbeAnswer = wire.decode(ProbeAnswer, await self._bus.request(subject, wire.encode(probe), PROBE_MS))
+        except BusError as error:
+            log.debug("probe not answered", server=server, recorder=probe.recorder, why=str(error))
+            return None
+        except wire.WireError as error:
+            self._drop(subject, str(error))
+            return None
+        return answer
 
     async def document(self, recorder: RecorderId, kind: DocumentKind, document_hash: DocumentHash) -> bytes:
         """One document of a recorder. Raises BusError when it does not give it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, MakeBackup, SendOrder
+from sysmanager.coordinator.commands import AskProbe, CheckCache, Command, Continue, FetchDocuments, MakeBackup, SendOrder
 from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import ReportFootage
@@ -20,6 +20,8 @@ def flight_of(command: Command) -> tuple[str, str] | None:
             return (f"job {order.job}", recorder)
         case SendOrder(recorder=recorder, order=order):
             return (_ORDER_KINDS.get(type(order), "order"), recorder)
+        case AskProbe(server=server, probe=probe):
+            return ("probe", f"{server} {probe.recorder}")
         case FetchDocuments(recorder=recorder):
             return ("fetch", recorder)
         case CheckCache(failover=failover):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sysmanager.coordinator.automatic_failback import NOT_WANTED, Outlook, outlook
+from sysmanager.coordinator.brake import waiting_for_brake
+from sysmanager.coordinator.crashes import CRASH_LOOP, crash_loop
 from sysmanager.coordinator.detection import Assessment, assess, why_not_automatic
 from sysmanager.coordinator.jobs.drilling import last_drill
 from sysmanager.coordinator.maintenance import maintenance_of
@@ -78,6 +80,7 @@ def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant, readiness:
         maintenance=maintenance_of(view, row),
         readiness=readiness,
         hardware=beat.hardware.words if beat is not None else "",
+        leaving=heard.leaving is not None,
     )
 
 
@@ -145,10 +148,15 @@ def _condition(view: View, seen: Seen, row: Recorder, heard: Heard, judged: Asse
             # It was well when it was relieved, and may be switched off on purpose.
             return c.Health.WARNING, "switched over" if connected else "switched over, not connected"
         return c.Health.BAD, _broken_condition(heard) if connected else "broken, not connected"
+    if heard.leaving is not None and judged.connection in (c.Connection.SILENT, c.Connection.LOST):
+        silent = judged.connection is c.Connection.SILENT
+        return c.Health.WARNING if silent else c.Health.BAD, "shut down, as announced" if silent else "not connected since its shutdown"
     if judged.connection is c.Connection.LOST:
         return c.Health.BAD, "not connected"
     if judged.connection is c.Connection.SILENT:
         return c.Health.BAD, "silent"
+    if heard.leaving is not None:
+        return c.Health.WARNING, "is being shut down"
     if view.reconcile is not None and row.id in view.reconcile.waiting:
         return c.Health.WARNING, "not reconciled"
     if heard.reports_service_failed():
@@ -274,11 +282,41 @@ def system_row(
         maintenance=tuple(view.maintenance.values()),
         backup=view.backups.manual,
         baseline=view.backups.baseline.file,
+        brake=_brake_row(view, seen, now),
     )
 
 
-def _alarms(view: View, seen: Seen, now: Instant) -> tuple[c.Alarm, ...]:
+def _brake_row(view: View, seen: Seen, now: Instant) -> c.BrakeRow | None:
+    brake = view.brake
+    if brake is None:
+        return None
+    limit_s, since_ms = view.settings.brake_limit_s, seen.brake_since_ms
+    left_ms = max(0, limit_s * 1000 - (now.mono_ms - since_ms)) if limit_s is not None and since_ms is not None else None
+    return c.BrakeRow(
+        since_wall_ms=brake.since_wall_ms,
+        lost=brake.lost,
+        watched=brake.watched,
+        waiting=len(waiting_for_brake(view, seen, now)),
+        goes_on_in_ms=left_ms,
+    )
+
+
+def _safety_alarms(view: View, seen: Seen, now: Instant) -> list[c.Alarm]:
     alarms: list[c.Alarm] = []
+    if view.brake is not None:
+        sentence = (
+            f"{view.brake.lost} of {view.brake.watched} recorders fell silent together: automatic failover is held by the mass-loss brake. "
+            "Look at the network between the coordinator and the recorders."
+        )
+        alarms.append(c.Alarm(key="brake", sentence=sentence, since_wall_ms=view.brake.since_wall_ms, health=c.Health.BAD))
+    if crash_loop(view, seen, now):
+        sentence = "The coordinator started three times within 10 min; see its log file for why it ended, then acknowledge this."
+        alarms.append(c.Alarm(key=CRASH_LOOP, sentence=sentence, since_wall_ms=view.starts[-1], health=c.Health.BAD))
+    return alarms
+
+
+def _alarms(view: View, seen: Seen, now: Instant) -> tuple[c.Alarm, ...]:
+    alarms = _safety_alarms(view, seen, now)
     if view.reconcile is not None:
         alarms.append(c.Alarm(key="reconcile", sentence=view.reconcile.sentence, since_wall_ms=seen.started.wall_ms, health=c.Health.BAD))
     for row in view.recorders.values():

@@ -31,12 +31,14 @@ __all__ = [
     "Count",
     "DiskBeat",
     "EpochReport",
+    "Farewell",
     "FetchDocument",
     "Footage",
     "FootageSpan",
     "FromRecorder",
     "GoOn",
     "KeepPreroll",
+    "Leaving",
     "Mode",
     "Obeyed",
     "Order",
@@ -279,4 +281,19 @@ class FetchDocument(msgspec.Struct, frozen=True, kw_only=True, tag="fetch-docume
     hash: DocumentHash
 
 
-FromRecorder = Beat | WatchdogBeat
+class Leaving(msgspec.Struct, frozen=True, kw_only=True, tag="leaving"):
+    """Said by a Watchdog that ends in order with its recording service: a shutdown or restart that somebody wants (SPEC 4)."""
+
+    recorder: RecorderId
+    instance: InstanceId
+    wall_ms: WallMs
+
+
+class Farewell(msgspec.Struct, frozen=True, kw_only=True, tag="farewell"):
+    """Answer to `Leaving`. wait_ms: record on for so long, while another server takes over; 0: nothing is to be waited for."""
+
+    wait_ms: Count
+    sentence: Text = ""
+
+
+FromRecorder = Beat | WatchdogBeat | Leaving

@@ -29,12 +29,16 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 def open_plan(plan: CapturePlan, settings: SettingsDocument, key: SiteKey | None) -> Opened:
     """The plan's cameras in its order, with their addresses and passwords."""
     by_id = {camera.id: camera for camera in settings.cameras}
+    return plans_of((by_id[camera.id] for camera in plan.cameras), key)
+
+
+def plans_of(described: Iterable[CameraSettings], key: SiteKey | None) -> Opened:
+    """Cameras as a settings document has them, with their addresses and passwords."""
     cameras: list[CameraPlan] = []
     closed: list[CameraId] = []
-    for camera in plan.cameras:
-        described = by_id[camera.id]
+    for camera in described:
         try:
-            cameras.append(camera_plan(described, key))
+            cameras.append(camera_plan(camera, key))
         except SealBroken as error:
             log.warning("camera not recorded", camera=camera.id, why=str(error))
             closed.append(camera.id)

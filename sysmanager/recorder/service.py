@@ -24,6 +24,7 @@ from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.ids import CameraId, DocumentHash
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.jobs import JobOrder
+from sysmanager.protocol.probes import PeerAnswer
 from sysmanager.protocol.recorders import (
     BEAT_INTERVAL_MS,
     Ask,
@@ -48,6 +49,7 @@ from sysmanager.recorder.hardware import this_machine
 from sysmanager.recorder.janitor import Janitor
 from sysmanager.recorder.machine.state import held_documents
 from sysmanager.recorder.material import SegmentSettings
+from sysmanager.recorder.probing import Probing
 from sysmanager.recorder.pulse import Phase, Pulse
 from sysmanager.recorder.retention import HOUR_MS, RetentionRules
 from sysmanager.recorder.state_file import StateFile
@@ -106,6 +108,7 @@ class RecordingService:
             copied=copied,
         )
         self._beside = Beside(configuration, self._disks, self._capture, self._documents, copied, changed=self._news_now)
+        self._probing = Probing(self._id, self._fetch, lambda: self._key, self._peer_answer)
         self._key: SiteKey | None = None
         self._closed: tuple[CameraId, ...] = ()
         self._state: m.MachineState | None = None
@@ -337,6 +340,7 @@ class RecordingService:
         await bus.subscribe(subjects.BEACON, self._hear_beacon)
         await bus.serve(subjects.order(self._id), self._take_order)
         await serve_large(bus, subjects.documents(self._id), self._give_document)
+        await self._probing.attach(bus)
 
     def _drop(self, subject: str, error: wire.WireError) -> None:
         """A message that makes no sense is counted, logged and dropped (SPEC 18)."""
@@ -393,6 +397,9 @@ class RecordingService:
         except DocumentError as error:
             log.warning("document not given", why=str(error))
         return b""
+
+    def _peer_answer(self) -> PeerAnswer:
+        return m.peer_answer(self.state, camera_beats(self._capture.snapshot(), self._closed))
 
     async def _fetch(self, wanted: FetchDocument) -> bytes:
         """Raises BusError."""

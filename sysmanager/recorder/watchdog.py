@@ -20,7 +20,7 @@ from sysmanager import wire
 from sysmanager.bus import subjects
 from sysmanager.bus.port import Bus, BusError, Message, Subscription
 from sysmanager.journal.lock import DataFolderError, DataFolderLock
-from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Refusal, RefusalReason, ServiceState, WatchdogBeat
+from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Farewell, Leaving, Refusal, RefusalReason, ServiceState, WatchdogBeat
 from sysmanager.recorder.buskeeper import BusKeeper
 from sysmanager.recorder.configuration import ConfigurationError, RecorderConfiguration, load_configuration
 from sysmanager.recorder.ending import on_end_signals
@@ -39,6 +39,11 @@ END_LIMIT_S = 15.0
 """How long a service may take to complete its segments when it is told to end."""
 
 KILLED_LIMIT_S = 5.0
+ANNOUNCE_MS = 1_000
+"""How long an orderly end waits for the coordinator's word."""
+
+WAIT_LIMIT_S = 10.0
+"""How long it records on at most, while another server takes over."""
 
 
 class Watchdog:
@@ -98,6 +103,7 @@ class Watchdog:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
             if not self._leave_service:
+                await self._announce()
                 await self._end_service()
             await self._keeper.close()
             self._pulse.close()
@@ -167,6 +173,20 @@ class Watchdog:
             self._tell_once(sentence, sentence)
             return
         log.info("recording service started", recorder=self._id, pid=self._child.pid)
+
+    async def _announce(self) -> None:
+        """Say that this is an orderly end; where another server takes over, the service records on until that has its cameras (SPEC 4)."""
+        bus = self._bus
+        if bus is None or not bus.connected or self._process is None or not self._look().alive:
+            return
+        leaving = Leaving(recorder=self._id, instance=self._instance, wall_ms=time.time_ns() // 1_000_000)
+        try:
+            answer: Farewell = wire.decode(Farewell, await bus.request(subjects.LEAVING, wire.encode(leaving), ANNOUNCE_MS))
+        except (BusError, wire.WireError) as error:
+            log.info("nobody heard that this server is shut down", recorder=self._id, why=str(error))
+            return
+        log.info("shutdown announced", recorder=self._id, answer=answer.sentence, wait_ms=answer.wait_ms)
+        await asyncio.sleep(min(answer.wait_ms / 1000, WAIT_LIMIT_S))
 
     async def _end_service(self) -> None:
         process = self._process

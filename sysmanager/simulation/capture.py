@@ -50,6 +50,7 @@ class Capture:
         self._sessions: dict[CameraId, Session] = {}
         self._report_due = False
         self._life = 0
+        self.frozen = False
         self.epoch = Epoch(0)
         self.plan: CapturePlan | None = None
 
@@ -102,7 +103,7 @@ class Capture:
         recording = CameraState.RECORDING
         found = []
         for session in self._sessions.values():
-            if session.state is recording:
+            if session.state is recording and not self.frozen:
                 session.last_ms = now_ms
                 if now_ms > session.span[1]:
                     session.span[1] = now_ms
@@ -141,7 +142,7 @@ class Capture:
             session.span = self._material.begin(session.camera.id, self.epoch, now_ms)
 
     def _obstacle(self, camera: Camera) -> CameraState | None:
-        if camera.id in self._around.cameras.dark:
+        if not self._around.cameras.reaches(self._recorder, camera.id):
             return CameraState.UNREACHABLE
         if not self._around.cameras.open(camera.id, self._recorder, camera.sessions):
             return CameraState.BUSY

@@ -125,6 +125,8 @@ def never_early(step: Step) -> str | None:
         case Trigger.SERVICE:
             if now_ms - since.get("service mended", now_ms) > stale_ms:
                 return f"The service of {recorder.id} is not broken."
+        case Trigger.NOT_RECORDING:
+            return safety.early_not_recording(step, opening.recorder, stale_ms)
         case Trigger.MANUAL | Trigger.PLANNED:
             pass
     return None
@@ -278,9 +280,12 @@ BEFORE: dict[str, Rule] = {
     "edits travel back": failback_rules.edits_travel_back,
     "no backup by hand meanwhile": no_backup_by_hand_meanwhile,
     "queue waits for the baseline": queue_waits_for_baseline,
+    "episodes are noted": safety.note_fact,
 }
 DECIDED: dict[str, Rule] = {
     "never early": never_early,
+    "nothing by itself under the brake": safety.nothing_by_itself_under_the_brake,
+    "a second opinion holds": safety.second_opinion_holds,
     "automatic failback where allowed": failback_rules.automatic_failback_where_allowed,
 }
 """Looked at when the fact is decided; it may be durable only later, when the world has changed."""
@@ -490,10 +495,8 @@ class Checkers:
 
 
 _TABLES = (
-    *("term", "next_epoch", "next_number", "recorders", "groups", "failovers", "holds", "members", "reconcile"),
-    *("failback_holds", "replaced_wall_ms", "retired", "backups", "uncovered"),
     *("term", "next_epoch", "next_number", "recorders", "groups", "failovers", "holds", "shared", "gap_totals", "members", "reconcile"),
-    *("failback_holds", "replaced_wall_ms"),
-    *("maintenance", "settings", "settings_revision"),
+    *("failback_holds", "replaced_wall_ms", "retired", "backups", "uncovered"),
+    *("maintenance", "settings", "settings_revision", "brake", "starts", "acknowledged"),
     *("next_job", "jobs", "open_jobs", "jobs_with", "last_drills", "away"),
 )

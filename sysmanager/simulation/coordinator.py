@@ -15,13 +15,15 @@ from sysmanager.coordinator.standing import answer_to
 from sysmanager.domain.documents import DocumentKind, DocumentSet
 from sysmanager.domain.ids import DocumentHash
 from sysmanager.domain.instant import Instant
-from sysmanager.engine.core import Batch, Core
+from sysmanager.engine.batch import Batch
+from sysmanager.engine.core import Core
 from sysmanager.protocol.clients import CommentEntry, TickToDo
 from sysmanager.protocol.recorders import (
     BEACON_INTERVAL_MS,
     Ask,
     Beacon,
     FromRecorder,
+    Leaving,
     Standing,
 )
 from sysmanager.simulation.broken import Broken
@@ -209,6 +211,10 @@ class SimulatedCoordinator:
         if isinstance(body, CommentEntry | TickToDo) and self.core is not None and body.failover not in self.core.state.failovers:
             request = msgspec.structs.replace(request, entry=self.world.history.entry(body.failover))
         self.let_in(partial(self.take, request, token))
+
+    def announced(self, leaving: Leaving) -> None:
+        """A recorder says that it is about to be shut down."""
+        self.let_in(partial(self.take, i.Announced(message=leaving)))
 
     def standing(self, ask: Ask, answered: Callable[[Standing], None]) -> None:
         """A recorder asks; answered from durable tables only."""

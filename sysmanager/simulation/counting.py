@@ -8,7 +8,7 @@ from sysmanager.coordinator.decide import TABLE
 from sysmanager.coordinator.jobs.review import JOB_ROWS
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.rights import COORDINATOR
-from sysmanager.engine.core import Batch
+from sysmanager.engine.batch import Batch
 from sysmanager.recorder import machine as m
 from sysmanager.recorder.machine.table import row_for, turn_of
 

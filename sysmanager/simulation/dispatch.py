@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from sysmanager import wire
 from sysmanager.coordinator import inputs as i
-from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, MakeBackup, SendOrder
+from sysmanager.coordinator.commands import AskProbe, CheckCache, Command, Continue, FetchDocuments, MakeBackup, SendOrder
 from sysmanager.domain.backup import BackupFile
 from sysmanager.domain.documents import DocumentKind, DocumentSet, summary_of
 from sysmanager.domain.ids import DocumentHash, RecorderId
+from sysmanager.protocol.probes import PROBE_MS, Probe, ProbeAnswer
 from sysmanager.protocol.recorders import Obeyed, Order, OrderAnswer, Record
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.network import Link
@@ -55,6 +56,8 @@ class Dispatch:
         match command:
             case SendOrder(recorder=recorder, order=order):
                 self._send_order(recorder, order)
+            case AskProbe():
+                self._probe(command)
             case FetchDocuments(recorder=recorder, documents=documents):
                 self._fetch(recorder, documents, partial(self._fetched, recorder, documents))
             case CheckCache():
@@ -100,6 +103,22 @@ class Dispatch:
     def _answer_arrives(self, recorder: RecorderId, order: Order, body: bytes) -> None:
         answer: OrderAnswer = wire.decode(OrderAnswer, body)
         self._coordinator.take(i.OrderAnswered(recorder=recorder, order=order, answer=answer))
+
+    def _probe(self, command: AskProbe) -> None:
+        """Ask a server about a recorder; an answer that does not come in time is none."""
+        server, probe = command.server, command.probe
+
+        def probed(answer: ProbeAnswer | None) -> None:
+            self._world.probed(server, probe, answer)
+            self._coordinator.take(i.Probed(server=server, probe=probe, answer=answer))
+
+        call = self._call(PROBE_MS, partial(probed, None))
+        target, link = self._world.recorders[server], self._world.links[server]
+
+        def answered(answer: ProbeAnswer) -> None:
+            self._world.network.up(link, self._settle, call, partial(probed, wire.decode(ProbeAnswer, wire.encode(answer))))
+
+        self._world.network.down(link, lambda: target.take_probe(wire.decode(Probe, wire.encode(probe)), answered))
 
     def _fetch(self, recorder: RecorderId, documents: DocumentSet, fetched: Callable[[bool], None]) -> None:
         """Have all three documents in the cache."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sysmanager.coordinator import facts as f
 from sysmanager.domain.failover import Failover, Phase, Trigger
 from sysmanager.domain.ids import RecorderId
+from sysmanager.domain.rights import COORDINATOR
 
 if TYPE_CHECKING:
     from sysmanager.simulation.checkers import Step
@@ -26,7 +27,7 @@ def automatic_failback_where_allowed(step: Step) -> str | None:
     after_ms = row.failback_after_s * 1000
     if not row.automatic_failback:
         return f"{row.id} fails back by itself, and is not set so."
-    if any(one.trigger in (Trigger.MANUAL, Trigger.PLANNED) for one in _chain(step, entry)):
+    if any(one.actor != COORDINATOR for one in _chain(step, entry)):
         return f"{row.id} fails back by itself after a failover by hand."
     if row.id in state.failback_holds:
         return f"{row.id} fails back by itself, although that is held."

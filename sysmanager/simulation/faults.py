@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -14,7 +13,7 @@ from sysmanager.protocol.practice import Fault
 from sysmanager.simulation.clone import clone
 from sysmanager.simulation.coordinator import APPEND_MS, KillPoint
 from sysmanager.simulation.recorder import SimulatedRecorder
-from sysmanager.simulation.site import SitePlan, hashed
+from sysmanager.simulation.site import hashed
 from sysmanager.simulation.transfer import RATE_BYTES
 from sysmanager.simulation.world import World
 
@@ -43,6 +42,10 @@ class Wrong(StrEnum):
     DOCUMENTS = "documents changed"
     DOCUMENTS_GONE = "documents lost"
     CAMERAS = "cameras dark"
+    CAMERAS_CUT = "cut off from all cameras"
+    FROZEN = "says that it records, and writes nothing"
+    SHUTDOWN = "shut down in order"
+    MASS = "many cut off at once"
     CLONE = "a second server of the same id"
     COPY_FULL = "no space for copies"
     COPY_SLOW = "copies slowly"
@@ -77,6 +80,9 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
     amount: int = 0
 
 
+SHUTDOWN_MS = 8_000
+"""From the announcement of a shutdown to the end."""
+
 Mend = Callable[[], None]
 
 
@@ -92,7 +98,7 @@ def do(world: World, deed: Deed) -> None:
     about = f" {deed.target}" if deed.target else ""
     lasts = f", for {deed.lasts_ms / 1000:g} s" if deed.lasts_ms else ""
     world.tell(f"fault:{about} {deed.what.value}{lasts}")
-    mend = _SITE[deed.what](world, deed) if deed.what in _SITE else _server(world, deed)
+    mend = SITE_DEEDS[deed.what](world, deed) if deed.what in SITE_DEEDS else _server(world, deed)
     if mend is not None:
         mends = world.mends.setdefault((deed.what.value, deed.target), [])
         mends.append(mend)
@@ -121,6 +127,7 @@ def heal(world: World) -> None:
     for recorder in world.recorders.values():
         recorder.mend()
     world.cameras.dark.clear()
+    world.cameras.cut.clear()
     for recorder in world.recorders.values():
         recorder.cameras_changed()
 
@@ -147,6 +154,7 @@ def _server(world: World, deed: Deed) -> Mend | None:
         case Wrong.CUT | Wrong.MUTE | Wrong.DEAF | Wrong.LOSSY | Wrong.SLOW_LINK | Wrong.DOUBLING:
             link.up_cut |= deed.what in (Wrong.CUT, Wrong.MUTE)
             link.down_cut |= deed.what in (Wrong.CUT, Wrong.DEAF)
+            link.peers_cut |= deed.what is Wrong.CUT and deed.amount == 1
             if deed.what is Wrong.LOSSY:
                 link.loss = deed.amount / 100
             elif deed.what is Wrong.SLOW_LINK:
@@ -182,6 +190,13 @@ def _server(world: World, deed: Deed) -> Mend | None:
             recorder.store.clear()
         case Wrong.CAMERAS:
             return _darken(world, recorder)
+        case Wrong.CAMERAS_CUT:
+            return _cut_cameras(world, recorder)
+        case Wrong.FROZEN:
+            recorder.capture.frozen = True
+            return lambda: setattr(recorder.capture, "frozen", False)
+        case Wrong.SHUTDOWN:
+            return _shut_down(world, recorder)
         case Wrong.CACHE_LOST:
             _lose_from_cache(world, recorder.id)
         case Wrong.COPY_FULL | Wrong.COPY_SLOW | Wrong.COPY_ROTS | Wrong.COPY_DAMAGED:
@@ -266,6 +281,34 @@ def _lying(recorder: SimulatedRecorder) -> Mend:
     return lambda: lie(False)
 
 
+def _cut_cameras(world: World, recorder: SimulatedRecorder) -> Mend:
+    world.cameras.cut.add(recorder.id)
+    _look(world)
+
+    def mend() -> None:
+        world.cameras.cut.discard(recorder.id)
+        _look(world)
+
+    return mend
+
+
+def _shut_down(world: World, recorder: SimulatedRecorder) -> Mend:
+    """Its Watchdog announces it, records on while another one may take over, and switches off."""
+    recorder.announce()
+    wanted = [True]
+
+    def off() -> None:
+        if wanted:
+            recorder.set_fault(Fault.POWER, True)
+
+    def mend() -> None:
+        wanted.clear()
+        recorder.set_fault(Fault.POWER, False)
+
+    world.after(SHUTDOWN_MS, off)
+    return mend
+
+
 def _darken(world: World, recorder: SimulatedRecorder) -> Mend:
     plan = next(server for server in world.plan.servers if server.id == recorder.id)
     cameras = {camera.id for camera in plan.settings.cameras} if plan.settings is not None else set()
@@ -348,6 +391,21 @@ def _lose_from_cache(world: World, recorder: RecorderId) -> None:
         world.coordinator.cache.pop(row.documents.settings, None)
 
 
+def _mass(world: World, deed: Deed) -> Mend | None:
+    """amount: 0 for a network that is split: the servers reach one another; 1 if they do not."""
+    ways = [world.links[server.id] for server in world.plan.servers if server.settings is not None]
+    hit = ways[: max(1, len(ways) * 2 // 3)]
+    for link in hit:
+        link.up_cut = link.down_cut = True
+        link.peers_cut = bool(deed.amount)
+
+    def mend() -> None:
+        for link in hit:
+            link.heal()
+
+    return mend
+
+
 def _blackout(world: World, deed: Deed) -> Mend | None:
     world.coordinator.down_ms = max(500, deed.lasts_ms)
     world.coordinator.kill()
@@ -381,7 +439,7 @@ def _restored(world: World, deed: Deed) -> Mend | None:
     return None
 
 
-_SITE: dict[Wrong, Callable[[World, Deed], Mend | None]] = {
+SITE_DEEDS: dict[Wrong, Callable[[World, Deed], Mend | None]] = {
     Wrong.KILLED: _killed,
     Wrong.PAUSED: _paused,
     Wrong.BUS: _bus,
@@ -393,95 +451,5 @@ _SITE: dict[Wrong, Callable[[World, Deed], Mend | None]] = {
     Wrong.BACKUP_SLOW: _backup_slow,
     Wrong.BACKUP_FAILS: _backup_fails,
     Wrong.RESTORED: _restored,
+    Wrong.MASS: _mass,
 }
-
-
-# ---------------------------------------------------------------- drawing
-
-_SHARES: dict[Wrong, int] = {
-    Wrong.CUT: 8,
-    Wrong.MUTE: 4,
-    Wrong.DEAF: 4,
-    Wrong.LOSSY: 4,
-    Wrong.SLOW_LINK: 4,
-    Wrong.DOUBLING: 2,
-    Wrong.POWER: 14,
-    Wrong.SERVICE: 8,
-    Wrong.CRASH: 4,
-    Wrong.CRASH_APPLYING: 8,
-    Wrong.ONE_DISK: 3,
-    Wrong.ALL_DISKS: 8,
-    Wrong.REFUSE: 5,
-    Wrong.VANISH: 5,
-    Wrong.SAVE_FAILS: 3,
-    Wrong.SLOW_SERVER: 4,
-    Wrong.CAMERA_SLOW: 4,
-    Wrong.STATE_LOST: 2,
-    Wrong.DOCUMENTS: 4,
-    Wrong.CAMERAS: 3,
-    Wrong.CLONE: 3,
-    Wrong.COPY_FULL: 3,
-    Wrong.COPY_SLOW: 4,
-    Wrong.COPY_ROTS: 2,
-    Wrong.COPY_DAMAGED: 2,
-    Wrong.PREROLL_LIE: 2,
-    Wrong.SERVER_CLOCK: 1,
-    Wrong.KILLED: 10,
-    Wrong.PAUSED: 6,
-    Wrong.BUS: 4,
-    Wrong.CLOCK: 2,
-    Wrong.DISK_SLOW: 3,
-    Wrong.DISK_FAILS: 3,
-    Wrong.JOURNAL_CUT: 4,
-    Wrong.CACHE_LOST: 4,
-    Wrong.BLACKOUT: 1,
-    Wrong.BACKUP_SLOW: 4,
-    Wrong.BACKUP_FAILS: 3,
-    Wrong.RESTORED: 3,
-}
-DRAWN = tuple(_SHARES)
-"""Kinds that a seed may draw. What destroys the only copy of something is for scenarios alone."""
-
-_ON_SPARES = {Wrong.PREROLL_LIE, Wrong.CRASH_APPLYING, Wrong.REFUSE, Wrong.VANISH, Wrong.SAVE_FAILS, Wrong.SLOW_SERVER}
-_AMOUNTS: dict[Wrong, tuple[int, int]] = {
-    Wrong.LOSSY: (5, 60),
-    Wrong.SLOW_LINK: (50, 12_000),
-    Wrong.DOUBLING: (10, 100),
-    Wrong.CRASH_APPLYING: (0, 5),
-    Wrong.SLOW_SERVER: (300, 6_000),
-    Wrong.CAMERA_SLOW: (1_000, 9_000),
-    Wrong.SERVER_CLOCK: (-5_000, 5_000),
-    Wrong.KILLED: (0, 30),
-    Wrong.PAUSED: (0, 1),
-    Wrong.CLOCK: (-7_200_000, 7_200_000),
-    Wrong.DISK_SLOW: (20, 400),
-    Wrong.DISK_FAILS: (1, 3),
-    Wrong.JOURNAL_CUT: (1, 12),
-    Wrong.BACKUP_SLOW: (2_000, 40_000),
-    Wrong.BACKUP_FAILS: (1, 3),
-    Wrong.RESTORED: (0, 3),
-}
-
-
-def drawn_deeds(chance: random.Random, plan: SitePlan, *, count: int, end_ms: int) -> tuple[Deed, ...]:
-    """So many faults of the site within this time, as one seed draws them: many in bursts, and most in one group, which is hit hard."""
-    hit = chance.choice(plan.groups).id
-    deeds: list[Deed] = []
-    at_ms = 0
-    for number in range(count):
-        what = chance.choices(list(_SHARES), list(_SHARES.values()))[0]
-        burst = number and chance.random() < 0.6
-        at_ms = min(end_ms, at_ms + chance.randint(0, chance.choice((1_000, 15_000)))) if burst else chance.randint(0, end_ms)
-        target = ""
-        if what not in _SITE:
-            near = [server for server in plan.servers if chance.random() < 0.2 or server.group == hit]
-            spares = [server for server in near if server.settings is None]
-            target = chance.choice(spares if what in _ON_SPARES and chance.random() < 0.7 else near).id
-        lasts_ms = chance.choice((chance.randint(200, 5_000), chance.randint(5_000, 60_000), chance.randint(20_000, 240_000)))
-        amount = chance.randint(*_AMOUNTS.get(what, (0, 0)))
-        if what in (Wrong.KILLED, Wrong.JOURNAL_CUT, Wrong.PAUSED, Wrong.BLACKOUT, Wrong.RESTORED):
-            lasts_ms = chance.randint(300, 30_000)
-        deeds.append(Deed(at_ms=at_ms, what=what, target=target, lasts_ms=lasts_ms, amount=amount))
-        if what is Wrong.CACHE_LOST:
-            deeds.append(Deed(at_ms=at_ms, what=Wrong.POWER, target=target, lasts_ms=lasts_ms))
-    return tuple(sorted(deeds, key=lambda deed: deed.at_ms))

@@ -51,11 +51,19 @@ class Material:
 
 
 class CameraField:
-    """All simulated cameras of a site: who has a session with which, and which give nothing at the moment."""
+    """All simulated cameras of a site: who has a session with which, and which give nothing at the moment.
+
+    dark: cameras that answer nobody. cut: recorders that reach no camera.
+    """
 
     def __init__(self) -> None:
         self.dark: set[CameraId] = set()
+        self.cut: set[RecorderId] = set()
         self._sessions: dict[CameraId, set[RecorderId]] = {}
+
+    def reaches(self, recorder: RecorderId, camera: CameraId) -> bool:
+        """Whether the recorder would get an answer from the camera."""
+        return camera not in self.dark and recorder not in self.cut
 
     def open(self, camera: CameraId, recorder: RecorderId, limit: int) -> bool:
         """Take a session. False if the camera gives no more of them."""

@@ -18,7 +18,8 @@ from sysmanager.coordinator.evolve.log import remarked
 from sysmanager.coordinator.state import State
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import FailoverId
-from sysmanager.engine.core import Batch, Core
+from sysmanager.engine.batch import Batch
+from sysmanager.engine.core import Core
 from sysmanager.history.file import HistoryFile
 from sysmanager.history.port import Update
 from sysmanager.protocol.clients import Done, Reply

@@ -100,10 +100,12 @@ class Knowing:
             case m.StartCapture(plan=plan):
                 now_ms = self._world.now(recorder.id).wall_ms
                 wanted = {camera.id for camera in plan.cameras}
-                dark = self._world.cameras.dark
+                reaches = self._world.cameras.reaches
                 held = recorder.preroll.held() if recorder.writable() else ()
                 self._kept[recorder.id] = {
-                    one.camera: now_ms - one.held_ms for one in held if one.held_ms and one.camera in wanted and one.camera not in dark
+                    one.camera: now_ms - one.held_ms
+                    for one in held
+                    if one.held_ms and one.camera in wanted and reaches(recorder.id, one.camera)
                 }
             case m.Answer():
                 for camera, since_ms in self._kept.pop(recorder.id, {}).items():

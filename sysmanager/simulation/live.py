@@ -20,11 +20,13 @@ from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Role
 from sysmanager.engine.clock import SystemClock
 from sysmanager.protocol.practice import Fault, PracticeServer
+from sysmanager.protocol.probes import PEER_MS, PROBE_MS, PeerAnswer, PeerQuestion, Probe, ProbeAnswer
 from sysmanager.protocol.recorders import (
     Ask,
     Beacon,
     FetchDocument,
     FromRecorder,
+    Leaving,
     Order,
     OrderAnswer,
     Refusal,
@@ -160,6 +162,8 @@ class _LiveServer:
     async def start(self) -> None:
         await self._endpoint.serve(subjects.order(self.plan.id), self._order)
         await serve_large(self._endpoint, subjects.documents(self.plan.id), self._document)
+        await self._endpoint.serve(subjects.probe(self.plan.id), self._probe)
+        await self._endpoint.serve(subjects.peer(self.plan.id), self._peer)
         await self._endpoint.subscribe(subjects.BEACON, self._beacon)
         self.recorder.power_on()
 
@@ -209,6 +213,18 @@ class _LiveServer:
         wanted: FetchDocument = wire.decode(FetchDocument, message.body)
         return self.recorder.document(wanted.hash) or b""
 
+    async def _probe(self, message: Message) -> bytes:
+        probe: Probe = wire.decode(Probe, message.body)
+        answered: asyncio.Future[ProbeAnswer] = asyncio.get_running_loop().create_future()
+        self.recorder.take_probe(probe, lambda answer: None if answered.done() else answered.set_result(answer))
+        async with asyncio.timeout(PROBE_MS / 1000):
+            return wire.encode(await answered)
+
+    async def _peer(self, message: Message) -> bytes:
+        wire.decode(PeerQuestion, message.body)
+        answer = self.recorder.peer_answer()
+        return wire.encode(answer) if answer is not None else b""
+
     def _beacon(self, message: Message) -> None:
         beacon: Beacon = wire.decode(Beacon, message.body)
         self.recorder.hear_beacon(beacon)
@@ -245,6 +261,26 @@ class _LiveServer:
                 answered(None)
 
         self._spawn(exchange())
+
+    def ask_peer(self, recorder: RecorderId, peer: RecorderId, answered: Callable[[PeerAnswer | None], None]) -> None:
+        async def exchange() -> None:
+            try:
+                body = await self._endpoint.request(subjects.peer(peer), wire.encode(PeerQuestion(asker=recorder)), PEER_MS)
+                answered(wire.decode(PeerAnswer, body))
+            except (BusError, wire.WireError) as error:
+                log.debug("peer not reached", recorder=recorder, peer=peer, why=str(error))
+                answered(None)
+
+        self._spawn(exchange())
+
+    def announce(self, recorder: RecorderId, leaving: Leaving) -> None:
+        async def say() -> None:
+            try:
+                await self._endpoint.request(subjects.LEAVING, wire.encode(leaving), ASK_MS)
+            except BusError as error:
+                log.debug("announcement not answered", recorder=recorder, why=str(error))
+
+        self._spawn(say())
 
     def fetch(self, recorder: RecorderId, documents: DocumentSet, fetched: Fetched) -> None:
         async def exchange() -> None:

@@ -17,10 +17,11 @@ class Link:
 
     up_cut, down_cut: nothing arrives from, or at, the recorder. loss, double: share of messages lost, or delivered twice.
     slow_ms: messages take up to so much longer; orders, questions and answers each for themselves, so that they overtake one another.
+    peers_cut: other servers do not reach it either.
     last_ms: when the last heartbeat arrives that was sent. slowest_ms: how slow it ever was.
     """
 
-    __slots__ = ("double", "down_cut", "last_ms", "loss", "slow_ms", "slowest_ms", "up_cut")
+    __slots__ = ("double", "down_cut", "last_ms", "loss", "peers_cut", "slow_ms", "slowest_ms", "up_cut")
 
     def __init__(self) -> None:
         self.last_ms = 0
@@ -30,6 +31,7 @@ class Link:
     def heal(self) -> None:
         self.up_cut = False
         self.down_cut = False
+        self.peers_cut = False
         self.loss = 0.0
         self.double = 0.0
         self.slow_ms = 0

@@ -43,6 +43,7 @@ _WISHES = {
     "pause": 5,
     "resume": 5,
     "cancel": 3,
+    "caution": 6,
 }
 _KINDS, _SHARES = tuple(_WISHES), tuple(_WISHES.values())
 """What people ask for, and how often."""
@@ -99,6 +100,8 @@ class People:
                 return c.SwitchOver(recorder=one)
             case "maintenance":
                 return safety.wish(self._world, self._chance)
+            case "caution":
+                return safety.caution(self._world, self._chance)
             case "failback":
                 return c.StartFailback(failover=self._chance.choice(ready)) if ready else None
             case "abort":

@@ -50,14 +50,14 @@ class Preroll:
         if life != self._life or camera not in self._wanted or camera in self._since_ms:
             return
         # Never the last session: only cameras that allow a second one are planned, and the one that records holds the first.
-        if camera in self._around.cameras.dark or not self._around.cameras.open(camera, self._recorder, 2):
+        if not self._around.cameras.reaches(self._recorder, camera) or not self._around.cameras.open(camera, self._recorder, 2):
             self._around.after(self._pace.retry_ms, self._open, camera, life)
             return
         self._since_ms[camera] = self._now_ms()
 
     def look(self) -> None:
         """Cameras went dark: what was kept of them is no longer the past of what comes."""
-        for camera in [camera for camera in self._since_ms if camera in self._around.cameras.dark]:
+        for camera in [camera for camera in self._since_ms if not self._around.cameras.reaches(self._recorder, camera)]:
             self._give_up(camera)
             self._around.after(self._pace.retry_ms, self._open, camera, self._life)
 

@@ -11,10 +11,12 @@ from sysmanager.domain.ids import DocumentHash, Epoch
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.jobs import ForgetJob, JobOrder, RunDrill
 from sysmanager.protocol.practice import Fault
+from sysmanager.protocol.probes import PeerAnswer, Probe, ProbeAnswer
 from sysmanager.protocol.recorders import (
     Beacon,
     DiskBeat,
     Footage,
+    Leaving,
     Order,
     OrderAnswer,
     Record,
@@ -23,13 +25,14 @@ from sysmanager.protocol.recorders import (
     ReportFootage,
     ServiceState,
     Standing,
-    WatchdogBeat,
 )
 from sysmanager.recorder import machine as m
 from sysmanager.simulation.capture import Capture
 from sysmanager.simulation.drilling import Drilling
 from sysmanager.simulation.footage import Material
 from sysmanager.simulation.preroll import Preroll
+from sysmanager.simulation.probing import find_out
+from sysmanager.simulation.said import disk_beats, watchdog_beat
 from sysmanager.simulation.surroundings import Pace, Surroundings
 from sysmanager.simulation.transfer import RATE_BYTES, Copies, Transfer
 
@@ -140,6 +143,7 @@ class SimulatedRecorder:
         self.serves_damaged = self.transfer.disk_full = self.transfer.lies = False
         self.transfer.rate_bytes = RATE_BYTES
         self.crash_in = None
+        self.capture.frozen = False
         self.break_disks(())
         self.power_on()
 
@@ -261,18 +265,7 @@ class SimulatedRecorder:
         self._input(m.Started(persisted=self.persisted, doubtful=doubtful))
 
     def _say_watchdog(self) -> None:
-        running = self.service is ServiceState.RUNNING
-        self._around.say(
-            self.id,
-            WatchdogBeat(
-                recorder=self.id,
-                instance=self.persisted.instance,
-                wall_ms=self._now().wall_ms,
-                service=self.service,
-                failed_starts=0 if running else self._failed_starts,
-                sentence="" if running or not self._failed_starts else "The recording service cannot be initialised.",
-            ),
-        )
+        self._around.say(self.id, watchdog_beat(self.persisted, self._now(), self.service, self._failed_starts))
 
     # ------------------------------------------------------------ time
 
@@ -366,6 +359,20 @@ class SimulatedRecorder:
         self._waiting[self._ticket] = answered
         self._input(m.OrderReceived(ticket=self._ticket, order=order))
         return True
+
+    def take_probe(self, probe: Probe, answered: Callable[[ProbeAnswer], None]) -> None:
+        """Find out for the coordinator what it asks. Nothing is answered while no service is there."""
+        if self.up:
+            find_out(self._around, self.id, probe, lambda answer: answered(answer) if self.up else None)
+
+    def peer_answer(self) -> PeerAnswer | None:
+        """What it says to another server; None if no service is there to say anything."""
+        return m.peer_answer(self.state, self.capture.beats(self._now().wall_ms)) if self.up else None
+
+    def announce(self) -> None:
+        """Its Watchdog says that it is about to be shut down."""
+        if self.powered:
+            self._around.announce(self.id, Leaving(recorder=self.id, instance=self.persisted.instance, wall_ms=self._now().wall_ms))
 
     def document(self, document_hash: DocumentHash) -> bytes | None:
         """The content of one document, if it runs and holds it."""
@@ -491,9 +498,4 @@ class SimulatedRecorder:
             self._input(m.CaptureReported(cameras=self.capture.beats(self._now().wall_ms)))
 
     def _disk_beats(self) -> tuple[DiskBeat, ...]:
-        lost = self.lost_disks
-        free_mb = self._disk_mb * 3 // 4
-        return tuple(
-            DiskBeat(label, label not in lost, free_mb, self._disk_mb, "cannot be written" if label in lost else "")
-            for label in self._disks
-        )
+        return disk_beats(self._disks, self.lost_disks, self._disk_mb)

@@ -23,6 +23,8 @@ def what_hangs(world: World) -> list[str]:
     state = core.state
     if state.reconcile is not None:
         hangs.append(f"The reconcile still waits for {', '.join(sorted(state.reconcile.waiting)) or 'a person'}.")
+    if state.brake is not None:
+        hangs.append("The mass-loss brake holds.")
     hangs += [f"Failover of {recorder} is {hold.cause}." for recorder, hold in state.holds.items()]
     for open_id in state.open:
         entry = state.failovers[open_id]

@@ -15,6 +15,7 @@ from sysmanager.simulation import faults
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.checkers import NAMES
 from sysmanager.simulation.counting import COORDINATOR_ROWS, MACHINE_ROWS
+from sysmanager.simulation.drawing import DRAWN, drawn_deeds
 from sysmanager.simulation.people import People
 from sysmanager.simulation.rest import what_hangs
 from sysmanager.simulation.site import SitePlan, drawn_site
@@ -93,7 +94,7 @@ def draw(seed: int, *, short: bool = False) -> Drawn:
     pace = _pace(chance)
     wishes_every_ms = chance.choice((8_000, 20_000, 60_000))
     length_ms = SHORT_MS if short else LONG_MS
-    deeds = faults.drawn_deeds(chance, site, count=chance.randint(4, 12 if short else 24), end_ms=length_ms * 9 // 10)
+    deeds = drawn_deeds(chance, site, count=chance.randint(4, 12 if short else 24), end_ms=length_ms * 9 // 10)
     return Drawn(site=site, pace=pace, wishes_every_ms=wishes_every_ms, deeds=deeds, length_ms=length_ms)
 
 
@@ -207,7 +208,7 @@ def _never(counts: dict[str, Counter[str]]) -> dict[str, tuple[str, ...]]:
     known = {
         "row": [f"{number:03d}" for number in COORDINATOR_ROWS],
         "machine row": [f"{number:02d}" for number in MACHINE_ROWS],
-        "fault": [wrong.value for wrong in faults.DRAWN],
+        "fault": [wrong.value for wrong in DRAWN],
         "checker": [*NAMES, "comes to rest"],
     }
     return {kind: tuple(name for name in names if not counts.get(kind, Counter())[name]) for kind, names in known.items()}

@@ -1,20 +1,34 @@
-"""Rules and wishes of what keeps the coordinator from acting by itself: maintenance (SPEC 13.6)."""
+"""Rules and wishes of what keeps the coordinator from acting by itself: maintenance, brake, second opinion (SPEC 4.4, 13.3, 13.4, 13.6)."""
 
 from __future__ import annotations
 
 import random
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sysmanager.coordinator import facts as f
+from sysmanager.domain.failover import Trigger
+from sysmanager.domain.ids import RecorderId
 from sysmanager.domain.maintenance import SYSTEM, Scope, Target
-from sysmanager.domain.recorder import Acting, Recorder
+from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Standby
 from sysmanager.domain.rights import COORDINATOR
+from sysmanager.domain.system import SystemSettings
 from sysmanager.protocol import clients as c
+from sysmanager.protocol.probes import CamerasProbed, Probe, ProbeAnswer, RecorderProbed
+from sysmanager.protocol.recorders import ServiceState
 
 if TYPE_CHECKING:
     from sysmanager.coordinator.state import State
     from sysmanager.simulation.checkers import Step
     from sysmanager.simulation.world import World
+
+FRESH_MS = 6_500
+"""A word older than this says nothing: what the coordinator takes for fresh, and what it could not prove of that time."""
+
+REACHED_MS = 17_000
+MARGIN_MS = 200
+OPINION_LIMIT_MS = 300_000
 
 OVERDUE_MS = 70_000
 """By when a maintenance has ended whose time is over: it is looked at once a minute, and a fact needs its moment."""
@@ -36,7 +50,8 @@ def nothing_by_itself_in_maintenance(step: Step) -> str | None:
         return None
     key = covering(step.state, step.state.recorders[opening.recorder])
     if isinstance(step.fact, f.FailoverWithheld):
-        return None if key is not None else f"A failover of {opening.recorder} is withheld, and nothing is in maintenance."
+        by_right = key is not None if step.fact.by is f.Withholding.MAINTENANCE else step.state.settings.opinion_holds
+        return None if by_right else f"A failover of {opening.recorder} is withheld by {step.fact.by}, and there is none."
     return f"A failover of {opening.recorder} starts by itself, although {key} is in maintenance." if key is not None else None
 
 
@@ -50,6 +65,112 @@ def nobody_taken_in_maintenance(step: Step) -> str | None:
         case _:
             return None
     return f"{server} is reserved, although it is in maintenance." if f"recorder {server}" in step.state.maintenance else None
+
+
+# ---------------------------------------------------------------- what servers say of one another
+
+
+class Word(msgspec.Struct, frozen=True):
+    """The last word of a server on a recorder."""
+
+    at_ms: int
+    reached: bool
+    records: bool
+
+
+def note_word(world: World, server: RecorderId, probe: Probe, answer: ProbeAnswer | None) -> None:
+    world.counts["probe", type(answer).__name__] += 1
+    now_ms = world.agenda.now_ms
+    if isinstance(answer, RecorderProbed):
+        world.words.setdefault(probe.recorder, {})[server] = Word(now_ms, answer.reached, answer.records)
+    elif isinstance(answer, CamerasProbed) and answer.reached:
+        world.cameras_reached_ms[probe.recorder] = now_ms
+
+
+def note_fact(step: Step) -> str | None:
+    """When brake and second opinion began to hold; breaks no rule by itself."""
+    world, now_ms = step.world, step.world.agenda.now_ms
+    match step.fact:
+        case f.BrakeApplied():
+            world.braked_ms = now_ms
+        case f.BrakeReleased() | f.CoordinatorStarted():
+            world.braked_ms = None
+            if isinstance(step.fact, f.CoordinatorStarted):
+                world.opinion_held_ms.clear()
+        case f.FailoverWithheld(opening=opening, by=f.Withholding.OPINION):
+            world.opinion_held_ms[opening.recorder] = now_ms
+        case _:
+            pass
+    return None
+
+
+def early_not_recording(step: Step, recorder: RecorderId, stale_ms: int) -> str | None:
+    """The recorder really wrote nothing for so long, and a server really reached its cameras."""
+    world, now_ms = step.world, step.world.agenda.now_ms
+    row = step.state.recorders[recorder]
+    home = step.state.recorders[row.assignment.for_recorder] if isinstance(row.assignment, Acting) else row
+    needed_ms = max(home.detection_timeout_s * 1000, 10_000)
+    dark_ms = now_ms - world.lit_ms.get(recorder, 0)
+    if dark_ms + stale_ms < needed_ms:
+        return f"{recorder} wrote no frame for {dark_ms} ms, and it must be {needed_ms} ms."
+    if now_ms - world.cameras_reached_ms.get(recorder, -(10**9)) > REACHED_MS:
+        return f"No server reached cameras of {recorder}."
+    return None
+
+
+def _starts_by_itself(step: Step) -> RecorderId | None:
+    """The recorder whose failover starts by itself because it is not heard."""
+    opening = getattr(step.fact, "opening", None)
+    if not isinstance(opening, f.Opening) or step.record.actor != COORDINATOR or isinstance(step.fact, f.FailoverWithheld):
+        return None
+    return opening.recorder if opening.trigger is Trigger.CONNECTION else None
+
+
+def lost_together(step: Step, recorder: RecorderId) -> bool:
+    """Whether the recorder surely fell silent together with too many others: with a margin for what the coordinator could not prove."""
+    state, world = step.state, step.world
+    watched = [row.id for row in state.recorders.values() if isinstance(row.assignment, Recording | Acting | Broken)]
+    silences = {one: world.hearing.silence_ms(one, world.agenda.now_ms) for one in watched}
+    own_ms = silences.get(recorder, 0)
+    near = [silence_ms for silence_ms in silences.values() if silence_ms > 4_500 and abs(silence_ms - own_ms) <= 4_000]
+    return len(near) >= state.settings.brake_minimum and len(near) * 100 > state.settings.brake_share_percent * len(watched)
+
+
+def nothing_by_itself_under_the_brake(step: Step) -> str | None:
+    """When too many fall silent together, nothing starts before a server confirms it for the recorder, or the time is over."""
+    recorder = _starts_by_itself(step)
+    if recorder is None or not lost_together(step, recorder):
+        return None
+    world, now_ms = step.world, step.world.agenda.now_ms
+    words = world.words.get(recorder, {}).values()
+    if any(not word.reached and now_ms - word.at_ms <= FRESH_MS for word in words):
+        return None
+    limit_s, since_ms = step.state.settings.brake_limit_s, world.braked_ms
+    if limit_s is not None and since_ms is not None and now_ms - since_ms >= limit_s * 1000 - MARGIN_MS:
+        return None
+    return f"A failover of {recorder} starts, although it fell silent with too many others, and nobody confirmed it."
+
+
+def second_opinion_holds(step: Step) -> str | None:
+    """Where it is set so, nothing starts while a server that waits reaches the recorder and hears that it records; for 5 min at most."""
+    recorder = _starts_by_itself(step)
+    if recorder is None or not step.state.settings.opinion_holds:
+        return None
+    world, now_ms = step.world, step.world.agenda.now_ms
+    held_ms = now_ms - world.opinion_held_ms.get(recorder, now_ms)
+    if held_ms >= OPINION_LIMIT_MS - MARGIN_MS:
+        return None
+    group = step.state.recorders[recorder].group
+    for server, word in world.words.get(recorder, {}).items():
+        row = step.state.recorders.get(server)
+        waits = row is not None and isinstance(row.assignment, Standby) and row.group == group
+        waits = waits and f"recorder {server}" not in step.state.maintenance and world.hearing.silence_ms(server, now_ms) < 2_000
+        if waits and word.records and now_ms - word.at_ms <= 1_200 and world.recorders[server].service is ServiceState.RUNNING:
+            return f"A failover of {recorder} starts, although {server} reaches it and hears that it records."
+    return None
+
+
+# ---------------------------------------------------------------- over time
 
 
 def maintenance_ends(world: World) -> str | None:
@@ -75,6 +196,20 @@ def wish(world: World, chance: random.Random) -> c.Request:
         targets = [SYSTEM, *(Target(scope=Scope.GROUP, id=group) for group in sorted(state.groups))]
     until_wall_ms = world.coordinator.now().wall_ms + chance.choice((5_000, 30_000, 90_000, 240_000))
     return c.StartMaintenance(target=chance.choice(targets), reason="work on the machine", until_wall_ms=until_wall_ms)
+
+
+def caution(world: World, chance: random.Random) -> c.Request:
+    """How careful an administrator wants it to be; now and then one who has seen an alarm."""
+    if chance.random() < 0.2:
+        return c.AcknowledgeAlarm(key="crash loop")
+    settings = SystemSettings(
+        brake_share_percent=chance.choice((20, 30, 60)),
+        brake_minimum=chance.choice((2, 3)),
+        brake_limit_s=chance.choice((5, 30, 60, None)),
+        opinion_holds=chance.random() < 0.6,
+        announced_timeout_s=chance.choice((None, 60)),
+    )
+    return c.EditSystem(revision=world.shadow.settings_revision, settings=settings)
 
 
 def tidy(world: World) -> tuple[c.Request, ...]:

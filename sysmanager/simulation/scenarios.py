@@ -12,7 +12,6 @@ from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.jobs import Drill
-from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.protocol import clients as c
 from sysmanager.simulation import faults
 from sysmanager.simulation.broken import Broken
@@ -22,10 +21,11 @@ from sysmanager.simulation.faults import Deed, Wrong
 from sysmanager.simulation.people import findings_of
 from sysmanager.simulation.rest import what_hangs
 from sysmanager.simulation.run import LOOK_MS, REST_LIMIT_MS, REST_MS, START_MS
+from sysmanager.simulation.safety_scenarios import SAFETY_SCENARIOS
 from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish
 from sysmanager.simulation.site import plain_site
 from sysmanager.simulation.story import Story
-from sysmanager.simulation.world import ADMINISTRATOR, WALL_MS, World
+from sysmanager.simulation.world import ADMINISTRATOR, World
 
 
 def _off(server: str, at_ms: int = 0, lasts_ms: int = 0) -> Deed:
@@ -44,15 +44,6 @@ def _slow(server: str, amount: int, lasts_ms: int = 0) -> Deed:
     return Deed(at_ms=0, what=Wrong.SLOW_SERVER, target=server, amount=amount, lasts_ms=lasts_ms)
 
 
-def _maintenance(target: Target, at_ms: int, lasts_ms: int) -> Wish:
-    until_wall_ms = WALL_MS + START_MS + at_ms + lasts_ms
-    return Wish(at_ms=at_ms, request=c.StartMaintenance(target=target, reason="work on the machine", until_wall_ms=until_wall_ms))
-
-
-def _server(server: str) -> Target:
-    return Target(scope=Scope.RECORDER, id=server)
-
-
 def _started_and_aborted(recorder: str, number: int, at_ms: int) -> tuple[Wish, ...]:
     """A failover by hand that is aborted at once: one more entry that has ended."""
     abort = c.AbortFailover(failover=failover_id(number))
@@ -68,7 +59,6 @@ def _comment(number: int, at_ms: int) -> Wish:
     return Wish(at_ms=at_ms, request=c.CommentEntry(failover=failover_id(number), text="Looked at."))
 
 
-WITHHELD = Phase.WITHHELD
 READY, RETURNED, CANCELLED = Phase.READY, Phase.RETURNED, Phase.CANCELLED
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -278,26 +268,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         until_ms=70_000,
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
-    Scenario(
-        name="in maintenance nothing fails over by itself, and when it is over it does",
-        deeds=(_off("A1", at_ms=1_000),),
-        wishes=(_maintenance(_server("A1"), 0, 40_000),),
-        until_ms=70_000,
-        ends=(End(recorder="A1", phase=WITHHELD, server=None), End(recorder="A1", phase=READY, server="FA1")),
-    ),
-    Scenario(
-        name="a group in maintenance: by hand it works all the same",
-        deeds=(_off("A1", at_ms=1_000),),
-        wishes=(_maintenance(Target(scope=Scope.GROUP, id="A"), 0, 600_000), _start("A1", 20_000)),
-        ends=(End(recorder="A1", phase=WITHHELD, server=None), End(recorder="A1", phase=READY, server="FA1")),
-    ),
-    Scenario(
-        name="a failover server in maintenance is passed over",
-        groups=((2, 2),),
-        deeds=(_off("A1", at_ms=1_000),),
-        wishes=(_maintenance(_server("FA1"), 0, 600_000),),
-        ends=(End(recorder="A1", phase=READY, server="FA2"),),
-    ),
+    *SAFETY_SCENARIOS,
     Scenario(
         name="a failback goes on after the coordinator was killed in its middle",
         deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=30_100, what=Wrong.KILLED, lasts_ms=1_000)),

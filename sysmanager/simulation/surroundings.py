@@ -10,7 +10,8 @@ import msgspec
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.ids import DocumentHash, RecorderId
 from sysmanager.domain.instant import Instant
-from sysmanager.protocol.recorders import Ask, FromRecorder, Standing
+from sysmanager.protocol.probes import PeerAnswer
+from sysmanager.protocol.recorders import Ask, FromRecorder, Leaving, Standing
 from sysmanager.recorder import machine as m
 from sysmanager.simulation.footage import CameraField, Material
 
@@ -73,6 +74,14 @@ class Surroundings(Protocol):
 
     def ask(self, recorder: RecorderId, ask: Ask, answered: Callable[[Standing | None], None]) -> None:
         """Ask the coordinator; None if nobody answers in time."""
+        ...
+
+    def ask_peer(self, recorder: RecorderId, peer: RecorderId, answered: Callable[[PeerAnswer | None], None]) -> None:
+        """Ask another server whether it is there and records; None if it does not answer in time."""
+        ...
+
+    def announce(self, recorder: RecorderId, leaving: Leaving) -> None:
+        """Tell the coordinator that the recorder is about to be shut down."""
         ...
 
     def fetch(self, recorder: RecorderId, documents: DocumentSet, fetched: Fetched) -> None:

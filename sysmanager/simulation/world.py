@@ -18,10 +18,12 @@ from sysmanager.domain.documents import DocumentSet, SettingsDocument
 from sysmanager.domain.ids import DocumentHash, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.rights import Actor, RoleName
-from sysmanager.engine.core import Batch
+from sysmanager.engine.batch import Batch
 from sysmanager.protocol.clients import Reply, Request
-from sysmanager.protocol.recorders import Ask, Beacon, FromRecorder, Obeyed, Order, Standing
+from sysmanager.protocol.probes import PEER_MS, PeerAnswer, Probe, ProbeAnswer
+from sysmanager.protocol.recorders import Ask, Beacon, Beat, FromRecorder, Leaving, Obeyed, Order, Standing
 from sysmanager.recorder import machine as m
+from sysmanager.simulation import safety
 from sysmanager.simulation.agenda import Agenda
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.checkers import Checkers
@@ -30,7 +32,7 @@ from sysmanager.simulation.counting import machine_row, rows_of
 from sysmanager.simulation.footage import CameraField
 from sysmanager.simulation.hearing import Hearing
 from sysmanager.simulation.history import ENDED_KEPT, SimulatedHistory
-from sysmanager.simulation.network import Link, Network
+from sysmanager.simulation.network import BUS_MS, Link, Network
 from sysmanager.simulation.recorder import BEACON_STEP_MS, SimulatedRecorder
 from sysmanager.simulation.site import VERSION, SitePlan
 from sysmanager.simulation.story import Story
@@ -57,6 +59,8 @@ class World:
     shadow: the tables as the journal gives them, made anew from the encoded facts and compared with the coordinator's own.
     wall_steps, stepped_ms: by how much, and when, the clock of a recorder was set.
     broken_since: when disks were lost, and when a broken service was mended, by recorder. state_lost: whose state file was ever lost.
+    words: the last word of each server on each recorder. cameras_reached_ms: when a server reached cameras of each. lit_ms: when each wrote
+    frames last, and said so. braked_ms: since when the brake holds. opinion_held_ms: since when a second opinion holds a failover.
     mends: how to end the present faults, by kind and target. entered_facts: length of the journal when the site was in system data.
     counts: how often rows, faults and checkers were exercised, by ("row", number) and the like.
     """
@@ -97,6 +101,11 @@ class World:
             )
         self.coordinator = SimulatedCoordinator(self)
         self.checkers = Checkers(self)
+        self.words: dict[RecorderId, dict[RecorderId, safety.Word]] = {}
+        self.cameras_reached_ms: dict[RecorderId, int] = {}
+        self.lit_ms: dict[RecorderId, int] = {}
+        self.braked_ms: int | None = None
+        self.opinion_held_ms: dict[RecorderId, int] = {}
         self._settings: dict[bytes, SettingsDocument] = {}
         self._replies: dict[int, Heard] = {}
         self._requests: dict[int, Request] = {}
@@ -156,6 +165,9 @@ class World:
         return self.network.open(self.links[recorder])
 
     def say(self, recorder: RecorderId, message: FromRecorder, *, quiet: bool = False) -> None:
+        capture = self.recorders[recorder].capture
+        if not capture.frozen and isinstance(message, Beat) and capture.recorded():
+            self.lit_ms[recorder] = self.agenda.now_ms
         link = self.links[recorder]
         if quiet and link.last_ms <= self.agenda.now_ms and self.network.open(link):
             # Nothing else is on this way: it need not go through the agenda, which most of them would fill.
@@ -175,6 +187,16 @@ class World:
             self.coordinator.standing(wire.decode(Ask, body), answer)
 
         self.network.up(link, arrived, wire.encode(ask))
+
+    def ask_peer(self, recorder: RecorderId, peer: RecorderId, answered: Callable[[PeerAnswer | None], None]) -> None:
+        first = _First(answered)
+        self.agenda.after(PEER_MS, first, None)
+        target = self.recorders.get(peer)
+        if target is not None and not (self.links[peer].peers_cut or self.links[recorder].peers_cut):
+            self.agenda.after(2 * BUS_MS, lambda: first(answer) if (answer := target.peer_answer()) is not None else None)
+
+    def announce(self, recorder: RecorderId, leaving: Leaving) -> None:
+        self.network.up(self.links[recorder], self.coordinator.announced, leaving)
 
     def fetch(self, recorder: RecorderId, documents: DocumentSet, fetched: Fetched) -> None:
         link = self.links[recorder]
@@ -261,6 +283,10 @@ class World:
     def order_sent(self, recorder: RecorderId, order: Order) -> None:
         self.checkers.order(recorder, order)
 
+    def probed(self, server: RecorderId, probe: Probe, answer: ProbeAnswer | None) -> None:
+        """A server answered the coordinator what it was asked about a recorder."""
+        safety.note_word(self, server, probe, answer)
+
     def obeyed(self, recorder: SimulatedRecorder, answer: Obeyed) -> None:
         self.checkers.obeyed(recorder, answer)
 
@@ -285,6 +311,8 @@ class World:
         self.network.canary(partial(self.coordinator.asked, asked, self._token))
 
     def replied(self, token: Hashable, reply: Reply) -> None:
+        if token is None:
+            return  # a word for a server, and not for a person
         self.checkers.reply(reply, self.coordinator.now().wall_ms)
         request = self._requests.pop(token, None) if isinstance(token, int) else None
         if request is not None:

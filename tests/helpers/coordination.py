@@ -14,7 +14,7 @@ import msgspec
 from sysmanager import wire
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
-from sysmanager.coordinator.commands import CheckCache, Command, FetchDocuments, MakeBackup, SendOrder
+from sysmanager.coordinator.commands import AskProbe, CheckCache, Command, FetchDocuments, MakeBackup, SendOrder
 from sysmanager.coordinator.evolve import evolve
 from sysmanager.coordinator.invariants import broken_invariants
 from sysmanager.coordinator.state import State
@@ -33,6 +33,7 @@ from sysmanager.protocol import recorders as r
 from sysmanager.protocol.hardware import Hardware
 from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll, PrerollBeat, PrerollReport
+from sysmanager.protocol.probes import CamerasProbed, Probe, ProbeAnswer, ProbeCameras, RecorderProbed
 from tests.helpers.job_side import JobSide
 
 WALL_MS = 1_760_000_000_000
@@ -76,6 +77,7 @@ class Server:
 
     up: heard and reachable. answers: takes orders. refusal: what it says to orders that let it record. dark: cameras without frames.
     dark_state: what it says of them. service: what its Watchdog says, None without one. first_frame_ms: from the order to the first frame.
+    reached_by_peers: whether other servers reach it.
     """
 
     id: RecorderId
@@ -114,6 +116,7 @@ class Server:
     instance: InstanceId | None = None
     sequence: int = 0
     footage: bool = True
+    reached_by_peers: bool = False
     orders: list[r.Order] = field(default_factory=list)
     jobs: JobSide = field(default_factory=JobSide)
 
@@ -222,6 +225,8 @@ class Site:
         self.canary = True
         self.backup_ends = True
         self.backup_fails = ""
+        self.probes: list[tuple[int, RecorderId, Probe]] = []
+        self.unreachable: set[CameraId] = set()
         self.replies: list[c.Reply] = []
         self.commands: list[tuple[int, Command]] = []
         self.times: list[tuple[int, f.AnyFact]] = []
@@ -361,6 +366,10 @@ class Site:
             case CheckCache(failover=failover, documents=documents):
                 if self.cache_answers:
                     self.core.take(i.DocumentsInCache(failover=failover, documents=documents, missing=self.missing), self.now)
+            case AskProbe(server=server_id, probe=probe):
+                asked = self.servers[server_id]
+                reachable = asked.up and asked.answers
+                self.core.take(i.Probed(server=server_id, probe=probe, answer=self._probed(asked, probe) if reachable else None), self.now)
             case SendOrder(recorder=recorder, order=order):
                 server = self.servers[recorder]
                 if not (server.up and server.answers):
@@ -385,6 +394,14 @@ class Site:
         )
         made = None if self.backup_fails else file
         self.core.take(i.BackupEnded(number=command.number, kind=command.kind, file=made, sentence=self.backup_fails), self.now)
+
+    def _probed(self, asked: Server, probe: Probe) -> ProbeAnswer:
+        """What a server finds that asks another one, or its cameras."""
+        self.probes.append((self.mono_ms, asked.id, probe))
+        target = self.servers[probe.recorder]
+        if isinstance(probe, ProbeCameras):
+            return CamerasProbed(reached=tuple(camera for camera in probe.cameras if camera not in self.unreachable))
+        return RecorderProbed(reached=target.reached_by_peers, records=target.reached_by_peers and target.mode is r.Mode.RECORDING)
 
     def replayed(self) -> State:
         """The tables as a replay of the journal makes them."""

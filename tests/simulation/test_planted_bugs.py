@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from sysmanager.coordinator import (
     automatic_failback,
     backup,
+    brake,
     decide,
     detection,
     evolve,
@@ -20,6 +21,7 @@ from sysmanager.coordinator import (
     failover,
     opening,
     preroll,
+    probing,
     readiness_book,
     reconcile,
     requests,
@@ -49,7 +51,7 @@ from sysmanager.simulation.job_scenarios import JOB_SCENARIOS
 from sysmanager.simulation.preroll import Preroll
 from sysmanager.simulation.run import run_seed
 from sysmanager.simulation.scenario import Scenario, Wish
-from sysmanager.simulation.scenarios import play, settle
+from sysmanager.simulation.scenarios import ends_of, play, settle
 from sysmanager.simulation.transfer import Transfer
 from tests.simulation.planted_failback import PLANTED_FAILBACK
 
@@ -421,6 +423,42 @@ def change_job_row(patch: Patch, number: int, **changes: Any) -> None:
         patch.setattr(module, name, tuple(dataclasses.replace(row, **changes) if row.number == number else row for row in rows))
 
 
+def brake_is_never_on(patch: Patch) -> None:
+    patch.setattr(starting, "braked", lambda view, seen, row, now: False)
+
+
+def brake_goes_on_too_soon(patch: Patch) -> None:
+    right = brake.braked
+    patch.setattr(starting, "braked", lambda view, seen, row, now: right(view, seen, row, now.after(55_000)))
+
+
+def brake_holds_for_ever(patch: Patch) -> None:
+    patch.setattr(brake, "anybody_heard", lambda view, seen, row: False)
+    patch.setattr(brake, "confirmed_away", lambda view, seen, row: False)
+
+
+def second_opinion_is_forgotten(patch: Patch) -> None:
+    patch.setattr(starting, "_held_by", lambda view, seen, row, now: None)
+
+
+def any_word_counts_as_reached(patch: Patch) -> None:
+    patch.setattr(detection, "cameras_reached", lambda view, seen, row: True)
+
+
+def no_frames_are_noticed_too_soon(patch: Patch) -> None:
+    patch.setattr(detection, "dark_limit_ms", lambda view, row: 3_000)
+    patch.setattr(probing, "dark_limit_ms", lambda view, row: 3_000)
+
+
+def announcements_are_ignored(patch: Patch) -> None:
+    patch.setattr(decide, "announced", lambda view, seen, recorder, now: decide.Decision())
+
+
+def the_first_that_speaks_after_a_start_is_believed(patch: Patch) -> None:
+    right = seen.Seen.keep_row
+    patch.setattr(seen.Seen, "keep_row", lambda self, row: right(self, replace(row, instance=None)))
+
+
 HELD = Scenario(
     name="held, then lost",
     wishes=(Wish(at_ms=0, request=HoldFailover(recorder="A1")),),  # type: ignore[arg-type]  # an id is text
@@ -429,6 +467,10 @@ HELD = Scenario(
 )
 
 FLAPS = "two failovers within an hour: it waits for a person, across a restart, and fails over all the same"
+MASS = "many cut off from the coordinator, and not from one another: the brake holds, then goes on"
+OPINION = "a second opinion holds while others reach the recorder, and it records"
+ANNOUNCED = "an announced shutdown is covered before it happens"
+CLONED = "a second server of the same id is not believed after a restart of the coordinator"
 IN_MAINTENANCE = "in maintenance nothing fails over by itself, and when it is over it does"
 
 EDITED = "settings that are changed on the failover server during a failback undo it, and the next one takes them along"
@@ -481,6 +523,14 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (ended_entries_leave_memory_by_their_number, LONG_LOG, {"replay equals live"}),
     (refusals_are_not_audited, LONG_LOG, {"every answer is audited"}),
     (what_was_done_is_not_audited, LONG_LOG, {"every answer is audited"}),
+    (brake_is_never_on, MASS, {"nothing by itself under the brake"}),
+    (brake_goes_on_too_soon, MASS, {"nothing by itself under the brake"}),
+    (brake_holds_for_ever, MASS, {"ends"}),
+    (second_opinion_is_forgotten, OPINION, {"a second opinion holds"}),
+    (any_word_counts_as_reached, "cameras that nobody reaches are no failure of their recorder", {"never early"}),
+    (no_frames_are_noticed_too_soon, "cut off from its cameras, which the failover server reaches", {"never early"}),
+    (announcements_are_ignored, ANNOUNCED, {"ends"}),
+    (the_first_that_speaks_after_a_start_is_believed, CLONED, {"never early"}),
     (maintenance_is_ignored, IN_MAINTENANCE, {"nothing by itself in maintenance"}),
     (maintenance_of_a_group_is_forgotten, "a group in maintenance: by hand it works all the same", {"nothing by itself in maintenance"}),
     (maintenance_is_for_ever, msgspec.structs.replace(BY_NAME[IN_MAINTENANCE], until_ms=130_000), {"maintenance ends"}),
@@ -501,15 +551,18 @@ def test_a_planted_bug_is_caught(plant: Callable[[Patch], None], where: str | Sc
 
 
 def broken_rule(where: str | Scenario | None) -> str | None:
-    """Which rule the scenario breaks; without one, the first of the seeds that breaks any."""
+    """Which rule the scenario breaks, or ``ends`` if it only ends otherwise; without one, the first of the seeds that breaks any."""
     if where is None:
         for seed in SEEDS:
             outcome = run_seed(seed, short=True)
             if outcome.failure is not None:
                 return outcome.failure.rule
         return None
+    scenario = BY_NAME[where] if isinstance(where, str) else where
     try:
-        settle(play(BY_NAME[where] if isinstance(where, str) else where))
+        world = play(scenario)
+        ends = ends_of(world)
+        settle(world)
     except Broken as broken:
         return broken.rule
-    return None
+    return "ends" if ends != scenario.ends else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from sysmanager.coordinator.seen import OFFSET_WINDOW_MS, Heard, differs
+from sysmanager.coordinator.beats import differs
+from sysmanager.coordinator.seen import OFFSET_WINDOW_MS, Heard
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol import clients as c
 from sysmanager.protocol.preroll import PrerollBeat, PrerollReport

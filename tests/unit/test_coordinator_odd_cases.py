@@ -137,6 +137,7 @@ def test_a_refusal_is_over_when_the_server_does_what_is_wanted() -> None:
 
 def test_a_continuation_is_nothing_to_send() -> None:
     assert flight_of(Continue(failover="F00001")) is None
+    assert flight_of(Continue(failover="F00001")) is None
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ SAMPLES: dict[type, c.Request] = {
     c.EndMaintenance: c.EndMaintenance(target=SYSTEM),
     c.BackUp: c.BackUp(),
     c.AcceptSharedMachine: c.AcceptSharedMachine(recorder=rid("A"), shares=("B",)),
+    c.AcknowledgeAlarm: c.AcknowledgeAlarm(key="crash loop"),
 }
 
 
@@ -98,7 +99,7 @@ def test_the_rights_of_the_built_in_roles() -> None:
     failback = {"StartFailback", "HoldFailback", "ReleaseFailback"}
     log = {"CommentEntry", "TickToDo"}
     jobs = {"StartCopy", "StartDrill", "PauseJob", "ResumeJob", "CancelJob"}
-    maintenance = {"StartMaintenance", "EndMaintenance"}
+    maintenance = {"StartMaintenance", "EndMaintenance", "AcknowledgeAlarm"}
     failover = {"StartFailover", "AbortFailover", "HoldFailover", "ReleaseHold", "SwitchOver"}
     assert by_right[Right.FAILOVER] == failover | failback | log | maintenance | jobs
     assert by_right[Right.MONITOR] == by_right[Right.USERS] == set()

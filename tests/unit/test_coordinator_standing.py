@@ -91,6 +91,7 @@ def test_a_recorder_that_does_not_do_what_it_shall_is_told_so_once() -> None:
 
 def test_a_recorder_that_refuses_is_asked_again_when_it_reports_something_new() -> None:
     site = small_site()
+    site.unreachable = {camera.id for camera in site.row("B").settings.cameras}
     site.server("B").mode = r.Mode.STANDBY
     site.server("B").refusal = r.Refusal(reason=r.RefusalReason.NO_WRITABLE_DISK, sentence="no disk")
     site.run(10_000)
@@ -105,6 +106,7 @@ def test_a_recorder_that_refuses_is_asked_again_when_it_reports_something_new() 
 
 def test_a_recorder_that_refuses_is_asked_again_after_a_minute() -> None:
     site = small_site()
+    site.unreachable = {camera.id for camera in site.row("B").settings.cameras}
     site.server("B").mode = r.Mode.STANDBY
     site.server("B").refusal = r.Refusal(reason=r.RefusalReason.CANNOT_SAVE, sentence="disk full")
     site.run(2_000)

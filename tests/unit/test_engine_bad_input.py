@@ -17,7 +17,7 @@ from sysmanager.domain.failover import Phase, Reason
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import Epoch, InstanceId
 from sysmanager.domain.rights import Actor, RoleName
-from sysmanager.engine.engine import NAME_LIMIT, REQUEST_LIMIT_BYTES
+from sysmanager.engine.fitness import NAME_LIMIT, REQUEST_LIMIT_BYTES
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from tests.helpers.bus_recorder import settings_of

@@ -107,6 +107,7 @@ def _opened(state: State, record: f.FactRecord, opening: f.Opening, phase: Phase
         started_ms=record.wall_ms,
         previous_epoch=opening.previous_epoch,
         gaps=opening.gaps,
+        opinions=opening.opinions,
         timeline=Timeline(last_heard_ms=opening.last_heard_ms, detected_ms=opening.detected_ms),
         by_hand=record.actor != COORDINATOR or (earlier is not None and earlier.by_hand),
     )

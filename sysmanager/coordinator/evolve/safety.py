@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.state import State
+from sysmanager.coordinator.state import Brake, State
 from sysmanager.domain.maintenance import Maintenance
 
 
@@ -25,5 +25,11 @@ def apply(state: State, record: f.FactRecord, fact: f.SafetyFact) -> None:
             )
         case f.MaintenanceEnded():
             state.maintenance.pop(fact.target.key, None)
+        case f.BrakeApplied():
+            state.brake = Brake(since_wall_ms=record.wall_ms, lost=fact.lost, watched=fact.watched)
+        case f.BrakeReleased():
+            state.brake = None
+        case f.AlarmAcknowledged():
+            state.acknowledged[fact.key] = state.term
         case _:
             assert_never(fact)

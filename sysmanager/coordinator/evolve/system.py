@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.evolve.reconcile import settle
 from sysmanager.coordinator.evolve.tables import assign, epoch_used, forget_drill, put_recorder
-from sysmanager.coordinator.state import Hold, State
+from sysmanager.coordinator.state import STARTS_KEPT, Hold, State
 from sysmanager.domain.ids import RecorderId
 from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.domain.recorder import Standby, fields_of
@@ -19,6 +19,8 @@ def apply(state: State, record: f.FactRecord, fact: f.SystemFact) -> None:
     match fact:
         case f.CoordinatorStarted():
             state.term = fact.term
+            state.starts = (*state.starts[1 - STARTS_KEPT :], record.wall_ms)
+            state.brake = None  # what it rested on was heard by the one that ended
         case f.RecorderAdded():
             put_recorder(state, replace(fact.recorder, added_wall_ms=record.wall_ms))
             state.retired.pop(fact.recorder.id, None)
@@ -35,7 +37,7 @@ def apply(state: State, record: f.FactRecord, fact: f.SystemFact) -> None:
         case f.DocumentsCached():
             row = state.recorders[fact.recorder]
             known = replace(row, documents=fact.documents, settings=fact.settings, version=fact.version, documents_wall_ms=record.wall_ms)
-            put_recorder(state, known)
+            put_recorder(state, replace(known, instance=fact.instance or row.instance))
         case f.HoldPlaced():
             state.holds[fact.recorder] = Hold(cause=fact.cause, actor=record.actor, since_wall_ms=record.wall_ms)
         case f.HoldLifted():

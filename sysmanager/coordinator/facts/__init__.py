@@ -51,11 +51,20 @@ from sysmanager.coordinator.facts.failover import (
     ServerReserved,
     SettingsSaved,
     TasksMoved,
+    Withholding,
 )
 from sysmanager.coordinator.facts.log import EntryCommented, LogFact, RemarkFact, RequestRefused, ToDoTicked
 from sysmanager.coordinator.facts.machines import MachineFact, SharedMachineAccepted
 from sysmanager.coordinator.facts.reconcile import Adjustment, ReconcileConfirmed, ReconcileFact, ReconcileStarted, RecorderReconciled
-from sysmanager.coordinator.facts.safety import MaintenanceBegan, MaintenanceEnded, SafetyFact, SystemEdited
+from sysmanager.coordinator.facts.safety import (
+    AlarmAcknowledged,
+    BrakeApplied,
+    BrakeReleased,
+    MaintenanceBegan,
+    MaintenanceEnded,
+    SafetyFact,
+    SystemEdited,
+)
 from sysmanager.coordinator.facts.system import (
     CoordinatorStarted,
     DocumentsCached,
@@ -74,6 +83,7 @@ from sysmanager.domain.rights import Actor
 __all__ = [
     "Adjustment",
     "AdoptionFact",
+    "AlarmAcknowledged",
     "Answered",
     "AnyFact",
     "AttemptEnded",
@@ -82,6 +92,8 @@ __all__ = [
     "BackupMade",
     "BackupStarted",
     "BaselineLate",
+    "BrakeApplied",
+    "BrakeReleased",
     "ClientsNotified",
     "CoordinatorStarted",
     "CopyEnded",
@@ -150,6 +162,7 @@ __all__ = [
     "SystemFact",
     "TasksMoved",
     "ToDoTicked",
+    "Withholding",
 ]
 
 AnyFact = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from sysmanager.domain.documents import DocumentSet
-from sysmanager.domain.failover import AttemptEnd, CameraGap, NotMoved, Reason, Trigger, Verdict
+from sysmanager.domain.failover import AttemptEnd, CameraGap, NotMoved, Opinion, Reason, Trigger, Verdict
 from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, RecorderId
 
 
@@ -21,6 +23,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     last_heard_ms: int = 0
     detected_ms: int = 0
     gaps: tuple[CameraGap, ...] = ()
+    opinions: tuple[Opinion, ...] = ()
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,11 +55,19 @@ class FailoverWaiting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     verdicts: tuple[Verdict, ...] = ()
 
 
+class Withholding(StrEnum):
+    """What keeps a failover from starting by itself."""
+
+    MAINTENANCE = "maintenance"
+    OPINION = "second opinion"
+
+
 class FailoverWithheld(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failover-withheld"):
     """A failover would have started now, and something keeps it from that: an entry that ends as it begins (SPEC 13.6)."""
 
     opening: Opening
     sentence: str
+    by: Withholding = Withholding.MAINTENANCE
     verdicts: tuple[Verdict, ...] = ()
 
 

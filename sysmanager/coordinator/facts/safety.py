@@ -31,4 +31,23 @@ class MaintenanceEnded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     sentence: str
 
 
-SafetyFact = SystemEdited | MaintenanceBegan | MaintenanceEnded
+class BrakeApplied(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="brake-applied"):
+    """The mass-loss brake holds automatic failover: `lost` of `watched` recorders fell silent together (SPEC 13.3)."""
+
+    lost: int
+    watched: int
+
+
+class BrakeReleased(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="brake-released"):
+    """The mass-loss brake holds nothing any more."""
+
+    sentence: str
+
+
+class AlarmAcknowledged(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="alarm-acknowledged"):
+    """A person has seen an alarm that stays until then. key: as clients see it."""
+
+    key: str
+
+
+SafetyFact = SystemEdited | MaintenanceBegan | MaintenanceEnded | BrakeApplied | BrakeReleased | AlarmAcknowledged

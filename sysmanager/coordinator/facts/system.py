@@ -6,7 +6,7 @@ import msgspec
 
 from sysmanager.domain.documents import DocumentSet, SettingsSummary
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import Epoch, GroupId, RecorderId
+from sysmanager.domain.ids import Epoch, GroupId, InstanceId, RecorderId
 from sysmanager.domain.recorder import Assignment, Recorder, RecorderEdit
 from sysmanager.protocol.clients import HoldCause
 
@@ -50,12 +50,16 @@ class GroupRemoved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class DocumentsCached(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="documents-cached"):
-    """The three documents lie in the cache, synced, and are the recorder's current ones (SPEC 3)."""
+    """The three documents lie in the cache, synced, and are the recorder's current ones (SPEC 3).
+
+    instance: of the recorder that gave them.
+    """
 
     recorder: RecorderId
     documents: DocumentSet
     settings: SettingsSummary
     version: str = ""
+    instance: InstanceId | None = None
 
 
 class HoldPlaced(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="hold-placed"):

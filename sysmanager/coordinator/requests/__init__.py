@@ -63,6 +63,7 @@ HANDLERS: dict[type, Callable[[Asking, Any], Outcome]] = {
     c.EndMaintenance: safety.end_maintenance,
     c.BackUp: backup.back_up,
     c.AcceptSharedMachine: machines.accept,
+    c.AcknowledgeAlarm: safety.acknowledge,
 }
 """What decides each request. A handler raises `Rejected` with a sentence, or returns facts and the reply."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sysmanager.coordinator import facts as f
+from sysmanager.coordinator.crashes import CRASH_LOOP, crash_loop
 from sysmanager.coordinator.requests.handling import Asking, Outcome, Rejected, is_text, recorder_row
 from sysmanager.coordinator.state import View
 from sysmanager.domain.ids import GroupId, RecorderId, shown
@@ -38,6 +39,12 @@ def end_maintenance(asking: Asking, request: c.EndMaintenance) -> Outcome:
         raise Rejected(f"{name} is not in maintenance.")
     fact = f.MaintenanceEnded(target=request.target, sentence="Ended by hand.")
     return (fact,), c.Done(sentence=f"The maintenance of {name[0].lower() + name[1:] if name.startswith('The ') else name} has ended.")
+
+
+def acknowledge(asking: Asking, request: c.AcknowledgeAlarm) -> Outcome:
+    if request.key != CRASH_LOOP or not crash_loop(asking.view, asking.seen, asking.now):
+        raise Rejected(f"There is no alarm {shown(request.key)} that waits for somebody to see it; see the list of alarms.")
+    return (f.AlarmAcknowledged(key=request.key),), c.Done(sentence="The alarm was acknowledged.")
 
 
 def target_name(view: View, target: Target) -> str:

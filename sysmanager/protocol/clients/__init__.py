@@ -94,7 +94,7 @@ from sysmanager.protocol.clients.rows import (
     SystemRow,
     UnknownServer,
 )
-from sysmanager.protocol.clients.safety import EditSystem, EndMaintenance, StartMaintenance
+from sysmanager.protocol.clients.safety import AcknowledgeAlarm, BrakeRow, EditSystem, EndMaintenance, StartMaintenance
 
 __all__ = [
     "PAGE_LIMIT",
@@ -102,6 +102,7 @@ __all__ = [
     "SEARCH_LIMIT",
     "AbortFailover",
     "AcceptSharedMachine",
+    "AcknowledgeAlarm",
     "AddRecorder",
     "AdoptServer",
     "Alarm",
@@ -111,6 +112,7 @@ __all__ = [
     "AuditOutcome",
     "BackUp",
     "BackupPart",
+    "BrakeRow",
     "Call",
     "CameraRow",
     "CancelJob",

@@ -12,7 +12,7 @@ from sysmanager.domain.rights import Right
 from sysmanager.protocol.clients.backup import BackUp
 from sysmanager.protocol.clients.readiness import AcceptSharedMachine
 from sysmanager.protocol.clients.rows import Finding
-from sysmanager.protocol.clients.safety import EditSystem, EndMaintenance, SafetyRequest, StartMaintenance
+from sysmanager.protocol.clients.safety import AcknowledgeAlarm, EditSystem, EndMaintenance, SafetyRequest, StartMaintenance
 
 
 class StartFailover(msgspec.Struct, frozen=True, kw_only=True, tag="start-failover", forbid_unknown_fields=True):
@@ -214,6 +214,7 @@ RIGHT_FOR: dict[type, Right] = {
     EndMaintenance: Right.FAILOVER,
     BackUp: Right.SETTINGS,
     AcceptSharedMachine: Right.SETTINGS,
+    AcknowledgeAlarm: Right.FAILOVER,
 }
 """The right that each request needs (SPEC 12)."""
 

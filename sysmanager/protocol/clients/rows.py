@@ -26,6 +26,7 @@ from sysmanager.domain.recorder import DEFAULT_FAILBACK_AFTER_S, Assignment, Rec
 from sysmanager.domain.rights import Actor
 from sysmanager.domain.system import SystemSettings
 from sysmanager.protocol.clients.readiness import Readiness
+from sysmanager.protocol.clients.safety import BrakeRow
 from sysmanager.protocol.recorders import CameraState, ServiceState
 
 
@@ -154,6 +155,7 @@ class RecorderRow(msgspec.Struct, frozen=True, kw_only=True):
     maintenance: Maintenance | None = None
     readiness: Readiness | None = None
     hardware: str = ""
+    leaving: bool = False
 
     @property
     def edit(self) -> RecorderEdit:
@@ -218,6 +220,7 @@ class SystemRow(msgspec.Struct, frozen=True, kw_only=True):
     maintenance: tuple[Maintenance, ...] = ()
     backup: ManualBackup | None = None
     baseline: BackupFile | None = None
+    brake: BrakeRow | None = None
 
 
 class JobRow(msgspec.Struct, frozen=True, kw_only=True):

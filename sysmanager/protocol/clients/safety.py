@@ -32,4 +32,20 @@ class EndMaintenance(msgspec.Struct, frozen=True, kw_only=True, tag="end-mainten
     target: Target
 
 
-SafetyRequest = EditSystem | StartMaintenance | EndMaintenance
+class AcknowledgeAlarm(msgspec.Struct, frozen=True, kw_only=True, tag="acknowledge-alarm", forbid_unknown_fields=True):
+    """Say that an alarm was seen that stays until then. key: of the alarm."""
+
+    key: str
+
+
+SafetyRequest = EditSystem | StartMaintenance | EndMaintenance | AcknowledgeAlarm
+
+
+class BrakeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The mass-loss brake holds automatic failover (SPEC 13.3). waiting: how many recorders wait for it; goes_on_in_ms: None for never."""
+
+    since_wall_ms: int
+    lost: int
+    watched: int
+    waiting: int = 0
+    goes_on_in_ms: int | None = None

@@ -40,6 +40,7 @@ from sysmanager.recorder.machine.inputs import (
     Tick,
 )
 from sysmanager.recorder.machine.living import deadline_ms
+from sysmanager.recorder.machine.peers import peer_answer
 from sysmanager.recorder.machine.state import (
     ASK_LIMIT_MS,
     Identity,
@@ -98,5 +99,6 @@ __all__ = [
     "first_persisted",
     "highest_epoch",
     "next_boot",
+    "peer_answer",
     "step",
 ]

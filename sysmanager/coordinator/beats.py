@@ -1,0 +1,62 @@
+"""What two heartbeats of one server differ in, as far as a decision could rest on it."""
+
+from __future__ import annotations
+
+from sysmanager.coordinator.jobs.seen import jobs_differ
+from sysmanager.protocol.recorders import Beat
+
+
+def unsettled(old: Beat, new: Beat) -> bool:
+    """Whether between two beats the service was started anew, or lost a disk: then it has not been stable."""
+    if (old.instance, old.boot) != (new.instance, new.boot):
+        return True
+    writable = {disk.path for disk in new.disks if disk.writable}
+    return any(disk.writable and disk.path not in writable for disk in old.disks)
+
+
+def _preroll_differs(old: Beat, new: Beat) -> bool:
+    """What is held grows with every second; which plan is followed, the room for it, and of which cameras there is any, is news."""
+    before, after = old.preroll, new.preroll
+    if before is after:
+        return False
+    if (before.plan, before.memory_mb, before.limit_s) != (after.plan, after.memory_mb, after.limit_s):
+        return True
+    if len(before.cameras) != len(after.cameras):
+        return True
+    return any(
+        one.camera != other.camera or (one.held_ms == 0) is not (other.held_ms == 0)
+        for one, other in zip(before.cameras, after.cameras, strict=True)
+    )
+
+
+def differs(old: Beat, new: Beat) -> bool:
+    """Whether two beats differ in something that a decision could rest on; counters, clocks, free space and frame times are not that."""
+    if (
+        old.mode is not new.mode
+        or old.epoch != new.epoch
+        or old.home != new.home
+        or old.documents != new.documents
+        or old.without != new.without
+        or old.boot != new.boot
+        or old.version != new.version
+        or old.camera_limit != new.camera_limit
+        or old.bitrate_limit_kbps != new.bitrate_limit_kbps
+        or old.vca_channels != new.vca_channels
+        or old.plugins != new.plugins
+        or old.hardware != new.hardware
+        or old.machine != new.machine
+        or _preroll_differs(old, new)
+        or len(old.cameras) != len(new.cameras)
+        or len(old.disks) != len(new.disks)
+    ):
+        return True
+    if jobs_differ(old, new):
+        return True
+    if old.disks is not new.disks:
+        for disk, disk_now in zip(old.disks, new.disks, strict=True):
+            if disk.writable is not disk_now.writable or disk.path != disk_now.path:
+                return True
+    for camera, camera_now in zip(old.cameras, new.cameras, strict=True):
+        if camera.state is not camera_now.state or camera.camera != camera_now.camera or camera.first_frame_ms != camera_now.first_frame_ms:
+            return True
+    return False

@@ -1,0 +1,13 @@
+"""What a recording service says to other servers that ask, and what it tries for the coordinator (SPEC 4.4, 13.4)."""
+
+from __future__ import annotations
+
+from sysmanager.protocol.probes import PeerAnswer
+from sysmanager.protocol.recorders import CameraBeat, CameraState
+from sysmanager.recorder.machine.state import MachineState, Situation
+
+
+def peer_answer(state: MachineState, cameras: tuple[CameraBeat, ...]) -> PeerAnswer:
+    """Whether it records: it has a task, and at least one camera gives it frames. cameras: as they are at this moment."""
+    records = state.situation is Situation.RECORDING and any(camera.state is CameraState.RECORDING for camera in cameras)
+    return PeerAnswer(recorder=state.persisted.recorder, records=records)

@@ -1,0 +1,563 @@
+"""What keeps the coordinator from acting too early, and what makes it act: brake, second opinion, no frames, announcements (SPEC 4, 13)."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from sysmanager.coordinator import facts as f
+from sysmanager.coordinator import inputs as i
+from sysmanager.coordinator.brake import TOGETHER_MS, _together, braked
+from sysmanager.coordinator.crashes import WINDOW_MS
+from sysmanager.coordinator.detection import assess
+from sysmanager.coordinator.frames import expected_cameras, progressed
+from sysmanager.coordinator.opinions import FRESH_MS, REACHED_MS
+from sysmanager.coordinator.probing import probe_of, probes
+from sysmanager.coordinator.seen import RIVAL_MS
+from sysmanager.coordinator.starting import OPINION_LIMIT_MS
+from sysmanager.coordinator.witnesses import confirmed_away, opinions_of
+from sysmanager.domain.camera import RecordingMode
+from sysmanager.domain.failover import Opinion, Phase, Trigger
+from sysmanager.domain.maintenance import SYSTEM
+from sysmanager.domain.system import SystemSettings
+from sysmanager.engine.rows import recorder_row, system_row
+from sysmanager.protocol import clients as c
+from sysmanager.protocol import recorders as r
+from sysmanager.protocol.probes import ProbeCameras, ProbeFailed, ProbeRecorder
+from tests.helpers.coordination import Site, cameras_of, contents, rid, small_site
+
+
+def setting(site: Site, **changes: object) -> None:
+    settings = msgspec.structs.replace(site.state.settings, **changes)
+    assert isinstance(site.ask(c.EditSystem(revision=site.state.settings_revision, settings=settings)), c.Done)
+
+
+def alarms(site: Site) -> dict[str, str]:
+    row = system_row(site.state, site.core.seen, site.now, site="S", practice=False, lag_ms=0, ready={})
+    return {alarm.key: alarm.sentence for alarm in row.alarms}
+
+
+# ---------------------------------------------------------------- 4.4 not recording
+
+
+def dark_site(**changes: object) -> Site:
+    """A gives no frames any more, and the failover servers reach its cameras."""
+    site = small_site(**changes)
+    site.server("A").dark = {camera.id for camera in site.row("A").settings.cameras}
+    return site
+
+
+def test_no_frame_for_the_timeout_while_a_candidate_reaches_the_cameras() -> None:
+    site = dark_site()
+    site.run(9_000)
+    assert site.state.failovers == {}
+    judged = assess(site.state, site.core.seen, site.row("A"))
+    assert judged.connection is c.Connection.CONNECTED
+    assert judged.counting is Trigger.NOT_RECORDING
+    site.run(2_000)
+    assert (site.entry.recorder, site.entry.trigger, site.entry.phase) == ("A", Trigger.NOT_RECORDING, Phase.READY)
+    asked = [probe for _, _, probe in site.probes]
+    assert asked
+    assert all(isinstance(probe, ProbeCameras) and probe.recorder == "A" and len(probe.cameras) == 3 for probe in asked)
+    assert site.probes[0][0] >= 5_000 + 5_000 - 1_000, "asked from half of the timeout on"
+
+
+def test_cameras_that_nobody_reaches_are_no_failure_of_the_recorder() -> None:
+    site = dark_site()
+    site.unreachable = {camera.id for camera in site.row("A").settings.cameras}
+    site.run(60_000)
+    assert site.state.failovers == {}
+    site.unreachable = set(sorted(site.unreachable)[1:])
+    site.run(3_000)
+    assert site.entry.trigger is Trigger.NOT_RECORDING
+
+
+def test_it_is_cancelled_when_frames_come_again_before_the_commit() -> None:
+    site = dark_site()
+    site.cache_answers = False
+    site.run(11_000)
+    assert site.entry.phase is Phase.RESERVED
+    site.server("A").dark = set()
+    site.run(3_000)
+    assert site.entry.phase is Phase.CANCELLED
+
+
+def test_one_that_says_that_it_records_and_writes_nothing_is_found_out() -> None:
+    site = small_site()
+    beat = site.server("A").beat
+    frozen = site.now
+
+    def says_so(now: object) -> r.Beat:
+        found = beat(site.now)
+        cameras = tuple(r.CameraBeat(one.camera, one.state, one.first_frame_ms, frozen.wall_ms) for one in found.cameras)
+        return msgspec.structs.replace(found, cameras=cameras)
+
+    site.server("A").beat = says_so  # type: ignore[method-assign]
+    site.run(13_000)
+    assert site.entry.trigger is Trigger.NOT_RECORDING
+    assert site.entry.phase is Phase.READY, "what it says of itself does not cancel it"
+
+
+@pytest.mark.parametrize("mode", [RecordingMode.MOTION, RecordingMode.OFF])
+def test_cameras_that_do_not_record_all_the_time_are_not_missed(mode: RecordingMode) -> None:
+    site = dark_site(cameras=cameras_of("A", 2, mode=mode))
+    assert expected_cameras(site.row("A")) == ()
+    site.run(40_000)
+    assert site.state.failovers == {}
+
+
+def test_a_pause_of_the_coordinator_does_not_count_as_time_without_frames() -> None:
+    site = dark_site()
+    site.run(5_000)
+    site.mono_ms += 60_000
+    site.core.tick(site.now)
+    site.settle()
+    assert site.state.failovers == {}
+
+
+def test_what_was_reached_long_ago_does_not_count() -> None:
+    site = dark_site(detection_timeout_s=60)
+    site.run(35_000)
+    site.unreachable = {camera.id for camera in site.row("A").settings.cameras}
+    site.run(REACHED_MS + 20_000)
+    assert site.state.failovers == {}
+
+
+def test_a_service_that_never_gives_frames_after_a_start_is_judged_from_then() -> None:
+    site = small_site()
+    site.server("A").dark = {camera.id for camera in site.row("A").settings.cameras}
+    site.server("A").up = False
+    site.run(5_000)
+    site.server("A").up = True
+    site.run(9_000)
+    assert site.state.failovers == {}
+    site.run(3_000)
+    assert site.entry.trigger is Trigger.NOT_RECORDING
+
+
+def beat_of(*cameras: r.CameraBeat, mode: r.Mode = r.Mode.RECORDING) -> r.Beat:
+    return msgspec.structs.replace(small_beat, cameras=cameras, mode=mode)
+
+
+small_beat = small_site().server("A").beat(small_site().now)
+
+
+def test_progress_is_a_frame_and_not_a_word() -> None:
+    lit, later = r.CameraBeat("c", r.CameraState.RECORDING, 1, 5), r.CameraBeat("c", r.CameraState.RECORDING, 1, 9)
+    dark = r.CameraBeat("c", r.CameraState.STALLED)
+    assert progressed(None, beat_of(lit))
+    assert not progressed(None, beat_of(dark))
+    assert progressed(beat_of(lit), beat_of(later))
+    assert not progressed(beat_of(lit), beat_of(lit))
+    assert not progressed(beat_of(lit), beat_of(dark))
+    assert not progressed(beat_of(lit), beat_of(later, mode=r.Mode.ASKING))
+
+
+# ---------------------------------------------------------------- 13.4 second opinion
+
+
+def test_at_half_of_the_timeout_the_candidates_are_asked_again_and_again_and_the_entry_keeps_what_they_said() -> None:
+    site = small_site()
+    site.server("A").up = False
+    site.run(4_500)
+    assert site.probes == []
+    site.run(7_000)
+    times = [at_ms for at_ms, _, _ in site.probes]
+    assert 9_900 <= times[0] <= 10_700
+    assert {server for _, server, _ in site.probes} == {"F", "H"}
+    assert all(probe == ProbeRecorder(recorder="A") for _, _, probe in site.probes)
+    assert len(times) <= 12, "once a second each"
+    assert site.entry.opinions == (Opinion(server="F", reached=False, records=False), Opinion(server="H", reached=False, records=False))
+    asked = len(site.probes)
+    site.run(10_000)
+    assert len(site.probes) == asked, "nobody asks once it runs"
+
+
+def test_by_default_an_opinion_holds_nothing() -> None:
+    site = small_site()
+    site.server("A").up, site.server("A").reached_by_peers = False, True
+    site.run(11_000)
+    assert site.entry.phase is not Phase.WITHHELD
+    assert [opinion.records for opinion in site.entry.opinions] == [True, True]
+
+
+def test_where_it_is_set_so_a_recorder_that_others_reach_is_waited_for_at_most_5_minutes() -> None:
+    site = small_site()
+    setting(site, opinion_holds=True)
+    site.server("A").up, site.server("A").reached_by_peers = False, True
+    site.run(12_000)
+    assert site.entry.phase is Phase.WITHHELD
+    assert site.entry.note == ("It would have failed over to F now. F reaches it and it says that it records: held for 5 min at most.")
+    withheld_ms = site.mono_ms
+    site.run(OPINION_LIMIT_MS - 10_000)
+    assert len(site.state.failovers) == 1, "said once"
+    site.run(12_000)
+    assert site.entry.phase is Phase.READY
+    assert site.mono_ms - withheld_ms <= OPINION_LIMIT_MS + 3_000
+
+
+def test_it_goes_on_as_soon_as_nobody_reaches_the_recorder_any_more() -> None:
+    site = small_site()
+    setting(site, opinion_holds=True)
+    site.server("A").up, site.server("A").reached_by_peers = False, True
+    site.run(20_000)
+    site.server("A").reached_by_peers = False
+    site.run(3_000)
+    assert site.entry.phase is Phase.READY
+
+
+def test_a_recorder_that_comes_back_begins_anew() -> None:
+    site = small_site()
+    setting(site, opinion_holds=True)
+    site.server("A").up, site.server("A").reached_by_peers = False, True
+    site.run(12_000)
+    site.server("A").up = True
+    site.run(3_000)
+    assert site.core.seen.opinion_held_ms == {}
+
+
+def test_old_words_and_those_of_servers_that_are_gone_do_not_count() -> None:
+    site = small_site()
+    site.server("A").up = False
+    site.run(8_000)
+    assert confirmed_away(site.state, site.core.seen, site.row("A"))
+    site.server("F").answers = site.server("H").answers = False
+    site.run(1_000)
+    assert opinions_of(site.state, site.core.seen, site.row("A")) != ()
+    site.ask(c.HoldFailover(recorder=rid("A")))
+    site.run(FRESH_MS + 1_000)
+    assert opinions_of(site.state, site.core.seen, site.row("A")) == ()
+
+
+def test_an_answer_that_says_nothing_is_none_and_one_about_nobody_is_dropped() -> None:
+    site = small_site()
+    failed = ProbeFailed(sentence="no settings")
+    for recorder in ("A", "gone"):
+        probe = ProbeRecorder(recorder=rid(recorder))
+        site.core.take(i.Probed(server=rid("F"), probe=probe, answer=failed if recorder == "A" else None), site.now)
+        site.settle()
+    assert site.core.seen.opinions.about == {}
+
+
+def test_the_servers_of_a_large_group_take_turns() -> None:
+    site = small_site()
+    for number in range(5):
+        site.add(f"S{number}", failover=True)
+    site.run(2_000)
+    site.server("A").up = False
+    site.run(11_000)
+    assert len({server for _, server, _ in site.probes}) > 2
+    by_second: dict[int, int] = {}
+    for at_ms, _, _ in site.probes:
+        by_second[at_ms // 1000] = by_second.get(at_ms // 1000, 0) + 1
+    assert max(by_second.values()) <= 4
+
+
+def test_nothing_is_asked_about_a_recorder_that_nothing_would_replace() -> None:
+    site = small_site()
+    site.ask(c.HoldFailover(recorder=rid("A")))
+    site.server("A").up = False
+    site.run(20_000)
+    assert site.probes == []
+    assert probe_of(site.state, site.core.seen, site.row("A")) is None
+    assert probes(site.state, site.core.seen, site.row("A"), site.now) == ()
+
+
+# ---------------------------------------------------------------- 13.3 mass-loss brake
+
+
+def wide_site(recorders: int = 6, spares: int = 6) -> Site:
+    site = Site()
+    for number in range(recorders):
+        site.add(f"R{number}")
+    for number in range(spares):
+        site.add(f"S{number}", failover=True)
+    site.run(5_000)
+    return site
+
+
+def lose(site: Site, count: int, *, reached: bool = False) -> None:
+    for number in range(count):
+        site.server(f"R{number}").up, site.server(f"R{number}").reached_by_peers = False, reached
+
+
+def opened(site: Site) -> list[f.AnyFact]:
+    return [fact for fact in site.facts if isinstance(fact, f.FailoverStarted | f.FailoverWaiting | f.FailoverQueued)]
+
+
+def test_confirmed_by_a_candidate_it_goes_on_at_once() -> None:
+    site = wide_site()
+    lose(site, 4)
+    site.run(11_000)
+    assert len(opened(site)) == 4
+    assert site.of(f.BrakeApplied) == []
+
+
+def test_unconfirmed_it_holds_says_so_and_goes_on_after_its_time() -> None:
+    site = wide_site()
+    lose(site, 4, reached=True)
+    site.run(11_000)
+    assert opened(site) == []
+    assert site.of(f.BrakeApplied) == [f.BrakeApplied(lost=4, watched=6)]
+    assert site.state.brake is not None
+    assert "4 of 6 recorders fell silent together" in alarms(site)["brake"]
+    row = system_row(site.state, site.core.seen, site.now, site="S", practice=False, lag_ms=0, ready={})
+    assert row.brake is not None
+    assert (row.brake.lost, row.brake.watched, row.brake.waiting) == (4, 6, 4)
+    assert row.brake.goes_on_in_ms is not None
+    assert 57_000 <= row.brake.goes_on_in_ms <= 60_000
+    asked = len(site.probes)
+    site.run(10_000)
+    assert len(site.probes) >= asked + 4 * 9, "asked again every second"
+    site.run(46_000)
+    assert opened(site) == []
+    site.run(6_000)
+    assert len(opened(site)) == 4
+    site.run(3_000)
+    assert site.of(f.BrakeReleased) != []
+    assert site.state.brake is None
+    assert contents(site.replayed()) == contents(site.state)
+
+
+def test_a_confirmation_that_comes_later_lets_it_go_on() -> None:
+    site = wide_site()
+    lose(site, 4, reached=True)
+    site.run(20_000)
+    for number in range(4):
+        site.server(f"R{number}").reached_by_peers = False
+    site.run(3_000)
+    assert len(opened(site)) == 4
+
+
+def test_it_is_released_when_the_recorders_are_heard_again() -> None:
+    site = wide_site()
+    lose(site, 4, reached=True)
+    site.run(20_000)
+    for number in range(4):
+        site.server(f"R{number}").up = True
+    site.run(4_000)
+    assert site.state.brake is None
+    assert opened(site) == []
+    assert "brake" not in alarms(site)
+
+
+def test_never_is_never_and_a_failover_by_hand_works_all_the_same() -> None:
+    site = wide_site()
+    setting(site, brake_limit_s=None)
+    lose(site, 4, reached=True)
+    site.run(300_000)
+    assert opened(site) == []
+    row = system_row(site.state, site.core.seen, site.now, site="S", practice=False, lag_ms=0, ready={})
+    assert row.brake is not None
+    assert row.brake.goes_on_in_ms is None
+    assert isinstance(site.ask(c.StartFailover(recorder=rid("R0"))), c.Done)
+
+
+def test_without_a_server_that_is_heard_it_holds_on_after_its_time() -> None:
+    site = wide_site(6, 1)
+    lose(site, 6, reached=True)
+    site.server("S0").up = False
+    site.run(100_000)
+    assert opened(site) == []
+    site.server("S0").up = True
+    site.run(3_000)
+    assert {entry.recorder for entry in site.state.failovers.values()} == {f"R{number}" for number in range(6)}
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_few_are_no_mass_loss(lost: int) -> None:
+    site = wide_site(3, 3)
+    lose(site, lost, reached=True)
+    site.run(11_000)
+    assert len(opened(site)) == lost
+
+
+def test_the_share_and_the_least_number_are_those_that_are_set() -> None:
+    site = wide_site(6, 3)
+    setting(site, brake_share_percent=60)
+    lose(site, 3, reached=True)
+    site.run(11_000)
+    assert len(opened(site)) == 3
+    other = wide_site(6, 3)
+    setting(other, brake_minimum=2, brake_share_percent=30)
+    lose(other, 2, reached=True)
+    other.run(11_000)
+    assert opened(other) == []
+
+
+def test_together_is_within_ten_seconds_of_one_another() -> None:
+    def found(*silences: int) -> set[str]:
+        return set(_together([(silence, rid(str(number))) for number, silence in enumerate(silences)], 10, 29, 3))
+
+    assert found(3_000, 9_000, 3_000 + TOGETHER_MS) == {"0", "1", "2"}
+    assert found(3_000, 9_000, 3_001 + TOGETHER_MS) == set()
+    assert found(3_000, 9_000, 12_000, 19_000, 22_000) == {"0", "1", "2", "3", "4"}
+    assert found(3_000, 4_000) == set()
+    assert _together([(1, rid("a")), (2, rid("b")), (3, rid("c"))], 10, 30, 3) == frozenset()
+
+
+def test_other_triggers_are_not_braked() -> None:
+    site = wide_site()
+    lose(site, 4, reached=True)
+    site.server("R5").disks = {"D:": False}
+    site.run(11_000)
+    assert [fact.opening.trigger for fact in opened(site) if isinstance(fact, f.FailoverStarted)] == [Trigger.DISKS]
+
+
+def test_a_restart_ends_the_brake_as_everybody_has_the_grace_then() -> None:
+    site = wide_site()
+    lose(site, 4, reached=True)
+    site.run(12_000)
+    site.restart()
+    assert site.state.brake is None
+    assert site.core.seen.brake_since_ms is None
+
+
+def test_who_never_fell_silent_is_not_braked() -> None:
+    site = small_site()
+    assert not braked(site.state, site.core.seen, site.row("A"), site.now)
+
+
+# ---------------------------------------------------------------- crash loop
+
+
+def test_three_starts_within_ten_minutes_are_an_alarm_until_it_is_quiet() -> None:
+    site = small_site()
+    site.restart(pause_ms=60_000)
+    assert "crash loop" not in alarms(site)
+    site.restart(pause_ms=60_000)
+    assert alarms(site)["crash loop"].startswith("The coordinator started three times within 10 min;")
+    site.run(5_000)
+    site.mono_ms += WINDOW_MS
+    assert "crash loop" not in alarms(site)
+
+
+def test_it_ends_when_somebody_has_seen_it_and_begins_with_the_next_start() -> None:
+    site = small_site()
+    refused = site.ask(c.AcknowledgeAlarm(key="crash loop"))
+    assert isinstance(refused, c.Refused)
+    for _ in range(2):
+        site.restart(pause_ms=10_000)
+    assert isinstance(site.ask(c.AcknowledgeAlarm(key="something else")), c.Refused)
+    assert site.ask(c.AcknowledgeAlarm(key="crash loop")) == c.Done(sentence="The alarm was acknowledged.")
+    assert "crash loop" not in alarms(site)
+    site.restart(pause_ms=10_000)
+    assert "crash loop" in alarms(site)
+    assert contents(site.replayed()) == contents(site.state)
+
+
+def test_starts_that_lie_apart_are_no_crash_loop() -> None:
+    site = small_site()
+    for _ in range(3):
+        site.restart(pause_ms=WINDOW_MS)
+    assert "crash loop" not in alarms(site)
+
+
+# ---------------------------------------------------------------- announced shutdown
+
+
+def announce(site: Site, server: str = "A") -> c.Reply:
+    instance = site.server(server).beat(site.now).instance
+    leaving = r.Leaving(recorder=rid(server), instance=instance, wall_ms=site.now.wall_ms)
+    site.core.take(i.Announced(message=leaving), site.now, token="leaving")
+    site.settle()
+    return site.replies[-1]
+
+
+def test_a_free_candidate_covers_an_announced_shutdown_by_a_planned_switch() -> None:
+    site = small_site()
+    reply = announce(site)
+    assert reply == c.Done(sentence="F takes over before it goes.", failover=site.entry.id)
+    assert site.entry.trigger is Trigger.PLANNED
+    site.run(5_000)
+    site.server("A").up = False
+    site.run(30_000)
+    assert (len(site.state.failovers), site.entry.phase) == (1, Phase.READY)
+
+
+def test_without_one_the_timeout_runs_and_an_administrator_may_have_made_it_longer() -> None:
+    site = small_site()
+    setting(site, announced_timeout_s=120)
+    for name in "FH":
+        site.server(name).up = False
+    site.run(4_000)
+    assert announce(site) == c.Done(sentence="Nothing takes over; the detection timeout runs.")
+    assert recorder_row(site.state, site.core.seen, site.row("A"), site.now).condition == "is being shut down"
+    site.server("A").up = False
+    site.run(8_000)
+    row = recorder_row(site.state, site.core.seen, site.row("A"), site.now)
+    assert (row.condition, row.health, row.leaving) == ("shut down, as announced", c.Health.WARNING, True)
+    for name in "FH":
+        site.server(name).up = True
+    site.run(100_000)
+    assert site.state.failovers == {}
+    site.run(20_000)
+    assert site.entry.trigger is Trigger.CONNECTION
+    assert recorder_row(site.state, site.core.seen, site.row("B"), site.now).leaving is False
+
+
+def test_not_connected_since_its_shutdown() -> None:
+    site = small_site()
+    site.ask(c.HoldFailover(recorder=rid("A")))
+    announce(site)
+    site.server("A").up = False
+    site.run(15_000)
+    row = recorder_row(site.state, site.core.seen, site.row("A"), site.now)
+    assert (row.condition, row.health) == ("not connected since its shutdown", c.Health.BAD)
+
+
+@pytest.mark.parametrize("back", ["service", "watchdog"])
+def test_the_announcement_is_over_when_it_is_back(back: str) -> None:
+    site = small_site()
+    site.ask(c.StartMaintenance(target=SYSTEM, reason="x", until_wall_ms=site.now.wall_ms + 3_600_000))
+    announce(site)
+    site.run(3_000)
+    assert site.core.seen.of(rid("A")).leaving is not None, "its last heartbeats do not end it"
+    if back == "watchdog":
+        site.server("A").service = r.ServiceState.STARTING
+    else:
+        beat = site.server("A").beat
+        site.server("A").beat = lambda now: msgspec.structs.replace(beat(now), boot=2)  # type: ignore[method-assign]
+    site.run(1_000)
+    assert site.core.seen.of(rid("A")).leaving is None
+
+
+def test_who_is_not_in_system_data_is_answered_too() -> None:
+    site = small_site()
+    leaving = r.Leaving(recorder=rid("Z"), instance="z", wall_ms=1)
+    site.core.take(i.Announced(message=leaving), site.now, token="leaving")
+    site.settle()
+    assert site.replies[-1] == c.Done(sentence="Nothing takes over; the detection timeout runs.")
+
+
+# ---------------------------------------------------------------- two instances of one id
+
+
+def test_after_a_pause_the_first_instance_is_still_the_one_that_counts() -> None:
+    """Paused for longer than a second instance needs to be believed: nobody was heard meanwhile, so the first has not fallen silent."""
+    site = small_site()
+    copy = msgspec.structs.replace(site.server("A").beat(site.now), instance="copy", cameras=())
+    site.mono_ms += 60_000
+    site.core.take(i.Heard(message=copy), site.now)
+    heard = site.core.seen.of(rid("A"))
+    assert (heard.instance, heard.rival) == ("A-1", "copy")
+
+
+def test_after_a_restart_too_and_a_machine_that_was_set_up_anew_is_taken_when_the_old_one_is_gone() -> None:
+    site = small_site()
+    assert site.row("A").instance == "A-1"
+    site.server("A").up = False
+    site.restart()
+    copy = msgspec.structs.replace(site.server("A").beat(site.now), instance="new")
+    site.core.take(i.Heard(message=copy), site.now)
+    heard = site.core.seen.of(rid("A"))
+    assert (heard.instance, heard.rival, heard.ever) == ("A-1", "new", False)
+    site.server("A").up, site.server("A").instance = True, "new"  # type: ignore[assignment]  # an id is text
+    site.run(RIVAL_MS + 3_000)
+    assert heard.instance == "new"
+    assert site.row("A").instance == "new", "the documents of the new one are looked at, and it is remembered"
+    assert site.state.failovers == {}
+
+
+def test_settings_of_the_system_are_unchanged_by_default() -> None:
+    assert SystemSettings().brake_limit_s == 60
