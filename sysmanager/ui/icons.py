@@ -64,6 +64,8 @@ class Glyph(StrEnum):
     DOWN = "mdi6.arrow-down"
     FAULT = "mdi6.flash-outline"
     MEND = "mdi6.wrench-outline"
+    MAINTENANCE = "mdi6.wrench-clock"
+    SETTINGS = "mdi6.cog-outline"
 
 
 _SYMBOLS: dict[Symbol, Glyph] = {symbol: Glyph[symbol.name] for symbol in Symbol}
@@ -85,6 +87,8 @@ ACTION_GLYPHS: dict[Action, Glyph] = {
     Action.RELEASE: Glyph.RELEASE,
     Action.HOLD_FAILBACK: Glyph.HOLD,
     Action.ACKNOWLEDGE: Glyph.CONFIRM,
+    Action.MAINTENANCE: Glyph.MAINTENANCE,
+    Action.END_MAINTENANCE: Glyph.MEND,
     Action.EDIT: Glyph.EDIT,
     Action.SAVE: Glyph.SAVE,
     Action.REVERT: Glyph.REVERT,
@@ -93,6 +97,8 @@ ACTION_GLYPHS: dict[Action, Glyph] = {
     Action.ADD_SERVER: Glyph.ADD_SERVER,
     Action.EDIT_GROUPS: Glyph.GROUPS,
     Action.CONFIRM_RECONCILE: Glyph.CONFIRM,
+    Action.SYSTEM_SETTINGS: Glyph.SETTINGS,
+    Action.ACKNOWLEDGE_ALARM: Glyph.CONFIRM,
     Action.DETAILS: Glyph.DETAILS,
     Action.BREAK: Glyph.FAULT,
 }

@@ -7,7 +7,20 @@ from typing import Any
 
 import msgspec
 
-from sysmanager.api import Connection, CoordinatorState, FailbackHoldCause, FailbackHoldRow, Health, HoldCause, HoldRow, RecorderRow
+from sysmanager.api import (
+    Alarm,
+    Connection,
+    CoordinatorState,
+    FailbackHoldCause,
+    FailbackHoldRow,
+    Health,
+    HoldCause,
+    HoldRow,
+    Maintenance,
+    RecorderRow,
+    Scope,
+    Target,
+)
 from sysmanager.domain.failover import Failback, Failover, Phase, Reason
 from sysmanager.domain.ids import Epoch, FailoverId
 from sysmanager.domain.recorder import Acting, Broken, Reserved, Role
@@ -77,11 +90,28 @@ HOLD = HoldRow(cause=HoldCause.PERSON, actor=site.ADMIN, since_wall_ms=site.NOW_
 AWAY: dict[str, Any] = {"connection": Connection.LOST, "health": Health.BAD}
 FAILED_BACK = Failback(actor=site.ADMIN, started_ms=1, epoch=Epoch(5), reason=Reason.SAVING_FAILED)
 
+MAINTENANCE = Maintenance(
+    target=Target(scope=Scope.RECORDER, id="R"),
+    reason="new disks",
+    until_wall_ms=site.NOW_MS + 3_600_000,
+    since_wall_ms=site.NOW_MS,
+    actor=site.ADMIN,
+)
+
+
+def _alarmed(now: UiState) -> UiState:
+    assert now.system is not None
+    alarm = Alarm(key="crash loop", sentence="The coordinator started three times.", since_wall_ms=site.NOW_MS)
+    return msgspec.structs.replace(now, system=msgspec.structs.replace(now.system, alarms=(alarm,)))
+
+
 SITUATIONS: dict[str, UiState] = {
     "site selected": state(recording(), standby(), selected=None),
     "empty site": reduce(UiState(actor=site.ADMIN), SnapshotArrived(site.empty())),
     "well": state(recording(), standby()),
     "silent": state(recording(countdown_ms=9000, connection=Connection.SILENT, health=Health.BAD), standby()),
+    "in maintenance": state(recording(maintenance=MAINTENANCE), standby()),
+    "crash loop": _alarmed(state(recording(), standby())),
     "held": state(recording(hold=HOLD), standby()),
     "no group": state(site.server("R", None), standby()),
     "no free standby": state(recording(), standby(**AWAY)),

@@ -10,11 +10,14 @@ import pytest
 
 from sysmanager.api import (
     AbortFailover,
+    AcknowledgeAlarm,
     AddRecorder,
     CancelJob,
     ConfirmReconcile,
     Done,
     EditRecorder,
+    EditSystem,
+    EndMaintenance,
     Finding,
     Holders,
     HoldFailover,
@@ -31,10 +34,13 @@ from sysmanager.api import (
     StartDrill,
     StartFailback,
     StartFailover,
+    StartMaintenance,
     SwitchOver,
+    SystemSettings,
 )
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import FailoverId, GroupId, JobId
+from sysmanager.domain.maintenance import SYSTEM
 from sysmanager.domain.rights import RoleName
 from sysmanager.ui.operations import Forecaster, Operations, Outcome, Session, follow
 from sysmanager.ui.operations.forecast import wanted
@@ -95,6 +101,13 @@ COMMANDS: list[tuple[Callable[[Desk], Awaitable[Outcome]], Request]] = [
     (lambda desk: desk.operations.remove_server(R), RemoveRecorder(recorder=R)),
     (lambda desk: desk.operations.save_group(GROUP), SaveGroup(group=msgspec.structs.replace(GROUP, name="Terminal C"))),
     (lambda desk: desk.operations.remove_group(site.A), RemoveGroup(group=site.A)),
+    (
+        lambda desk: desk.operations.start_maintenance(SYSTEM, "new switches", 5),
+        StartMaintenance(target=SYSTEM, reason="new switches", until_wall_ms=5),
+    ),
+    (lambda desk: desk.operations.end_maintenance(SYSTEM), EndMaintenance(target=SYSTEM)),
+    (lambda desk: desk.operations.edit_system(3, SystemSettings()), EditSystem(revision=3, settings=SystemSettings())),
+    (lambda desk: desk.operations.acknowledge_alarm("crash loop"), AcknowledgeAlarm(key="crash loop")),
     (lambda desk: desk.operations.confirm_reconcile(FINDINGS), ConfirmReconcile(findings=FINDINGS)),
 ]
 

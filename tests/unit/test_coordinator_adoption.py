@@ -89,6 +89,7 @@ def test_who_keeps_the_cameras_gets_their_documents_again_if_it_lost_them() -> N
     server.answers, server.home, server.mode, server.documents = True, None, r.Mode.STANDBY, None
     missing = r.Refusal(reason=r.RefusalReason.DOCUMENTS_MISSING, sentence="none of that recorder")
     server.refusal = missing
+    site.unreachable = {camera.id for camera in site.row("F").settings.cameras}
     site.run(2_000)
     server.refusal = None
     site.run(120_000, until=lambda: server.mode is r.Mode.RECORDING)

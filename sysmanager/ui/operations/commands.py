@@ -10,6 +10,7 @@ import msgspec
 from sysmanager.api import (
     AbortFailover,
     AcceptSharedMachine,
+    AcknowledgeAlarm,
     AddRecorder,
     AdoptServer,
     CancelJob,
@@ -19,6 +20,8 @@ from sysmanager.api import (
     ConfirmReconcile,
     Done,
     EditRecorder,
+    EditSystem,
+    EndMaintenance,
     Finding,
     HoldFailback,
     HoldFailover,
@@ -41,7 +44,10 @@ from sysmanager.api import (
     StartDrill,
     StartFailback,
     StartFailover,
+    StartMaintenance,
     SwitchOver,
+    SystemSettings,
+    Target,
     TickToDo,
 )
 from sysmanager.domain.group import Group
@@ -81,10 +87,9 @@ class Operations:
         self._store = store
         self._slow_s = slow_s
 
-    async def start_failover(self, recorder: RecorderId) -> Outcome:
-        outcome = await self._request(
-            f"server:{recorder}", f"Starting the failover of {self._name(recorder)}.", StartFailover(recorder=recorder)
-        )
+    async def start_failover(self, recorder: RecorderId, *, maintenance: bool = True) -> Outcome:
+        request = StartFailover(recorder=recorder, maintenance=maintenance)
+        outcome = await self._request(f"server:{recorder}", f"Starting the failover of {self._name(recorder)}.", request)
         if outcome.failover is not None:
             self._store.dispatch(FailoverSelected(outcome.failover))
         return outcome
@@ -157,6 +162,19 @@ class Operations:
         """Let automatic failback run again."""
         sentence = f"Acknowledging what holds the failback of {self._name(recorder)}."
         return await self._request(f"failback:{recorder}", sentence, ReleaseFailback(recorder=recorder))
+
+    async def start_maintenance(self, target: Target, reason: str, until_wall_ms: int) -> Outcome:
+        request = StartMaintenance(target=target, reason=reason, until_wall_ms=until_wall_ms)
+        return await self._request("maintenance", "Starting the maintenance.", request)
+
+    async def end_maintenance(self, target: Target) -> Outcome:
+        return await self._request("maintenance", "Ending the maintenance.", EndMaintenance(target=target))
+
+    async def edit_system(self, revision: int, settings: SystemSettings) -> Outcome:
+        return await self._request("system", "Saving the system settings.", EditSystem(revision=revision, settings=settings))
+
+    async def acknowledge_alarm(self, key: str) -> Outcome:
+        return await self._request("alarm", "Acknowledging the alarm.", AcknowledgeAlarm(key=key))
 
     async def edit(self, recorder: RecorderId, revision: int, fields: RecorderEdit) -> Outcome:
         """Save general settings; what was typed is kept when they are refused."""

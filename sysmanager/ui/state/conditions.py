@@ -13,13 +13,16 @@ import msgspec
 from sysmanager.api import (
     RIGHT_FOR,
     AbortFailover,
+    AcknowledgeAlarm,
     AddRecorder,
     AdoptServer,
+    Alarm,
     CancelJob,
     ConfirmReconcile,
     Connection,
     CoordinatorState,
     EditRecorder,
+    EndMaintenance,
     HoldFailback,
     HoldFailover,
     JobKind,
@@ -35,6 +38,7 @@ from sysmanager.api import (
     StartDrill,
     StartFailback,
     StartFailover,
+    StartMaintenance,
     SwitchOver,
 )
 from sysmanager.domain.failover import AttemptEnd, Failover, LogState, Phase
@@ -44,6 +48,9 @@ from sysmanager.ui.state.forms import problem_with
 from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import Link, Place, UiState
 from sysmanager.ui.state.tree import connected_standbys
+
+CRASH_LOOP = "crash loop"
+"""Key of the alarm that stays until somebody has seen it."""
 
 
 class Action(StrEnum):
@@ -59,6 +66,8 @@ class Action(StrEnum):
     RELEASE = "release"
     HOLD_FAILBACK = "hold failback"
     ACKNOWLEDGE = "acknowledge"
+    MAINTENANCE = "maintenance"
+    END_MAINTENANCE = "end maintenance"
     EDIT = "edit"
     SAVE = "save"
     REVERT = "revert"
@@ -67,6 +76,8 @@ class Action(StrEnum):
     ADD_SERVER = "add server"
     EDIT_GROUPS = "edit groups"
     CONFIRM_RECONCILE = "confirm reconcile"
+    SYSTEM_SETTINGS = "system settings"
+    ACKNOWLEDGE_ALARM = "acknowledge alarm"
     FAILBACK_ENTRY = "failback of entry"
     ABORT_ENTRY = "abort of entry"
     COPY_ENTRY = "copy material of entry"
@@ -107,6 +118,8 @@ _RIGHTS: dict[Action, Right] = {
     Action.RELEASE: RIGHT_FOR[ReleaseHold],
     Action.HOLD_FAILBACK: RIGHT_FOR[HoldFailback],
     Action.ACKNOWLEDGE: RIGHT_FOR[ReleaseFailback],
+    Action.MAINTENANCE: RIGHT_FOR[StartMaintenance],
+    Action.END_MAINTENANCE: RIGHT_FOR[EndMaintenance],
     Action.EDIT: RIGHT_FOR[EditRecorder],
     Action.SAVE: RIGHT_FOR[EditRecorder],
     Action.REVERT: RIGHT_FOR[EditRecorder],
@@ -115,6 +128,8 @@ _RIGHTS: dict[Action, Right] = {
     Action.ADD_SERVER: RIGHT_FOR[AddRecorder],
     Action.EDIT_GROUPS: RIGHT_FOR[SaveGroup],
     Action.CONFIRM_RECONCILE: RIGHT_FOR[ConfirmReconcile],
+    Action.SYSTEM_SETTINGS: Right.MONITOR,
+    Action.ACKNOWLEDGE_ALARM: RIGHT_FOR[AcknowledgeAlarm],
     Action.FAILBACK_ENTRY: RIGHT_FOR[StartFailback],
     Action.ABORT_ENTRY: RIGHT_FOR[AbortFailover],
     Action.COPY_ENTRY: RIGHT_FOR[StartCopy],
@@ -154,6 +169,10 @@ def _fits(action: Action, state: UiState) -> Condition:
             return ENABLED
         case Action.BREAK:
             return ENABLED if state.practice else HIDDEN
+        case Action.SYSTEM_SETTINGS:
+            return ENABLED if state.system is not None else HIDDEN
+        case Action.ACKNOWLEDGE_ALARM:
+            return _busy("alarm", state) if crash_loop_alarm(state) is not None else HIDDEN
         case Action.CONFIRM_RECONCILE:
             return _busy("reconcile", state) if _reconciling(state) else HIDDEN
         case Action.DETAILS:
@@ -196,6 +215,10 @@ def _fits_server(action: Action, row: RecorderRow, state: UiState) -> Condition:
             return _hold_failback(row, state)
         case Action.ACKNOWLEDGE:
             return _busy(f"failback:{row.id}", state) if row.failback_hold is not None else HIDDEN
+        case Action.MAINTENANCE:
+            return _busy("maintenance", state)
+        case Action.END_MAINTENANCE:
+            return _busy("maintenance", state) if row.maintenance is not None else HIDDEN
         case Action.EDIT:
             return _editable(row)
         case Action.SAVE:
@@ -211,6 +234,8 @@ def _fits_server(action: Action, row: RecorderRow, state: UiState) -> Condition:
             | Action.EDIT_GROUPS
             | Action.BREAK
             | Action.CONFIRM_RECONCILE
+            | Action.SYSTEM_SETTINGS
+            | Action.ACKNOWLEDGE_ALARM
             | Action.DETAILS
             | Action.FAILBACK_ENTRY
             | Action.ABORT_ENTRY
@@ -230,6 +255,12 @@ def _busy(key: str, state: UiState) -> Condition:
         if running.key == key:
             return disabled(f"{running.sentence} Wait for the answer of the coordinator.")
     return ENABLED
+
+
+def crash_loop_alarm(state: UiState) -> Alarm | None:
+    """The alarm that the coordinator starts again and again, while it waits for somebody to see it."""
+    alarms = state.system.alarms if state.system is not None else ()
+    return next((alarm for alarm in alarms if alarm.key == CRASH_LOOP), None)
 
 
 def _reconciling(state: UiState) -> bool:

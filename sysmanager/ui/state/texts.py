@@ -16,6 +16,7 @@ _TRIGGERS: dict[Trigger, str] = {
     Trigger.CONNECTION: "Connection lost",
     Trigger.DISKS: "Material disks lost",
     Trigger.SERVICE: "Recording service",
+    Trigger.NOT_RECORDING: "Not recording",
     Trigger.MANUAL: "Manual",
     Trigger.PLANNED: "Planned switch",
 }

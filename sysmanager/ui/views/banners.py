@@ -7,7 +7,8 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from sysmanager.api import CoordinatorState
 from sysmanager.ui.icons import LEVEL_GLYPHS, Glyph
-from sysmanager.ui.state.conditions import Action
+from sysmanager.ui.state.caution import brake_text
+from sysmanager.ui.state.conditions import Action, crash_loop_alarm
 from sysmanager.ui.state.events import NoticeDismissed
 from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import Link, Notice, Tone, UiState
@@ -66,11 +67,16 @@ class Banners(QWidget):
         self._link = Bar(context, Tone.BAD)
         self._findings = Bar(context, Tone.WARNING)
         self._findings.row.addWidget(ActionButton(actions[Action.CONFIRM_RECONCILE]))
+        self._brake = Bar(context, Tone.BAD)
+        self._crashes = Bar(context, Tone.BAD)
+        self._crashes.row.addWidget(ActionButton(actions[Action.ACKNOWLEDGE_ALARM]))
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(1)
         self._layout.addWidget(self._link)
         self._layout.addWidget(self._findings)
+        self._layout.addWidget(self._brake)
+        self._layout.addWidget(self._crashes)
 
     def render_state(self, state: UiState) -> None:
         lost = state.link is Link.LOST
@@ -79,6 +85,12 @@ class Banners(QWidget):
         )
         self._link.setVisible(lost)
         self._show_findings(state)
+        brake = brake_text(state)
+        self._brake.label.setText(brake)
+        self._brake.setVisible(bool(brake))
+        crashes = crash_loop_alarm(state)
+        self._crashes.label.setText(crashes.sentence if crashes is not None else "")
+        self._crashes.setVisible(crashes is not None)
         wanted = {notice.number: notice for notice in state.notices if notice.tone is not Tone.GOOD}
         for number in [number for number in self._notices if number not in wanted]:
             bar = self._notices.pop(number)
@@ -88,7 +100,7 @@ class Banners(QWidget):
             if number not in self._notices:
                 self._notices[number] = self._bar(notice)
                 self._layout.addWidget(self._notices[number])
-        self.setVisible(lost or not self._findings.isHidden() or bool(self._notices))
+        self.setVisible(lost or not self._findings.isHidden() or bool(brake) or crashes is not None or bool(self._notices))
 
     def _show_findings(self, state: UiState) -> None:
         system = state.system

@@ -10,12 +10,14 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QInputDialog, QMessageBox, QWidget
 
-from sysmanager.api import JobKind, RecorderRow
+from sysmanager.api import RIGHT_FOR, EditSystem, JobKind, RecorderRow
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.recorder import Acting, Broken, Reserved
+from sysmanager.domain.rights import missing_right
 from sysmanager.ui.icons import Glyph
+from sysmanager.ui.state.conditions import crash_loop_alarm
 from sysmanager.ui.state.events import DraftDropped
 from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import UiState
@@ -26,7 +28,9 @@ from sysmanager.ui.views.add_server import AddServerDialog
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.details_dialog import DetailsDialog
 from sysmanager.ui.views.groups_dialog import GroupsDialog
+from sysmanager.ui.views.maintenance_dialog import MaintenanceDialog
 from sysmanager.ui.views.preview_dialog import PreviewDialog
+from sysmanager.ui.views.system_dialog import SystemDialog
 
 
 class _Following(Protocol):
@@ -89,7 +93,9 @@ class Dialogs(QObject):
             glyph=Glyph.START_FAILOVER,
             parent=self._window,
         )
-        dialog.confirmed.connect(lambda: tasks.start(operations.start_failover(recorder)))
+        if dialog.go is not None:
+            dialog.offer("Put this server into maintenance, so that nothing fails back to it by itself")
+        dialog.confirmed.connect(lambda: tasks.start(operations.start_failover(recorder, maintenance=dialog.offered)))
         self._show(dialog)
 
     def switch_over(self) -> None:
@@ -236,6 +242,40 @@ class Dialogs(QObject):
         row = self._context.store.state.row
         if row is not None:
             self._context.tasks.start(self._context.operations.acknowledge(row.id))
+
+    # ------------------------------------------------------------ caution
+
+    def maintenance(self) -> None:
+        """Put the selected server, its group or the system into maintenance."""
+        state = self._context.store.state
+        row = state.row
+        if row is None:
+            return
+        operations, tasks = self._context.operations, self._context.tasks
+        dialog = MaintenanceDialog(self._context, row, state, self._window)
+        dialog.wanted.connect(lambda target, reason, until: tasks.start(operations.start_maintenance(target, reason, until)))
+        self._show(dialog)
+
+    def end_maintenance(self) -> None:
+        row = self._context.store.state.row
+        if row is not None and row.maintenance is not None:
+            self._context.tasks.start(self._context.operations.end_maintenance(row.maintenance.target))
+
+    def system_settings(self) -> None:
+        state = self._context.store.state
+        system = state.system
+        if system is None:
+            return
+        revision, why_not = system.settings_revision, missing_right(state.actor.role, RIGHT_FOR[EditSystem]) or ""
+        dialog = SystemDialog(system.settings, why_not, self._window)
+        operations, tasks = self._context.operations, self._context.tasks
+        dialog.wanted.connect(lambda settings: tasks.start(operations.edit_system(revision, settings)))
+        self._show(dialog)
+
+    def acknowledge_alarm(self) -> None:
+        alarm = crash_loop_alarm(self._context.store.state)
+        if alarm is not None:
+            self._context.tasks.start(self._context.operations.acknowledge_alarm(alarm.key))
 
     def details(self) -> None:
         """The selected entry of the failover log in a window of its own."""

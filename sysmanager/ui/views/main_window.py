@@ -214,6 +214,8 @@ class MainWindow(QMainWindow):
 
     def _make_menus(self) -> None:
         file = self.menuBar().addMenu("&File")
+        file.addAction(self.actions_[Action.SYSTEM_SETTINGS])
+        file.addSeparator()
         quit_action = file.addAction("&Quit", self.close)
         quit_action.setShortcut(QKeySequence(QKeySequence.StandardKey.Quit))
         server = self.menuBar().addMenu("&Server")
@@ -261,6 +263,10 @@ class MainWindow(QMainWindow):
         trigger[Action.RELEASE].triggered.connect(self.dialogs.release)
         trigger[Action.HOLD_FAILBACK].triggered.connect(self.dialogs.hold_failback)
         trigger[Action.ACKNOWLEDGE].triggered.connect(self.dialogs.acknowledge)
+        trigger[Action.MAINTENANCE].triggered.connect(self.dialogs.maintenance)
+        trigger[Action.END_MAINTENANCE].triggered.connect(self.dialogs.end_maintenance)
+        trigger[Action.SYSTEM_SETTINGS].triggered.connect(self.dialogs.system_settings)
+        trigger[Action.ACKNOWLEDGE_ALARM].triggered.connect(self.dialogs.acknowledge_alarm)
         trigger[Action.SAVE].triggered.connect(self.dialogs.save)
         trigger[Action.REVERT].triggered.connect(self.dialogs.revert)
         trigger[Action.ADOPT].triggered.connect(self.dialogs.adopt)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QProgressBar, QPushButton, QScrollArea, QTableView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
 
 from sysmanager.api import Change, Check, Level, Preview
 from sysmanager.ui.icons import LEVEL_GLYPHS, Glyph
@@ -102,8 +113,22 @@ class PreviewDialog(QDialog):
         layout.addWidget(area, 1)
         self._verdict = wrapped()
         layout.addWidget(self._verdict)
+        self._choice = QCheckBox()
+        self._choice.hide()
+        layout.addWidget(self._choice)
         layout.addLayout(self._buttons(confirm, glyph))
         work_with(context, self, self._load())
+
+    def offer(self, text: str) -> None:
+        """Show a choice above the buttons, ticked; see `offered`."""
+        self._choice.setText(text)
+        self._choice.setChecked(True)
+        self._choice.show()
+
+    @property
+    def offered(self) -> bool:
+        """Whether the person left the choice ticked; also where none was offered."""
+        return self._choice.isChecked() or not self._choice.text()
 
     def _buttons(self, confirm: str | None, glyph: Glyph) -> QHBoxLayout:
         row = QHBoxLayout()

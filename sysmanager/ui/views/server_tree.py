@@ -26,6 +26,8 @@ MENU: tuple[Action, ...] = (
     Action.HOLD_FAILBACK,
     Action.ACKNOWLEDGE,
     Action.ADOPT,
+    Action.MAINTENANCE,
+    Action.END_MAINTENANCE,
     Action.REMOVE_SERVER,
 )
 

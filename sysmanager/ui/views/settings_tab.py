@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QScrollArea, QSi
 
 from sysmanager.api import RecorderRow
 from sysmanager.ui.icons import Glyph
+from sysmanager.ui.state.caution import maintenance_text
 from sysmanager.ui.state.conditions import Action, condition
 from sysmanager.ui.state.look import chip_text, chip_tone
 from sysmanager.ui.state.model import Tone, UiState
@@ -46,6 +47,7 @@ class SettingsTab(QScrollArea):
         self._draft_note = muted()
         self._draft_note.setWordWrap(True)
         self._situation = wrapped(rich=True)
+        self._maintenance = wrapped()
         self._reason = muted()
         self._reason.setWordWrap(True)
         self.readiness = ReadinessPanel(context, accept_machine)
@@ -59,6 +61,7 @@ class SettingsTab(QScrollArea):
         layout.addWidget(self._form)
         layout.addLayout(self._saving(actions))
         layout.addWidget(rule())
+        layout.addWidget(self._maintenance)
         layout.addWidget(self._situation)
         layout.addLayout(self._buttons(context, actions))
         layout.addWidget(self._reason)
@@ -98,7 +101,15 @@ class SettingsTab(QScrollArea):
         row = QHBoxLayout(self._others)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(10)
-        for action in (Action.PREVIEW, Action.DRILL, Action.SWITCH, Action.FAILBACK, Action.ABORT):
+        for action in (
+            Action.PREVIEW,
+            Action.DRILL,
+            Action.SWITCH,
+            Action.FAILBACK,
+            Action.ABORT,
+            Action.MAINTENANCE,
+            Action.END_MAINTENANCE,
+        ):
             row.addWidget(ActionButton(actions[action]))
         row.addStretch(1)
         self._button_grid.setColumnStretch(1, 1)
@@ -128,6 +139,9 @@ class SettingsTab(QScrollArea):
         self._form.render_state(state)
         self.readiness.render_state(state)
         self._show_draft(state)
+        maintenance = maintenance_text(row, state, self._context.now_wall_ms(), self._context.zone)
+        self._maintenance.setText(maintenance)
+        self._maintenance.setVisible(bool(maintenance))
         self._shown = situation(state, self._context.now_wall_ms(), self._context.zone)
         self._repaint()
         reasons = [condition(action, state) for action in (Action.START_FAILOVER, Action.FAILBACK)]
