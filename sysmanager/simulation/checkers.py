@@ -402,10 +402,7 @@ class Checkers:
 
     # ------------------------------------------------------------ over time
 
-    def over_time(self) -> None:
-        """The rules that hold over time, looked at now and then."""
-        self.waiting()
-        self.nothing_to_confirm()
+    def maintenance_ends(self) -> None:
         self._check("maintenance ends", safety.maintenance_ends(self._world))
 
     def waiting(self) -> None:

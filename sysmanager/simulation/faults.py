@@ -10,6 +10,7 @@ import msgspec
 from sysmanager.domain.documents import DocumentSet, SettingsDocument
 from sysmanager.domain.ids import RecorderId
 from sysmanager.protocol.practice import Fault
+from sysmanager.protocol.recorders import Leaving
 from sysmanager.simulation.clone import clone
 from sysmanager.simulation.coordinator import APPEND_MS, KillPoint
 from sysmanager.simulation.recorder import SimulatedRecorder
@@ -294,7 +295,9 @@ def _cut_cameras(world: World, recorder: SimulatedRecorder) -> Mend:
 
 def _shut_down(world: World, recorder: SimulatedRecorder) -> Mend:
     """Its Watchdog announces it, records on while another one may take over, and switches off."""
-    recorder.announce()
+    if recorder.powered:
+        leaving = Leaving(recorder=recorder.id, instance=recorder.persisted.instance, wall_ms=world.now(recorder.id).wall_ms)
+        world.announce(recorder.id, leaving)
     wanted = [True]
 
     def off() -> None:

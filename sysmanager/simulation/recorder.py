@@ -16,7 +16,6 @@ from sysmanager.protocol.recorders import (
     Beacon,
     DiskBeat,
     Footage,
-    Leaving,
     Order,
     OrderAnswer,
     Record,
@@ -368,11 +367,6 @@ class SimulatedRecorder:
     def peer_answer(self) -> PeerAnswer | None:
         """What it says to another server; None if no service is there to say anything."""
         return m.peer_answer(self.state, self.capture.beats(self._now().wall_ms)) if self.up else None
-
-    def announce(self) -> None:
-        """Its Watchdog says that it is about to be shut down."""
-        if self.powered:
-            self._around.announce(self.id, Leaving(recorder=self.id, instance=self.persisted.instance, wall_ms=self._now().wall_ms))
 
     def document(self, document_hash: DocumentHash) -> bytes | None:
         """The content of one document, if it runs and holds it."""

@@ -141,7 +141,9 @@ class World:
 
     def _look(self) -> None:
         self.agenda.after(LOOK_MS, self._look)
-        self.checkers.over_time()
+        self.checkers.waiting()
+        self.checkers.nothing_to_confirm()
+        self.checkers.maintenance_ends()
         self.checkers.knowing.readiness()
         self.checkers.jobs()
 
