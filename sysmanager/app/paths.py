@@ -11,6 +11,7 @@ APPLICATION = "sysmanager"
 SERVER_FOLDER = "bus"
 JOURNAL = "journal.sqlite"
 BACKUPS = "backups"
+SNAPSHOT = "journal.snapshot"
 
 
 def default_data() -> Path:

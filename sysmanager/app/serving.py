@@ -25,6 +25,7 @@ from sysmanager.engine.clock import SystemClock
 from sysmanager.engine.engine import Engine
 from sysmanager.engine.field import Field
 from sysmanager.engine.logbook import KEEP_DAYS
+from sysmanager.engine.recovery import SnapshotFile
 from sysmanager.history.sqlite import SqliteHistory
 from sysmanager.journal.lock import DataFolderLock
 from sysmanager.journal.sqlite import SqliteJournal
@@ -110,6 +111,7 @@ async def serving(
             keep_days=keep_days,
             machine="" if practice else machine_id(),
             backups=backups,
+            snapshots=SnapshotFile(data / paths.SNAPSHOT),
         )
         stack.push_async_callback(engine.stop)
         await engine.start()

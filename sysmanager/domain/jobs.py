@@ -166,7 +166,7 @@ class CameraCoverage(msgspec.Struct, frozen=True, kw_only=True):
     uncovered: tuple[Uncovered, ...] = ()
 
 
-class CopyJob(msgspec.Struct, frozen=True, kw_only=True):
+class CopyJob(msgspec.Struct, frozen=True, kw_only=True, tag="copy"):
     """A material copy: the footage that `source` recorded for `home` under `epoch` in the failover goes home.
 
     paused: by a person. cameras: with their hours while it is open; coverage: once it has ended.
@@ -210,7 +210,7 @@ class Trial(msgspec.Struct, frozen=True, array_like=True):
     sentence: str = ""
 
 
-class Drill(msgspec.Struct, frozen=True, kw_only=True):
+class Drill(msgspec.Struct, frozen=True, kw_only=True, tag="drill"):
     """A drill: `server` takes the settings of `recorder`, which goes on undisturbed, opens `cameras`, and asks `described` what they are.
 
     scheduled: it began by itself. ended_ms: its date. trials: what came of it.

@@ -69,7 +69,7 @@ class Core(Planning):
 
     touched: recorders and entries whose rows may have changed since they were last shown. last_rows: entries that changed
     since then, also those that left the tables. replayed: what the history lacks of the records that were read; it has those up
-    to `history_last`.
+    to `history_last`. state: tables to go on with, instead of empty ones.
     """
 
     def __init__(
@@ -80,8 +80,9 @@ class Core(Planning):
         history_last: int | None = None,
         ended_kept: int = ENDED_KEPT,
         machine: str = "",
+        state: State | None = None,
     ) -> None:
-        self.state = State(ended_kept)
+        self.state = state if state is not None else State(ended_kept)
         self.replayed: list[Update] = []
         for sequence, record in enumerate(records, 1):
             evolve(self.state, record)

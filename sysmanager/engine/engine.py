@@ -15,7 +15,7 @@ from sysmanager.backup.port import Backups
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.audit import kind_of
 from sysmanager.coordinator.commands import AskProbe, CheckCache, Command, Continue, FetchDocuments, MakeBackup, SendOrder
-from sysmanager.coordinator.facts import AnyFact, FactRecord
+from sysmanager.coordinator.facts import AnyFact
 from sysmanager.coordinator.preview import answer, documents_for, home_of
 from sysmanager.coordinator.standing import answer_to
 from sysmanager.domain.failover import Failover
@@ -32,7 +32,9 @@ from sysmanager.engine.figures import Figures, Tally, look
 from sysmanager.engine.fitness import unfit
 from sysmanager.engine.logbook import KEEP_DAYS, Logbook
 from sysmanager.engine.publisher import REFRESH_MS, Publisher
+from sysmanager.engine.recovery import Snapshots, load, open_journal, replay
 from sysmanager.engine.rows import name_of
+from sysmanager.engine.snapshotting import Snapshotting
 from sysmanager.history.port import History
 from sysmanager.history.sqlite import MemoryHistory
 from sysmanager.journal.port import Journal, JournalError, JournalFailed, StaleAppend
@@ -81,6 +83,7 @@ class Engine:
     journal: not yet open. field: not yet open. site: the name people see. practice: the servers are simulated or on one machine.
     history: not yet open, one in memory by default. keep_days: for so long it keeps what ended.
     machine: on which it runs, as recorders report theirs; empty on a practice site, where servers share one.
+    snapshots: where the tables are kept for a quick start; without it every start replays the journal.
     backups: where system backups are kept; without it none can be made, and an alarm says so.
     failure: gets one sentence when the engine cannot go on; its owner then stops it. ended: set when it was stopped or failed.
     """
@@ -98,6 +101,7 @@ class Engine:
         keep_days: int = KEEP_DAYS,
         machine: str = "",
         backups: Backups | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self._journal = journal
         self.logbook = Logbook(history if history is not None else MemoryHistory(), journal, clock, keep_days=keep_days)
@@ -105,6 +109,9 @@ class Engine:
         self._cache = cache
         self._clock = clock
         self._backing_up = BackingUp(backups, site)
+        self._snapshotting = Snapshotting(snapshots, journal)
+        self._settled = asyncio.Event()
+        self._settled.set()
         self.publisher = Publisher(site, practice=practice)
         self._machine = machine
         self._core = Core((), clock.now(), machine=machine)
@@ -115,7 +122,6 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._beacons: dict[int, int] = {}
         self._sequence = 0
-        self._last_body = b""
         self._lags: list[int] = []
         self._tally = Tally()
         self._loop_task: asyncio.Task[None] | None = None
@@ -133,13 +139,17 @@ class Engine:
 
     async def start(self) -> None:
         """Recover from the journal and begin to watch. Raises JournalError, WireError, also when the start itself cannot be saved."""
-        opened = await self._journal.open()
+        snapshot = await load(self._snapshotting.snapshots)
+        opened = await open_journal(self._journal, snapshot)
         history_last = await self.logbook.open(opened.last)
         with collector_paused():
-            self._core = Core(await self._read_all(), self._clock.now(), history_last=history_last, machine=self._machine)
+            found = await replay(self._journal, opened, snapshot, history_last=history_last)
+            self._core = Core((), self._clock.now(), machine=self._machine, state=found.state)
         self._last = opened.last
-        self.logbook.begin(self._core.replayed, opened.last, self._last_body)
-        self._core.replayed = []
+        if history_last is not None and history_last < found.begun_at:
+            self.logbook.catch_up()
+        self.logbook.begin(found.replayed, opened.last, found.last_body)
+        self._snapshotting.begin(found.begun_at, opened.last, self._clock.now().mono_ms, verified=opened.verified_from == 0)
         if opened.damage is not None:
             log.error("journal damaged", damage=opened.damage)
         self.damage = opened.damage
@@ -157,6 +167,7 @@ class Engine:
     async def stop(self) -> None:
         """Stop hearing, finish what is being written, close the journal. Harmless the second time."""
         self._answer_no_more(ENDED)
+        await self._snapshotting.until_settled(self._settled)
         if self._loop_task is not None:
             self._loop_task.cancel()
         for task in tuple(self._tasks):
@@ -164,15 +175,9 @@ class Engine:
         await asyncio.gather(*self._tasks, *([self._loop_task] if self._loop_task is not None else []), return_exceptions=True)
         await self._field.close()
         await self.logbook.close()
+        if self._settled.is_set() and not self.failure.done():
+            await self._snapshotting.take(self._core.state, self._last, self._clock.now().mono_ms, at_stop=True)
         await self._journal.close()
-
-    async def _read_all(self) -> list[FactRecord]:
-        records: list[FactRecord] = []
-        after = 0
-        while found := await self._journal.read(after):
-            records += [wire.decode_fact(record.body) for record in found]
-            after, self._last_body = found[-1].sequence, found[-1].body
-        return records
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -215,6 +220,9 @@ class Engine:
                     self._spawn(self._beacon())
                 if await self._turn():
                     continue
+                if self._snapshotting.is_due(self._last, now.mono_ms):
+                    self._spawn(self._snapshotting.take(self._core.state, self._last, now.mono_ms))
+                    await asyncio.sleep(0)  # the tables are copied before they change
                 if now.mono_ms >= next_refresh_ms:
                     self.publisher.history_trouble = self.logbook.trouble
                     self.publisher.refresh(self._core, now)
@@ -257,8 +265,10 @@ class Engine:
         """Append. Until then nobody may look at the tables, which hold the batch already; if it fails, not until they are rebuilt."""
         bodies = [wire.encode_fact(record) for record in batch.records]
         self._durable.clear()
+        self._settled.clear()
         began_s = time.monotonic()
         self._last = await self._journal.append(self._last, bodies)
+        self._settled.set()
         self._durable.set()
         self._tally.appended(batch.records, time.monotonic() - began_s)
         self.logbook.tell(self._last, batch.updates, bodies[-1])
@@ -287,14 +297,16 @@ class Engine:
             await asyncio.sleep(REBUILD_WAITS_S[min(self._failures, len(REBUILD_WAITS_S) - 1)])
             self._failures += 1
             try:
-                opened = await self._journal.open()
-                records = await self._read_all()
+                snapshot = await load(self._snapshotting.snapshots)
+                opened = await open_journal(self._journal, snapshot)
+                found = await replay(self._journal, opened, snapshot, history_last=None)
             except JournalError as error:
                 log.error("journal still fails", why=str(error), attempt=self._failures)
                 continue
-            core = Core(records, self._clock.now(), machine=self._machine)
+            core = Core((), self._clock.now(), machine=self._machine, state=found.state)
             core.adopt(self._core.seen, self._clock.now())
             self._core, self._last = core, opened.last
+            self._settled.set()
             self.logbook.rebuilt(opened.last)
             core.take(i.Started(damage=opened.damage), self._clock.now())
             self.publisher.restart(core)

@@ -102,6 +102,10 @@ class Logbook:
         self._news.set()
         self._tasks = [asyncio.create_task(self._keep(), name="history"), asyncio.create_task(self._look_after(), name="history-care")]
 
+    def catch_up(self) -> None:
+        """The start read less than the history lacks: it reads the journal by itself."""
+        self._forget()
+
     def rebuilt(self, last: int) -> None:
         """The tables were read again after a failed append; whether the last one is there, only now is known."""
         self._told = last

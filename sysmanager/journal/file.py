@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sysmanager.durable import sync_folder
 from sysmanager.journal.head import Head, HeadFile
-from sysmanager.journal.port import GENESIS_HASH, JournalFailed, JournalTooNew, Opened, Record, StaleAppend, chain_hash
+from sysmanager.journal.port import GENESIS_HASH, JournalFailed, JournalTooNew, Opened, Record, StaleAppend, Trusted, chain_hash
 from sysmanager.journal.salvage import PAGE_BYTES, beside, finish_rebuild, is_damage, lost_and_used, rebuild, set_aside, sound_rows
 from sysmanager.journal.schema import SCHEMA_VERSION, create_tables, migrate
 
@@ -36,20 +36,22 @@ class JournalFile:
         self._head = HeadFile(path.with_suffix(".head"))
         self._connection: sqlite3.Connection | None = None
         self._damage_unsettled = False
+        self._verified_from = 0
 
     @property
     def head_unsynced(self) -> bool:
         return self._head.unsynced
 
-    def open(self) -> Opened:
+    def open(self, trusted: Trusted | None = None) -> Opened:
+        """As `Journal.open`."""
         try:
             with self._failing("opened"):
-                return self._open()
+                return self._open(trusted)
         except BaseException:
             self.close()
             raise
 
-    def _open(self) -> Opened:
+    def _open(self, trusted: Trusted | None) -> Opened:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         finish_rebuild(self.path)
         log_found = self._has_log()
@@ -59,10 +61,10 @@ class JournalFile:
             self._head.create()  # before the database: from then on a missing head means that it was lost
             head = Head(0, GENESIS_HASH)
         try:
-            head_hash = self._connect_and_verify(head)
+            head_hash = self._connect_and_verify(head, trusted)
         except _Damaged:
             self._salvage(head)
-            head_hash = self._connect_and_verify(head)
+            head_hash = self._connect_and_verify(head, None)
         damage = self._damage_found_before()
         if damage is None:
             damage = self._compare(head, head_hash, head_existed, log_found)
@@ -74,7 +76,7 @@ class JournalFile:
         if head != Head(self.last, self.last_hash):
             self._head.write(Head(self.last, self.last_hash))
             self._head.sync()
-        return Opened(last=self.last, damage=damage)
+        return Opened(last=self.last, damage=damage, verified_from=self._verified_from)
 
     def read(self, after: int, limit: int) -> list[Record]:
         """Verifies the chain again: what was sound at the opening need not be sound on the disk now."""
@@ -152,8 +154,11 @@ class JournalFile:
         log = beside(self.path, "-wal")
         return log.exists() and log.stat().st_size > 0
 
-    def _connect_and_verify(self, head: Head | None) -> bytes | None:
-        """Set `last` and `last_hash`; the hash of the record that the head names, if it is there."""
+    def _connect_and_verify(self, head: Head | None, trusted: Trusted | None) -> bytes | None:
+        """Set `last` and `last_hash`; the hash of the record that the head names, if it is there and looked at.
+
+        From a trusted record on only what follows is read: a long journal takes as long as its new part.
+        """
         self._check_header()
         try:
             self._connection = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=True)
@@ -161,14 +166,17 @@ class JournalFile:
             self._execute("PRAGMA synchronous = FULL")
             if (mode := self._sql.execute("PRAGMA journal_mode = WAL").fetchone()[0]) != "wal":
                 raise JournalFailed(f"The journal {self.path} can't be kept safely on this disk (log mode {mode}); use a local disk.")
-            if (result := self._sql.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            begin = self._begin(head, trusted)
+            if not begin.sequence and (result := self._sql.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise _Damaged(result)
-            sequence, record_hash, head_hash = 0, GENESIS_HASH, GENESIS_HASH if head is not None and head.sequence == 0 else None
+            sequence, record_hash = begin.sequence, begin.hash
             wanted = head.sequence if head is not None else 0
-            for sequence, record_hash, _ in sound_rows(self._sql):
+            head_hash = record_hash if head is not None and wanted == sequence else None
+            for sequence, record_hash, _ in sound_rows(self._sql, begin.sequence, begin.hash):
                 if sequence == wanted:
                     head_hash = record_hash
-            if sequence != self._sql.execute("SELECT count(*) FROM record").fetchone()[0]:
+            rows = self._sql.execute("SELECT count(*) FROM record WHERE sequence > ?", (begin.sequence,)).fetchone()[0]
+            if sequence != begin.sequence + rows:
                 raise _Damaged(f"chain broken after {sequence}")
             if self._sql.execute("SELECT count(*) FROM damage WHERE typeof(sentence) != 'text'").fetchone()[0]:
                 raise _Damaged("damage table")
@@ -178,8 +186,16 @@ class JournalFile:
             if is_damage(error):
                 raise _Damaged(str(error)) from error
             raise
-        self.last, self.last_hash = sequence, record_hash
+        self.last, self.last_hash, self._verified_from = sequence, record_hash, begin.sequence
         return head_hash
+
+    def _begin(self, head: Head | None, trusted: Trusted | None) -> Trusted:
+        """Where to begin: behind the trusted record, if it is there as it was and the head is not older; else at the very beginning."""
+        if trusted is not None and head is not None and head.sequence >= trusted.sequence:
+            row = self._sql.execute("SELECT hash FROM record WHERE sequence = ?", (trusted.sequence,)).fetchone()
+            if row is not None and row[0] == trusted.hash:
+                return trusted
+        return Trusted(sequence=0, hash=GENESIS_HASH)
 
     def _check_header(self) -> None:
         if not self.path.exists():

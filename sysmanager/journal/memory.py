@@ -9,6 +9,7 @@ from sysmanager.journal.port import (
     Opened,
     Record,
     StaleAppend,
+    Trusted,
     chain_hash,
     check_bodies,
 )
@@ -29,7 +30,7 @@ class MemoryJournal:
     def last(self) -> int:
         return len(self._records)
 
-    async def open(self) -> Opened:
+    async def open(self, trusted: Trusted | None = None) -> Opened:
         if self._is_open:
             raise JournalFailed("The journal in memory is open already.")
         self._is_open = True

@@ -22,6 +22,7 @@ __all__ = [
     "Opened",
     "Record",
     "StaleAppend",
+    "Trusted",
     "chain_hash",
     "check_bodies",
 ]
@@ -66,15 +67,24 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+class Trusted(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that was verified before, with all before it, and what its hash was."""
+
+    sequence: int
+    hash: bytes
+
+
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """What opening found. `last` is 0 for an empty journal.
 
     `damage` is one sentence when records were lost or set aside. It is said again at every opening until an append has
     succeeded: so the first append must be the fact that says so, and a kill before it loses no warning.
+    `verified_from`: the trusted record after which everything was verified; 0 when all was.
     """
 
     last: int
     damage: str | None = None
+    verified_from: int = 0
 
 
 class Journal(Protocol):
@@ -84,8 +94,11 @@ class Journal(Protocol):
     def last(self) -> int:
         """Sequence of the last durable record; 0 when there is none."""
 
-    async def open(self) -> Opened:
-        """Verify every record. Raises `JournalFailed`, `JournalTooNew`; damage is no error (see `Opened`)."""
+    async def open(self, trusted: Trusted | None = None) -> Opened:
+        """Verify every record, or, from a trusted one that is really in it, those after that.
+
+        Raises `JournalFailed`, `JournalTooNew`; damage is no error (see `Opened`).
+        """
 
     async def read(self, after: int = 0, limit: int = READ_LIMIT_RECORDS) -> list[Record]:
         """Records `after + 1`... in order, at most `limit`; empty at the end. Raises `JournalFailed`."""

@@ -47,11 +47,10 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def sound_rows(connection: sqlite3.Connection) -> Iterator[Row]:
-    """The records from 1 on until the chain breaks; raises `sqlite3.Error` where a page can't be read."""
-    previous_hash = GENESIS_HASH
-    rows = connection.execute("SELECT sequence, hash, body FROM record ORDER BY sequence")
-    for expected, (sequence, record_hash, body) in enumerate(rows, 1):
+def sound_rows(connection: sqlite3.Connection, after: int = 0, previous_hash: bytes = GENESIS_HASH) -> Iterator[Row]:
+    """The records after `after` until the chain breaks; raises `sqlite3.Error` where a page can't be read."""
+    rows = connection.execute("SELECT sequence, hash, body FROM record WHERE sequence > ? ORDER BY sequence", (after,))
+    for expected, (sequence, record_hash, body) in enumerate(rows, after + 1):
         if sequence != expected or type(body) is not bytes or len(body) > MAX_BODY_BYTES:
             return
         if chain_hash(previous_hash, sequence, body) != record_hash:

@@ -18,6 +18,7 @@ from sysmanager.journal.port import (
     JournalFailed,
     Opened,
     Record,
+    Trusted,
     check_bodies,
 )
 
@@ -53,7 +54,9 @@ class _Call:
 
 
 class _Open(_Call):
-    pass
+    def __init__(self, trusted: Trusted | None) -> None:
+        super().__init__()
+        self.trusted = trusted
 
 
 class _Close(_Call):
@@ -92,7 +95,7 @@ class SqliteJournal:
     def last(self) -> int:
         return self._file.last
 
-    async def open(self) -> Opened:
+    async def open(self, trusted: Trusted | None = None) -> Opened:
         if self._thread is not None:
             if self._failed is None:
                 raise JournalFailed(f"The journal {self._file.path} is open already.")
@@ -101,7 +104,7 @@ class SqliteJournal:
         self._calls = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
         self._thread.start()
-        call = _Open()
+        call = _Open(trusted)
         try:
             opened = await self._submit(call)
         except JournalError:
@@ -161,7 +164,7 @@ class SqliteJournal:
             elif isinstance(call, _Read):
                 call.settle(self._guarded(partial(self._file.read, call.after, call.limit)))
             elif isinstance(call, _Open):
-                call.settle(self._guarded(self._file.open))
+                call.settle(self._guarded(partial(self._file.open, call.trusted)))
             else:
                 self._file.close()
                 call.settle(None)

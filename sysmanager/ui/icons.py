@@ -100,6 +100,7 @@ ACTION_GLYPHS: dict[Action, Glyph] = {
     Action.SYSTEM_SETTINGS: Glyph.SETTINGS,
     Action.ACKNOWLEDGE_ALARM: Glyph.CONFIRM,
     Action.DETAILS: Glyph.DETAILS,
+    Action.BACK_UP: Glyph.SAVE,
     Action.BREAK: Glyph.FAULT,
 }
 

@@ -38,8 +38,7 @@ WITHIN_S = 30.0
 COMMANDS = [
     "connect", "demo", "site", "coordinator", "recorder", "cameras", "simulate", "servers", "log", "audit", "comment", "tick",
     "failover", "failback", "abort", "hold", "release", "watch", "maintenance", "system", "self-test", "backup", "restore",
-    "readiness", "who-lands-where", "gaps", "accept-machine",
-    "reconcile",
+    "readiness", "who-lands-where", "gaps", "accept-machine", "reconcile",
 ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
@@ -13,6 +14,7 @@ from sysmanager.api import (
     AcknowledgeAlarm,
     AddRecorder,
     AdoptServer,
+    BackupRefused,
     CancelJob,
     Client,
     ClientError,
@@ -49,10 +51,12 @@ from sysmanager.api import (
     SystemSettings,
     Target,
     TickToDo,
+    save_backup,
 )
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import FailoverId, GroupId, JobId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
+from sysmanager.ui.state.conditions import BACKUP_KEY
 from sysmanager.ui.state.events import (
     DraftDropped,
     FailoverSelected,
@@ -211,6 +215,22 @@ class Operations:
 
     async def confirm_reconcile(self, findings: tuple[Finding, ...]) -> Outcome:
         return await self._request("reconcile", "Confirming the findings.", ConfirmReconcile(findings=findings))
+
+    async def back_up(self, path: Path, passphrase: str | None) -> Outcome:
+        """Have a system backup made and save it here. The passphrase goes no further than this program."""
+        self._store.dispatch(OperationStarted(Running(key=BACKUP_KEY, sentence=f"Saving a system backup as {path.name}.")))
+        self._store.dispatch(OperationSlow(BACKUP_KEY))
+        try:
+            saved = await save_backup(self._client(), path, passphrase)
+        except (BackupRefused, ClientError) as error:
+            outcome = Outcome(done=False, sentence=str(error))
+        else:
+            key = "" if saved.sealed else " It holds no site key: keep the file of that key as well."
+            outcome = Outcome(done=True, sentence=f"The system backup was saved as {saved.path}.{key}")
+        finally:
+            self._store.dispatch(OperationEnded(BACKUP_KEY))
+        self._store.dispatch(NoticeShown(Tone.GOOD if outcome.done else Tone.BAD, outcome.sentence))
+        return outcome
 
     async def preview_failover(self, recorder: RecorderId) -> Preview | str:
         """The preview, or one sentence why there is none. Says nothing else on the screen."""

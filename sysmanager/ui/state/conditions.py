@@ -17,6 +17,7 @@ from sysmanager.api import (
     AddRecorder,
     AdoptServer,
     Alarm,
+    BackUp,
     CancelJob,
     ConfirmReconcile,
     Connection,
@@ -85,6 +86,7 @@ class Action(StrEnum):
     PAUSE_JOB = "pause job"
     RESUME_JOB = "resume job"
     CANCEL_JOB = "cancel job"
+    BACK_UP = "back up"
     BREAK = "break"
 
 
@@ -137,6 +139,7 @@ _RIGHTS: dict[Action, Right] = {
     Action.PAUSE_JOB: RIGHT_FOR[PauseJob],
     Action.RESUME_JOB: RIGHT_FOR[ResumeJob],
     Action.CANCEL_JOB: RIGHT_FOR[CancelJob],
+    Action.BACK_UP: RIGHT_FOR[BackUp],
     Action.BREAK: Right.MONITOR,
 }
 
@@ -146,6 +149,8 @@ _LOCAL = frozenset({Action.REVERT, Action.DETAILS, Action.BREAK})
 NO_LINK = "There is no connection to the coordinator; wait until it is back."
 NO_SERVER = "No server is selected; select one in the tree."
 NO_JOB = "No job is selected; select one in the list of jobs."
+BACKUP_KEY = "backup"
+NOT_RESTORED = "A restore is not finished; confirm what differs first."
 NO_ENTRY = "No entry is selected; select one in the failover log."
 
 
@@ -167,6 +172,8 @@ def _fits(action: Action, state: UiState) -> Condition:
     match action:
         case Action.ADD_SERVER | Action.EDIT_GROUPS:
             return ENABLED
+        case Action.BACK_UP:
+            return disabled(NOT_RESTORED) if _reconciling(state) else _busy(BACKUP_KEY, state)
         case Action.BREAK:
             return ENABLED if state.practice else HIDDEN
         case Action.SYSTEM_SETTINGS:
@@ -232,6 +239,7 @@ def _fits_server(action: Action, row: RecorderRow, state: UiState) -> Condition:
         case (
             Action.ADD_SERVER
             | Action.EDIT_GROUPS
+            | Action.BACK_UP
             | Action.BREAK
             | Action.CONFIRM_RECONCILE
             | Action.SYSTEM_SETTINGS

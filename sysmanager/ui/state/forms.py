@@ -79,3 +79,17 @@ def new_group_id(name: str, state: UiState) -> GroupId:
     while candidate.casefold() in taken:
         candidate, number = f"{stem}-{number}", number + 1
     return GroupId(candidate)
+
+
+PASSPHRASE_LEAST = 8
+
+
+def problem_with_backup(file: str, passphrase: str, again: str) -> str | None:
+    """What is wrong with the form for a system backup, in one sentence; None if it can be saved."""
+    if not file.strip():
+        return "Name the file that the backup is saved as."
+    if passphrase and len(passphrase) < PASSPHRASE_LEAST:
+        return f"A passphrase has {PASSPHRASE_LEAST} characters at least; choose a longer one."
+    if passphrase != again:
+        return "The two passphrases differ; enter the same one twice."
+    return None

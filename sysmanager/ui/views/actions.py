@@ -52,6 +52,7 @@ _TEXTS: dict[Action, tuple[str, str, str]] = {
     Action.FAILBACK_ENTRY: ("Fail&back…", "Gives the cameras of the selected entry back. Shows what would happen first.", ""),
     Action.ABORT_ENTRY: ("A&bort", "Ends the failover or failback of the selected entry, if it is not committed yet.", ""),
     Action.DETAILS: ("&Details", "Steps, candidates, cameras and gaps of the selected entry.", "Ctrl+D"),
+    Action.BACK_UP: ("Save system &backup…", "Saves system data, log and settings of all servers into one file.", ""),
     Action.BREAK: ("Break and mend", "Breaks simulated servers.", ""),
 }
 

@@ -25,6 +25,7 @@ from sysmanager.ui.state.readiness import shared_machine
 from sysmanager.ui.state.texts import natural_key
 from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.add_server import AddServerDialog
+from sysmanager.ui.views.backup_dialog import BackupDialog
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.details_dialog import DetailsDialog
 from sysmanager.ui.views.groups_dialog import GroupsDialog
@@ -361,6 +362,9 @@ class Dialogs(QObject):
         )
         dialog.confirmed.connect(lambda: tasks.start(operations.adopt(recorder, group.id)))
         self._show(dialog)
+
+    def back_up(self) -> None:
+        self._show(BackupDialog(self._context, self._window))
 
     def remove_server(self) -> None:
         row = self._context.store.state.row

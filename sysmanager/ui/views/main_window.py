@@ -215,6 +215,7 @@ class MainWindow(QMainWindow):
     def _make_menus(self) -> None:
         file = self.menuBar().addMenu("&File")
         file.addAction(self.actions_[Action.SYSTEM_SETTINGS])
+        file.addAction(self.actions_[Action.BACK_UP])
         file.addSeparator()
         quit_action = file.addAction("&Quit", self.close)
         quit_action.setShortcut(QKeySequence(QKeySequence.StandardKey.Quit))
@@ -246,13 +247,14 @@ class MainWindow(QMainWindow):
             action.setChecked(choice is self.context.theme.choice)
             self._theme_group.addAction(action)
         self._theme_group.triggered.connect(lambda action: self.choose_theme(ThemeChoice(action.data())))
-        for menu in (server, log):
+        for menu in (file, server, log):
             menu.setToolTipsVisible(True)
 
     def _connect(self) -> None:
         trigger = self.actions_
         trigger[Action.ADD_SERVER].triggered.connect(lambda: self.dialogs.add_server(""))
         trigger[Action.EDIT_GROUPS].triggered.connect(self.dialogs.edit_groups)
+        trigger[Action.BACK_UP].triggered.connect(self.dialogs.back_up)
         trigger[Action.START_FAILOVER].triggered.connect(lambda: self.dialogs.start_failover(confirm=True))
         trigger[Action.PREVIEW].triggered.connect(lambda: self.dialogs.start_failover(confirm=False))
         trigger[Action.FAILBACK].triggered.connect(self.dialogs.failback_of_server)
