@@ -69,7 +69,7 @@ class Core(Planning):
 
     touched: recorders and entries whose rows may have changed since they were last shown. last_rows: entries that changed
     since then, also those that left the tables. replayed: what the history lacks of the records that were read; it has those up
-    to `history_last`. state: tables to go on with, instead of empty ones.
+    to `history_last`. state: tables to go on with, of the first `after` records.
     """
 
     def __init__(
@@ -81,10 +81,11 @@ class Core(Planning):
         ended_kept: int = ENDED_KEPT,
         machine: str = "",
         state: State | None = None,
+        after: int = 0,
     ) -> None:
         self.state = state if state is not None else State(ended_kept)
         self.replayed: list[Update] = []
-        for sequence, record in enumerate(records, 1):
+        for sequence, record in enumerate(records, after + 1):
             evolve(self.state, record)
             if history_last is not None and sequence > history_last:
                 self.replayed.append(update_of(sequence, record, self.state))

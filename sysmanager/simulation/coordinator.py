@@ -11,6 +11,7 @@ import msgspec
 
 from sysmanager import wire
 from sysmanager.coordinator import inputs as i
+from sysmanager.coordinator.facts import FactRecord
 from sysmanager.coordinator.standing import answer_to
 from sysmanager.domain.documents import DocumentKind, DocumentSet
 from sysmanager.domain.ids import DocumentHash
@@ -30,6 +31,7 @@ from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.dispatch import Dispatch
 from sysmanager.simulation.history import ENDED_KEPT
 from sysmanager.simulation.network import BUS_MS
+from sysmanager.simulation.snapshots import SimulatedSnapshots
 
 if TYPE_CHECKING:
     from sysmanager.simulation.world import World
@@ -66,6 +68,7 @@ class SimulatedCoordinator:
         self.fail_appends = 0
         self.backups: list[int] = []
         self.damage: str | None = None
+        self.snapshots = SimulatedSnapshots(ENDED_KEPT)
         self.backup_ms = 0
         self.fail_backups = 0
         self.kill_at: tuple[int, KillPoint] | None = None
@@ -113,12 +116,18 @@ class SimulatedCoordinator:
     def start(self) -> None:
         """Recover from the journal, and go on."""
         records = [wire.decode_fact(body) for body in self.journal]
-        self.core = Core(records, self.now(), history_last=self.world.history.begin(self.journal), ended_kept=ENDED_KEPT)
+        self.core = self._read(records)
         self.world.coordinator_started(records)
         self.world.history.caught_up(self.core, self.journal)
         self.core.take(i.Started(damage=self.damage), self.now())
         self._beacon_loop(self.life)
         self._pump()
+
+    def _read(self, records: list[FactRecord]) -> Core:
+        """The tables, from a snapshot where there is one of this journal, and what the history lacks."""
+        history_last = self.world.history.begin(self.journal)
+        state, after = self.snapshots.begin(self.journal, history_last) or (None, 0)
+        return Core(records[after:], self.now(), history_last=history_last, ended_kept=ENDED_KEPT, state=state, after=after)
 
     def kill(self, cut_facts: int = 0, damage: str | None = None) -> None:
         """As a power cut; it is started again after `down_ms`. cut_facts: so many facts at the end of its journal are lost.
@@ -330,6 +339,7 @@ class SimulatedCoordinator:
             self.kill()
             return
         self._appending = False
+        self.snapshots.durable(self.core.state, self.journal)
         self._dispatch(batch, only_first=point is KillPoint.IN_DISPATCH)
         held, self._held_asks = self._held_asks, []
         for ask in held:
@@ -357,7 +367,7 @@ class SimulatedCoordinator:
         self.dispatch.calls = 0
         seen = self.core.seen
         records = [wire.decode_fact(body) for body in self.journal]
-        self.core = Core(records, self.now(), history_last=self.world.history.begin(self.journal), ended_kept=ENDED_KEPT)
+        self.core = self._read(records)
         self.world.history.caught_up(self.core, self.journal)
         self.core.adopt(seen, self.now())
         self._appending = False

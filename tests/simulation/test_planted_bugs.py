@@ -34,12 +34,13 @@ from sysmanager.coordinator.jobs import copying, review
 from sysmanager.coordinator.jobs import orders as job_orders
 from sysmanager.coordinator.requests import backup as backup_request
 from sysmanager.coordinator.table import Row
-from sysmanager.domain.ids import Epoch
+from sysmanager.domain.ids import Epoch, RecorderId
 from sysmanager.domain.recorder import Broken as BrokenServer
-from sysmanager.engine import core
+from sysmanager.engine import core, snapshot
 from sysmanager.history import file
-from sysmanager.protocol.clients import BackUp, HoldFailover
+from sysmanager.protocol.clients import BackUp, HoldFailover, ReleaseHold
 from sysmanager.recorder.machine import orders
+from sysmanager.simulation import snapshots
 from sysmanager.simulation.backup_scenarios import ALL_SCENARIOS
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.capture import Capture
@@ -371,6 +372,37 @@ def backups_by_hand_are_never_refused(patch: Patch) -> None:
     patch.setattr(backup_request, "why_no_backup", lambda view: None)
 
 
+def snapshot_forgets_a_table(patch: Patch) -> None:
+    right = snapshot.copied
+    patch.setattr(snapshots, "copied", lambda state: {name: table for name, table in right(state).items() if name != "holds"})
+
+
+def snapshot_of_another_journal_is_believed(patch: Patch) -> None:
+    patch.setattr(snapshots, "_digest", lambda journal: b"")
+    patch.setattr(snapshots, "EVERY_BATCHES", 45)
+
+
+def _to_and_fro(at_ms: int, times: int) -> tuple[Wish, ...]:
+    """Facts of no consequence."""
+    requests = (HoldFailover(recorder=RecorderId("A2")), ReleaseHold(recorder=RecorderId("A2")))
+    return tuple(Wish(at_ms=at_ms + 50 * number, request=requests[number % 2]) for number in range(times))
+
+
+KILLED_WHEN_HELD = Scenario(
+    name="held, and killed after a snapshot",
+    groups=((3, 2),),
+    wishes=(Wish(at_ms=0, request=HoldFailover(recorder=RecorderId("A3"))), *_to_and_fro(1_000, 50)),
+    deeds=(Deed(at_ms=30_000, what=Wrong.KILLED, lasts_ms=1_000),),
+    until_ms=40_000,
+)
+CUT_AND_GONE_ON = Scenario(
+    name="the journal is cut behind a snapshot, goes on, and is read again",
+    groups=((3, 2),),
+    wishes=(*_to_and_fro(1_000, 40), *_to_and_fro(30_000, 30)),
+    deeds=(Deed(at_ms=20_000, what=Wrong.JOURNAL_CUT, amount=25, lasts_ms=1_000), Deed(at_ms=45_000, what=Wrong.KILLED, lasts_ms=1_000)),
+    until_ms=60_000,
+)
+
 BACKED_UP_IN_A_RESTORE = Scenario(
     name="a backup is asked for before the restore is confirmed",
     deeds=(
@@ -540,6 +572,8 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (queue_does_not_wait_for_the_baseline, "the queue waits for a slow baseline, and goes on after 10 s", {"queue waits for the baseline"}),
     (baseline_has_no_limit, "the queue waits for a slow baseline, and goes on after 10 s", {"the baseline has its time"}),
     (a_missing_baseline_is_left_missing, "a baseline that cannot be made holds nobody up, and is made later", {"comes to rest"}),
+    (snapshot_forgets_a_table, KILLED_WHEN_HELD, {"replay equals live"}),
+    (snapshot_of_another_journal_is_believed, CUT_AND_GONE_ON, {"replay equals live"}),
     (backups_by_hand_are_never_refused, BACKED_UP_IN_A_RESTORE, {"no backup by hand meanwhile"}),
 )
 
