@@ -34,6 +34,12 @@ Fetch = Callable[[RecorderId, DocumentKind, DocumentHash], Awaitable[bytes]]
 """Gets one document from a recorder. Raises BusError."""
 
 
+FETCH_PAUSES_S = (0.0, 1.0, 2.0, 5.0)
+"""Pauses before documents of a recorder are fetched again, beside the core's own; the last one is repeated."""
+
+FETCHES_AT_ONCE = 32
+"""Of so many recorders documents are fetched at a time: after a start all of them may have news, and heartbeats must be heard meanwhile."""
+
 SUMMARY_LIMIT_BYTES = 256 * 1024
 """What the journal keeps of a recorder's settings; about a thousand cameras. More does not fit its records."""
 

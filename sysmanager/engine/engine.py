@@ -23,7 +23,7 @@ from sysmanager.domain.ids import RecorderId, shown
 from sysmanager.domain.rights import Actor, Right, missing_right
 from sysmanager.engine.backing_up import BackingUp
 from sysmanager.engine.batch import Batch
-from sysmanager.engine.cache import DocumentCache
+from sysmanager.engine.cache import FETCH_PAUSES_S, FETCHES_AT_ONCE, DocumentCache
 from sysmanager.engine.clock import Clock
 from sysmanager.engine.collector import collector_paused
 from sysmanager.engine.core import Core
@@ -62,12 +62,6 @@ REBUILD_WAITS_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses before the journal is opened again after it failed; the last one is repeated. They begin anew once an append succeeded."""
 
 ENDED = "The coordinator has ended before it could answer; start it again and look whether the change was made."
-
-FETCH_PAUSES_S = (0.0, 1.0, 2.0, 5.0)
-"""Pauses before documents of a recorder are fetched again, beside the core's own; the last one is repeated."""
-
-FETCHES_AT_ONCE = 32
-"""Of so many recorders documents are fetched at a time: after a start all of them may have news, and heartbeats must be heard meanwhile."""
 
 BEACONS_KEPT = 64
 LAG_WINDOW = 20
