@@ -13,20 +13,23 @@ from sysmanager.domain.camera import RecordingMode
 from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.failover import CameraGap, Failover
 from sysmanager.domain.ids import CameraId
+from sysmanager.domain.instant import Instant
 
 GAP_WAIT_MS = 30_000
 """How long after the commit first frames are waited for before the gaps are written down as they are."""
 
 
-def last_frames(heard: Heard, settings: SettingsSummary) -> tuple[CameraGap, ...]:
+def last_frames(heard: Heard, settings: SettingsSummary, now: Instant) -> tuple[CameraGap, ...]:
     """What the failed server last reported: the provisional beginning of each gap, for the cameras that can move and are recorded."""
     beat = heard.beat
+    # Its clock was compared with ours when it was last heard. If ours was set since, the server that takes over is compared with another.
+    set_since_ms = (now.wall_ms - heard.beat_wall_ms) - (now.mono_ms - heard.beat_ms) if beat is not None else 0
     last = {camera.camera: camera.last_frame_ms for camera in beat.cameras} if beat is not None else {}
     return tuple(
         CameraGap(
             camera=camera.id,
             last_before_ms=last.get(camera.id, 0),
-            before_offset_ms=heard.clock_offset_ms,
+            before_offset_ms=heard.clock_offset_ms - set_since_ms,
             error_ms=heard.clock_error_ms,
         )
         for camera in settings.cameras

@@ -46,7 +46,7 @@ def opening_of(view: View, seen: Seen, failed: Recorder, trigger: Trigger, now: 
         previous_epoch=failed.assignment.epoch,
         last_heard_ms=heard.heard_wall_ms,
         detected_ms=now.wall_ms,
-        gaps=last_frames(heard, tasks_of(failed, view.recorders[home_id]).settings),
+        gaps=last_frames(heard, tasks_of(failed, view.recorders[home_id]).settings, now),
         opinions=opinions_of(view, seen, failed) if trigger is Trigger.CONNECTION else (),
     )
 

@@ -95,7 +95,7 @@ class Planning:
         due_ms = due_recorder_ms(self.state, self.seen, row, now) if row is not None else None
         quiet = f"quiet {recorder}"
         if row is not None and quiet not in self._due and self.seen.connected(recorder):
-            self._schedule(quiet, now.mono_ms + QUIET_MS)
+            self._schedule(quiet, now.mono_ms + max(QUIET_STEP_MS, QUIET_MS - self.seen.silence_ms(recorder)))
         look_ms = look_again_ms(self.state, self.seen, row, now) if row is not None else None
         if look_ms is not None:
             self._schedule(f"probe {recorder}", look_ms)

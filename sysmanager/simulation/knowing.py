@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sysmanager.coordinator.readiness import readiness_of
+from sysmanager.coordinator.seen import Seen
 from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.domain.recorder import Standby
 from sysmanager.protocol.clients import Readiness, Topic
@@ -33,6 +34,11 @@ GOING_QUIET_MS = (2 * BEAT_INTERVAL_MS - 100, 3 * BEAT_INTERVAL_MS + BEACON_INTE
 """Proven silence in which a server goes from heard to silent. It grows from beacon to beacon, and is looked at every 100 ms."""
 
 _PASSING = (Topic.CLOCK, Topic.PREROLL, Topic.CAMERAS)
+
+
+def _clock_passes(seen: Seen, recorder: RecorderId) -> bool:
+    """Whether late messages made a clock look a second off lately: candidates rank by that, until the next round only."""
+    return any(abs(offset_ms) >= 1_000 for offset_ms in seen.of(recorder).offsets or ())
 
 
 def _lasting(readiness: Readiness) -> object:
@@ -61,6 +67,8 @@ class Knowing:
         now = coordinator.now()
         core.look_at_readiness(now)
         rows = core.state.recorders.values()
+        if any(_clock_passes(core.seen, row.id) for row in rows):
+            return
         if core.readiness.pending or any(GOING_QUIET_MS[0] <= core.seen.silence_ms(row.id) < GOING_QUIET_MS[1] for row in rows):
             return
         for row in rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from sysmanager.coordinator.evolve.tables import put_failover
+from sysmanager.coordinator.gaps import last_frames
 from sysmanager.coordinator.preview import answer
 from sysmanager.domain.camera import Camera, RecordingMode
 from sysmanager.domain.ids import CameraId
@@ -35,6 +36,14 @@ def test_a_gap_is_told_by_one_clock_however_the_servers_clocks_differ() -> None:
     assert site.entry.worst_gap_ms == plain
     assert plain is not None
     assert plain >= 10_000
+
+
+def test_a_clock_of_the_coordinator_that_was_set_since_it_heard_the_recorder_bends_no_gap() -> None:
+    site = small_site(clock_offset_ms=2_000)
+    heard, settings, now = site.core.seen.of(rid("A")), site.row("A").settings, site.now
+    set_ahead = replace(now, wall_ms=now.wall_ms + 3_600_000)
+    assert [gap.before_offset_ms for gap in last_frames(heard, settings, now)] == [2_000] * 3
+    assert [gap.before_offset_ms for gap in last_frames(heard, settings, set_ahead)] == [2_000 - 3_600_000] * 3
 
 
 def test_a_clock_that_was_set_shortly_before_makes_the_gap_unsure() -> None:
