@@ -11,7 +11,7 @@ from sysmanager.coordinator.automatic_failback import outlook
 from sysmanager.coordinator.detection import IN_MAINTENANCE, assess, why_not_automatic
 from sysmanager.coordinator.failback import ANSWER_MS as FAILBACK_ANSWER_MS
 from sysmanager.coordinator.failback import DOCUMENTS_MS, FAILBACK_TABLE, FRAMES_MS
-from sysmanager.coordinator.failover import ANSWER_MS, CACHE_MS, DELIVERY_MS, FAILOVER_TABLE, RETRY_MS
+from sysmanager.coordinator.failover import ANSWER_MS, CACHE_MS, DELIVERY_MS, FAILOVER_TABLE, RETRY_MS, WAITING_LOOK_MS
 from sysmanager.coordinator.gaps import GAP_WAIT_MS, unmeasured
 from sysmanager.coordinator.jobs.copying import automatic_copies
 from sysmanager.coordinator.jobs.drilling import scheduled_drills
@@ -400,7 +400,7 @@ def due_failover_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> in
             return min(began_ms + FRAMES_MS, now.mono_ms + 500)
         case Phase.WAITING:
             retries = [failed_ms + RETRY_MS for (failover, _), failed_ms in seen.failed_attempt_ms.items() if failover == entry.id]
-            return min((retry for retry in retries if retry > now.mono_ms), default=None)
+            return min([retry for retry in retries if retry > now.mono_ms] + [now.mono_ms + WAITING_LOOK_MS])
         case Phase.READY:
             both = (_gaps_due_ms(entry, began_ms, now), _failback_due_ms(view, seen, entry, now))
             return min((due_ms for due_ms in both if due_ms is not None), default=None)

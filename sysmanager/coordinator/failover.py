@@ -29,6 +29,9 @@ ANSWER_MS = 5_000
 DELIVERY_MS = 2_000
 """Nobody took the order, or the server gave no sign of life since, for so long: it is lost (SPEC 6)."""
 
+WAITING_LOOK_MS = 5_000
+"""How often an entry that waits looks for a candidate without news: one may fit by what happened elsewhere."""
+
 LOST_LIMIT = 2
 """So many candidates may be lost in one failover, so that poisonous settings cannot kill every standby (SPEC 6)."""
 

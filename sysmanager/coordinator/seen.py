@@ -464,11 +464,12 @@ class Seen:
             heard.watchdog, heard.watchdog_ms = message, mono_ms
         else:
             assert heard.beat is not None, "steady is only whose service speaks"
-            if heard.clock_off_wall_ms or abs(message.wall_ms - wall_ms) > CLOCK_OFF_MS or differs(heard.beat, message):
+            if heard.clock_off_wall_ms or abs(message.wall_ms - wall_ms) > CLOCK_OFF_MS or message.machine != heard.beat.machine:
                 return False
-            if heard.frames_due and not progressed(heard.beat, message):
+            if differs(heard.beat, message) or (heard.frames_due and not progressed(heard.beat, message)):
                 return False
             heard.frames, heard.frames_ms = (listening.stamp_ms(now), listening.generation), mono_ms
+            heard.compare_clocks(message.wall_ms - wall_ms, mono_ms)
             heard.beat, heard.beat_ms, heard.beat_wall_ms = message, mono_ms, wall_ms
         heard.heard_ms, heard.heard_wall_ms = mono_ms, wall_ms
         heard.stamp_ms = listening.stamp_ms(now)

@@ -96,7 +96,7 @@ def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | Non
     refused = seen.refused_orders.get(row.id)
     lacks = refused is not None and refused.reason is RefusalReason.DOCUMENTS_MISSING
     if lacks or _needs_documents(row, heard.beat.home, heard.beat.documents):
-        wanted = with_documents(row, wanted)
+        wanted = with_documents(view, row, wanted)
     obeyed = seen.obeyed.get(row.id)
     if obeyed is not None and heard.beat_ms <= obeyed[1] and _covers(obeyed[0], wanted):
         # The beat is older than the answer: wait for the next one before the order is repeated.
@@ -106,13 +106,16 @@ def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | Non
     return None if satisfied(heard.beat, wanted) else wanted
 
 
-def with_documents(row: Recorder, wanted: Record | StandDown) -> Record | StandDown:
+def with_documents(view: View, row: Recorder, wanted: Record | StandDown) -> Record | StandDown:
     """The order with the documents in the cache, for a server that does not have those by which it is to record.
 
-    One that has them goes on with its own, which may be newer.
+    Before the cache has its present ones these are the ones that the failover gave it. One that has them goes on with its own, which may
+    be newer.
     """
     if isinstance(row.assignment, Acting | Recording) and isinstance(wanted, Record) and wanted.documents is None:
-        return replace(wanted, documents=row.documents)
+        entry = view.failovers.get(row.assignment.failover) if isinstance(row.assignment, Acting) else None
+        given = entry.documents if entry is not None else None
+        return replace(wanted, documents=row.documents if row.documents is not None else given)
     return wanted
 
 
@@ -155,4 +158,4 @@ def answer_to(view: View, ask: Ask) -> Standing:
         return GoOn()
     if isinstance(wanted, Record) and wanted.documents is None and (wanted.home, wanted.epoch) == (ask.home, ask.epoch):
         return GoOn()
-    return with_documents(row, wanted) if _needs_documents(row, ask.home, row.documents) else wanted
+    return with_documents(view, row, wanted) if _needs_documents(row, ask.home, row.documents) else wanted

@@ -50,7 +50,9 @@ class Capture:
         self._sessions: dict[CameraId, Session] = {}
         self._report_due = False
         self._life = 0
+        self._process_life = 0
         self.frozen = False
+        self.hung = False
         self.epoch = Epoch(0)
         self.plan: CapturePlan | None = None
 
@@ -83,12 +85,36 @@ class Capture:
         self._report()
 
     def stop(self) -> None:
-        """Close everything. Footage stays. Also what the end of the process does."""
+        """Close everything. Footage stays. What is to be reported may still come."""
         self._life += 1
-        self._report_due = False
+        if self._sessions:
+            self._report()
         for camera in list(self._sessions):
             self._drop(camera)
         self.plan = None
+
+    def end(self) -> None:
+        """The process ends: as `stop`, and it says no more."""
+        self.hung = False
+        self.stop()
+        self._process_life += 1
+        self._report_due = False
+
+    def freeze(self) -> None:
+        """No frame is written from now on, and nothing else happens."""
+        now_ms = self._wall_ms()
+        for session in self._sessions.values():
+            if session.state is CameraState.RECORDING:
+                self._extend(session, now_ms)
+        self.hung = True
+
+    def thaw(self) -> None:
+        """It goes on, with a hole in the footage."""
+        self.hung = False
+        now_ms = self._wall_ms()
+        for session in self._sessions.values():
+            if session.state is CameraState.RECORDING:
+                session.span = self._material.begin(session.camera.id, self.epoch, now_ms)
 
     def look(self) -> None:
         """Disks or cameras changed: find out now which sessions are affected."""
@@ -112,6 +138,8 @@ class Capture:
 
     def recorded(self) -> frozenset[CameraId]:
         """Cameras that give frames which are written at this moment."""
+        if self.hung:
+            return frozenset()
         return frozenset(camera for camera, session in self._sessions.items() if session.state is CameraState.RECORDING)
 
     def recorded_for(self, least_ms: int) -> frozenset[CameraId]:
@@ -126,6 +154,9 @@ class Capture:
 
     def _frame_due(self, session: Session, life: int) -> None:
         if life != self._life or self._sessions.get(session.camera.id) is not session or session.state is CameraState.RECORDING:
+            return
+        if self.hung:
+            self._later(self.pace.retry_ms, session)
             return
         if self._obstacle(session.camera) is not None:
             self._fail(session)
@@ -170,10 +201,10 @@ class Capture:
     def _report(self) -> None:
         if not self._report_due:
             self._report_due = True
-            self._around.after(self.pace.report_ms, self._report_now, self._life)
+            self._around.after(self.pace.report_ms, self._report_now, self._process_life)
 
     def _report_now(self, life: int) -> None:
-        if life == self._life:
+        if life == self._process_life:
             self._report_due = False
             self._changed()
 

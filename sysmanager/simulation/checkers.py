@@ -120,7 +120,8 @@ def never_early(step: Step) -> str | None:
             if silent_ms < needed_ms:
                 return f"{recorder.id} was silent for {silent_ms} ms, and its timeout is {needed_ms} ms."
         case Trigger.DISKS:
-            if now_ms - since.get("disks", now_ms) < 5_000 or now_ms - since["disks mended"] > stale_ms:
+            lost_ms, mended_ms = recorder.trouble.disks_lost_ms, recorder.trouble.disks_mended_ms
+            if lost_ms is None or now_ms - lost_ms < 5_000 or (mended_ms is not None and now_ms - mended_ms > stale_ms):
                 return f"The disks of {recorder.id} were not lost for 5 s."
         case Trigger.SERVICE:
             if now_ms - since.get("service mended", now_ms) > stale_ms:
@@ -380,7 +381,7 @@ class Checkers:
                 shadow = self._world.shadow
                 row = shadow.recorders.get(recorder)
                 wanted = goal(shadow, row) if row is not None else None
-                known = row is not None and wanted is not None and order in (wanted, with_documents(row, wanted))
+                known = row is not None and wanted is not None and order in (wanted, with_documents(shadow, row, wanted))
                 about = f"{type(order).__name__} under epoch {epoch} ({key.failover or 'no failover'})"
                 self._check("durable before done", None if known else f"{recorder} is sent {about}, which the journal does not say.")
             case KeepPreroll():
@@ -421,7 +422,7 @@ class Checkers:
         core = self._world.coordinator.core
         if core is None or self._world.journal_cut:
             return
-        found = findings(core.state, core.seen)
+        found = [one for one in findings(core.state, core.seen) if not self._world.recorders[one.recorder].trouble.ahead]
         self._check("nothing to confirm unasked", found[0].sentence if found else None)
 
     def jobs(self) -> None:

@@ -7,7 +7,7 @@ import time
 
 import msgspec
 
-from sysmanager.simulation.counting import COORDINATOR_ROWS, MACHINE_ROWS
+from sysmanager.simulation.counting import COORDINATOR_ROWS, MACHINE_ROWS, UNREACHABLE
 from sysmanager.simulation.run import Failure, Outcome, Report, run_seed, simulate
 
 
@@ -57,6 +57,7 @@ def _report_text(report: Report, took_s: float, *, story: bool) -> str:
         ("row", "Rows of the coordinator's table", {f"{number:03d}": text for number, text in COORDINATOR_ROWS.items()}),
         ("machine row", "Rows of the recorder's table", {f"{number:02d}": text for number, text in MACHINE_ROWS.items()}),
         ("checker", "Rules checked", {}),
+        ("worst moment", "Requests right after a fact", {}),
         ("reply", "Replies to people", {}),
     ):
         lines.append("")
@@ -64,9 +65,13 @@ def _report_text(report: Report, took_s: float, *, story: bool) -> str:
         lines += [f"  {count:>9}  {name}  {sentences.get(name, '')}".rstrip() for name, count in report.counts.get(kind, {}).items()]
         if report.never.get(kind):
             lines.append(f"      never  {', '.join(report.never[kind])}")
+        lines += [f"   by rights never  {name}: {reason}" for name, reason in UNREACHABLE.get(kind, {}).items()]
     lines.append("")
-    if report.passed:
+    if not report.failures:
         lines.append("No rule was broken, and everything came to rest.")
+    if report.full and any(report.never.values()):
+        left = ", ".join(f"{kind} {name}" for kind, names in report.never.items() for name in names)
+        lines.append(f"FAILED: so many seeds should have exercised everything, and never did: {left}.")
     for failure in report.failures:
         lines.append(f"Seed {failure.seed} {_failure_text(failure)}")
         lines.append(f"  replay it with: sysmanager simulate --seed {failure.seed} --story")

@@ -46,7 +46,9 @@ class KillPoint(StrEnum):
 
     BEFORE_APPEND = "before the append"
     AFTER_APPEND = "between append and dispatch"
+    AFTER_REPLIES = "between the replies and the first command"
     IN_DISPATCH = "after the first command of the dispatch"
+    AFTER_DISPATCH = "after the dispatch, before anything else is heard"
 
 
 class SimulatedCoordinator:
@@ -57,7 +59,9 @@ class SimulatedCoordinator:
     append_ms: how long an append takes. fail_appends: so many of the next ones fail. drop_inbox: whether a pause loses what arrives.
     backup_ms: how long backups take, 0 for the usual. fail_backups: so many of the next ones fail.
     kill_at: at the so-and-so-many-th transaction from now, and where in it. kill_at_length: between append and dispatch, as soon as
-    the journal is so long. stepped_ms: when its wall clock was stepped last.
+    the journal is so long. kill_starts: in so many of the next starts, once the start is durable. kill_at_cache: between the documents'
+    way into the cache and the fact that says so. cuts: lengths to which its journal was ever cut, in the middle of a transaction as well.
+    stepped_ms: when its wall clock was stepped last.
     """
 
     def __init__(self, world: World) -> None:
@@ -73,6 +77,9 @@ class SimulatedCoordinator:
         self.fail_backups = 0
         self.kill_at: tuple[int, KillPoint] | None = None
         self.kill_at_length: int | None = None
+        self.kill_starts = 0
+        self.kill_at_cache = False
+        self.cuts: set[int] = set()
         self.down_ms = 3_000
         self.wall_step_ms = 0
         self.stepped_ms = 0
@@ -119,6 +126,9 @@ class SimulatedCoordinator:
         self.core = self._read(records)
         self.world.coordinator_started(records)
         self.world.history.caught_up(self.core, self.journal)
+        if self.kill_starts:
+            self.kill_starts -= 1
+            self.kill_at = (0, KillPoint.AFTER_APPEND)
         self.core.take(i.Started(damage=self.damage), self.now())
         self._beacon_loop(self.life)
         self._pump()
@@ -156,6 +166,7 @@ class SimulatedCoordinator:
         if cut_facts:
             del self.journal[-cut_facts:]
             self.backups = [length for length in self.backups if length <= len(self.journal)]
+            self.cuts.add(len(self.journal))
             damage = damage or f"The journal lost its last {cut_facts} facts."
         self.damage = damage or self.damage
         self.world.tell(self.damage or "The coordinator starts again.")
@@ -340,7 +351,7 @@ class SimulatedCoordinator:
             return
         self._appending = False
         self.snapshots.durable(self.core.state, self.journal)
-        self._dispatch(batch, only_first=point is KillPoint.IN_DISPATCH)
+        self._dispatch(batch, point)
         held, self._held_asks = self._held_asks, []
         for ask in held:
             ask()
@@ -378,7 +389,7 @@ class SimulatedCoordinator:
         self._beacon_loop(self.life)
         self._pump()
 
-    def _dispatch(self, batch: Batch, *, only_first: bool = False) -> None:
+    def _dispatch(self, batch: Batch, point: KillPoint | None = None) -> None:
         core = self.core
         assert core is not None, "only a running coordinator dispatches"
         if batch.records:
@@ -387,9 +398,9 @@ class SimulatedCoordinator:
         for token, reply in effects.replies:
             self.world.replied(token, reply)
         self.world.durable(batch)
-        for command in effects.commands:
+        for command in effects.commands if point is not KillPoint.AFTER_REPLIES else ():
             self.dispatch.carry_out(command)
-            if only_first:
+            if point is KillPoint.IN_DISPATCH:
                 break
-        if only_first:
+        if point is not None:
             self.kill()

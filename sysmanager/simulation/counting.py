@@ -27,6 +27,18 @@ COORDINATOR_ROWS = {
     **{row.number: row.sentence for row in BASELINE_TABLE},
     **JOB_ROWS,
 }
+UNREACHABLE: dict[str, dict[str, str]] = {
+    "row": {
+        "010": "the request to remove a recorder is refused while an open entry names it",
+        "040": "what would contradict the commit closes the entry first; the row is the last guard before system data",
+    },
+    "machine row": {
+        "14": "the coordinator gives every order an epoch of its own",
+        "18": "the coordinator gives every order an epoch of its own",
+    },
+}
+"""What no seed can exercise, and why. Each of these rows has its unit test, in `test_coordinator_table` and `test_machine_table`."""
+
 MACHINE_ROWS = {row.number: row.sentence for row in m.ROWS}
 
 

@@ -129,6 +129,8 @@ class Dispatch:
         target, link = self._world.recorders[recorder], self._world.links[recorder]
 
         def asked() -> None:
+            if target.trouble.hung:
+                return
             contents = {name: target.document(name) for name in (documents.hash_of(kind) for kind in DocumentKind)}
             self._world.network.up(link, self._settle, call, partial(self._put, contents, fetched))
 
@@ -136,6 +138,10 @@ class Dispatch:
 
     def _put(self, contents: Mapping[DocumentHash, bytes | None], fetched: Callable[[bool], None]) -> None:
         self._coordinator.cache.update({name: content for name, content in contents.items() if content is not None})
+        if self._coordinator.kill_at_cache:
+            self._coordinator.kill_at_cache = False
+            self._coordinator.kill()
+            return
         fetched(None not in contents.values())
 
     def _fetched(self, recorder: RecorderId, documents: DocumentSet, there: bool) -> None:

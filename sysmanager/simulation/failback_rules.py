@@ -36,7 +36,9 @@ def automatic_failback_where_allowed(step: Step) -> str | None:
     stable_ms = min(now_ms - since for since in (recorder.up_since_ms, world.hearing.started_ms) if since is not None)
     if not recorder.up or stable_ms < after_ms:
         return f"{row.id} was stable for {stable_ms} ms and fails back by itself; it has to be for {after_ms} ms."
-    if now_ms - world.broken_since.get(row.id, {}).get("disks mended", -after_ms) < after_ms:
+    if recorder.trouble.disks_lost_ms is not None and (
+        recorder.trouble.disks_mended_ms is None or now_ms - recorder.trouble.disks_mended_ms < after_ms
+    ):
         return f"{row.id} fails back by itself, and had lost its disks a moment ago."
     return None
 
@@ -49,10 +51,12 @@ def flapping_is_held(step: Step) -> str | None:
     home = step.world.history.all[fact.failover].home
     commits: list[int] = []
     released = -1
-    for record in world.facts:
+    for number, record in enumerate(world.facts, 1):
         match record.fact:
             case f.TasksMoved(failover=failover) if _failed(step.world.history.all[failover], home):
                 commits.append(record.wall_ms)
+                if number in world.coordinator.cuts:
+                    released = len(commits)  # the journal lost what was written with it, the hold among it
             case f.FailbackReleased(recorder=recorder) if recorder == home:
                 released = len(commits)
             case f.RecorderEdited(recorder=recorder, fields=fields) if recorder == home and not fields.automatic_failback:

@@ -7,14 +7,13 @@ from enum import StrEnum
 
 import msgspec
 
-from sysmanager.domain.documents import DocumentSet, SettingsDocument
-from sysmanager.domain.ids import RecorderId
+from sysmanager.domain.ids import DocumentHash, RecorderId
 from sysmanager.protocol.practice import Fault
 from sysmanager.protocol.recorders import Leaving
+from sysmanager.simulation import server_faults
 from sysmanager.simulation.clone import clone
 from sysmanager.simulation.coordinator import APPEND_MS, KillPoint
 from sysmanager.simulation.recorder import SimulatedRecorder
-from sysmanager.simulation.site import hashed
 from sysmanager.simulation.transfer import RATE_BYTES
 from sysmanager.simulation.world import World
 
@@ -29,24 +28,32 @@ class Wrong(StrEnum):
     SLOW_LINK = "messages late, out of order, some twice"
     DOUBLING = "messages delivered twice"
     POWER = "power off"
+    HANG = "hangs"
+    FLAP = "cut off again and again"
     SERVICE = "service cannot start"
+    STOP = "service ends in order"
     CRASH = "service crashes"
     CRASH_APPLYING = "service crashes while it applies"
     ONE_DISK = "one disk lost"
     ALL_DISKS = "all disks lost"
+    DISKS_IN_TURN = "disks lost one by one"
     REFUSE = "refuses settings"
     VANISH = "vanishes when asked"
     SAVE_FAILS = "cannot save its state"
     SLOW_SERVER = "slow to apply"
     CAMERA_SLOW = "first frames late"
+    LIES = "lies about its state"
     STATE_LOST = "state file lost"
+    STATE_OLD = "comes back with an old state"
     DOCUMENTS = "documents changed"
     DOCUMENTS_GONE = "documents lost"
+    DOCUMENTS_LOST = "documents lost, and a copy is in the cache"
     CAMERAS = "cameras dark"
     CAMERAS_CUT = "cut off from all cameras"
     FROZEN = "says that it records, and writes nothing"
     SHUTDOWN = "shut down in order"
     MASS = "many cut off at once"
+    UNREACHED = "one camera not reached"
     CLONE = "a second server of the same id"
     COPY_FULL = "no space for copies"
     COPY_SLOW = "copies slowly"
@@ -121,6 +128,8 @@ def heal(world: World) -> None:
             mends.pop()()
     coordinator = world.coordinator
     coordinator.kill_at = None
+    coordinator.kill_starts = 0
+    coordinator.kill_at_cache = False
     coordinator.fail_appends = 0
     coordinator.fail_backups = 0
     for link in world.links.values():
@@ -129,6 +138,7 @@ def heal(world: World) -> None:
         recorder.mend()
     world.cameras.dark.clear()
     world.cameras.cut.clear()
+    world.cameras.unreached.clear()
     for recorder in world.recorders.values():
         recorder.cameras_changed()
 
@@ -146,10 +156,26 @@ _PLAIN = {
 }
 
 
+_OWN: dict[Wrong, Callable[[World, SimulatedRecorder, int], Mend | None]] = {
+    Wrong.HANG: server_faults.hang,
+    Wrong.STOP: server_faults.stop,
+    Wrong.FLAP: server_faults.flap,
+    Wrong.DISKS_IN_TURN: server_faults.disks_one_by_one,
+    Wrong.LIES: server_faults.lie,
+    Wrong.STATE_OLD: server_faults.old_state,
+    Wrong.STATE_LOST: server_faults.state_lost,
+    Wrong.UNREACHED: server_faults.unreached,
+    Wrong.DOCUMENTS_LOST: server_faults.documents_gone,
+    Wrong.DOCUMENTS: server_faults.edit_documents,
+}
+
+
 def _server(world: World, deed: Deed) -> Mend | None:
     recorder = world.recorders[RecorderId(deed.target)]
     if deed.what in _PLAIN:
         return _plain(world, recorder, _PLAIN[deed.what])
+    if deed.what in _OWN:
+        return _OWN[deed.what](world, recorder, deed.amount)
     link = world.links[recorder.id]
     match deed.what:
         case Wrong.CUT | Wrong.MUTE | Wrong.DEAF | Wrong.LOSSY | Wrong.SLOW_LINK | Wrong.DOUBLING:
@@ -181,12 +207,6 @@ def _server(world: World, deed: Deed) -> Mend | None:
             return _late_frames(recorder, deed.amount)
         case Wrong.PREROLL_LIE:
             return _lying(recorder)
-        case Wrong.STATE_LOST:
-            world.state_lost.add(recorder.id)
-            world.checkers.state_lost(recorder.id)
-            recorder.lose_state()
-        case Wrong.DOCUMENTS:
-            _change_documents(recorder)
         case Wrong.DOCUMENTS_GONE:
             recorder.store.clear()
         case Wrong.CAMERAS:
@@ -215,8 +235,12 @@ def _server(world: World, deed: Deed) -> Mend | None:
 def _late_frames(recorder: SimulatedRecorder, amount_ms: int) -> Mend:
     """Its cameras take so long for their first frames, as with long distances between key frames."""
     usual = recorder.pace.first_frame_ms
-    recorder.set_first_frames((amount_ms // 2, amount_ms))
-    return lambda: recorder.set_first_frames(usual)
+
+    def set_to(span_ms: tuple[int, int]) -> None:
+        recorder.pace = recorder.capture.pace = msgspec.structs.replace(recorder.pace, first_frame_ms=span_ms)
+
+    set_to((amount_ms // 2, amount_ms))
+    return lambda: set_to(usual)
 
 
 def _copies_badly(recorder: SimulatedRecorder, what: Wrong) -> Mend:
@@ -240,35 +264,17 @@ def _copies_badly(recorder: SimulatedRecorder, what: Wrong) -> Mend:
 def _plain(world: World, recorder: SimulatedRecorder, fault: Fault) -> Mend:
     since = world.broken_since.setdefault(recorder.id, {})
     recorder.set_fault(fault, True)
-    if fault is Fault.ALL_DISKS:
-        if since.get("disks mended", 0) < 1 << 60:
-            since["disks"] = world.agenda.now_ms
-        since["disks mended"] = 1 << 60
     if fault is Fault.SERVICE:
         since["service mended"] = 1 << 60
 
     def mend() -> None:
         recorder.set_fault(fault, False)
-        if fault is Fault.ALL_DISKS:
-            since["disks mended"] = world.agenda.now_ms
         if fault is Fault.SERVICE:
             since["service mended"] = world.agenda.now_ms
         if fault is Fault.VANISH:
             recorder.set_fault(Fault.POWER, False)
 
     return mend
-
-
-def _change_documents(recorder: SimulatedRecorder) -> None:
-    """Its configuration is edited on the spot, and its service started anew; on an acting server that of the recorder it acts for."""
-    present = recorder.persisted.documents if recorder.persisted.home != recorder.id else recorder.persisted.own
-    if recorder.persisted.home is None or present is None or present.settings not in recorder.store:
-        return
-    settings = msgspec.json.decode(recorder.store[present.settings], type=SettingsDocument)
-    content = msgspec.structs.replace(settings, retention_days=settings.retention_days + 1)
-    name, body = hashed(content)
-    changed = DocumentSet(revision=present.revision + 1, settings=name, masks=present.masks, schedules=present.schedules)
-    recorder.change_documents(changed, {name: body})
 
 
 def _lying(recorder: SimulatedRecorder) -> Mend:
@@ -334,10 +340,16 @@ def _look(world: World) -> None:
 
 
 def _killed(world: World, deed: Deed) -> Mend | None:
-    """amount: 0 now; else in the transaction of that number from now, somewhere in it."""
+    """amount: 0 now; 1 when it next takes documents into its cache; 2 now, and again in its next two starts; else in one of the next
+    transactions, somewhere in it."""
     coordinator = world.coordinator
     coordinator.down_ms = max(500, deed.lasts_ms)
-    if deed.amount:
+    if deed.amount == 1:
+        coordinator.kill_at_cache = True
+    elif deed.amount == 2:
+        coordinator.kill_starts = 2
+        coordinator.kill()
+    elif deed.amount:
         points = tuple(KillPoint)
         coordinator.kill_at = (deed.amount // len(points), points[deed.amount % len(points)])
     else:
@@ -388,9 +400,9 @@ def _journal_cut(world: World, deed: Deed) -> Mend | None:
 
 
 def _lose_from_cache(world: World, recorder: RecorderId) -> None:
-    """One of the documents by which a failover of this recorder would go is gone from the cache."""
+    """One of the documents by which a failover of this recorder would go is gone from the cache, unless it is the only copy of it."""
     row = world.shadow.recorders.get(recorder)
-    if row is not None and row.documents is not None:
+    if row is not None and row.documents is not None and _held_by_a_server(world, row.documents.settings):
         world.coordinator.cache.pop(row.documents.settings, None)
 
 
@@ -407,6 +419,15 @@ def _mass(world: World, deed: Deed) -> Mend | None:
             link.heal()
 
     return mend
+
+
+def _held_by_a_server(world: World, document: DocumentHash) -> bool:
+    """Whether a server records by this document, or has it as its own, so that it could be fetched again."""
+    for recorder in world.recorders.values():
+        named = (recorder.persisted.documents, recorder.persisted.own)
+        if document in recorder.store and any(documents is not None and documents.settings == document for documents in named):
+            return True
+    return False
 
 
 def _blackout(world: World, deed: Deed) -> Mend | None:

@@ -53,17 +53,18 @@ class Material:
 class CameraField:
     """All simulated cameras of a site: who has a session with which, and which give nothing at the moment.
 
-    dark: cameras that answer nobody. cut: recorders that reach no camera.
+    dark: cameras that answer nobody. cut: recorders that reach no camera. unreached: cameras that one recorder does not reach.
     """
 
     def __init__(self) -> None:
         self.dark: set[CameraId] = set()
         self.cut: set[RecorderId] = set()
+        self.unreached: set[tuple[CameraId, RecorderId]] = set()
         self._sessions: dict[CameraId, set[RecorderId]] = {}
 
     def reaches(self, recorder: RecorderId, camera: CameraId) -> bool:
         """Whether the recorder would get an answer from the camera."""
-        return camera not in self.dark and recorder not in self.cut
+        return camera not in self.dark and recorder not in self.cut and (camera, recorder) not in self.unreached
 
     def open(self, camera: CameraId, recorder: RecorderId, limit: int) -> bool:
         """Take a session. False if the camera gives no more of them."""

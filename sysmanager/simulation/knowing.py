@@ -26,6 +26,9 @@ PREROLL_WRITTEN = "pre-roll is written"
 READINESS_CURRENT = "readiness is current"
 NAMES = (PREROLL_LIMITS, PREROLL_WRITTEN, READINESS_CURRENT)
 
+READINESS_EVERY = 8
+"""The readiness of all servers is computed anew at one in so many looks: it is what costs most of all rules."""
+
 Check = Callable[[str, str | None], None]
 """Counts that a rule was checked; with a sentence it is broken."""
 
@@ -51,6 +54,7 @@ class Knowing:
     def __init__(self, world: World, check: Check) -> None:
         self._world = world
         self._check = check
+        self._looks = 0
         self._kept: dict[RecorderId, dict[CameraId, int]] = {}
 
     # ------------------------------------------------------------ readiness
@@ -66,7 +70,12 @@ class Knowing:
             return
         now = coordinator.now()
         core.look_at_readiness(now)
+        self._looks += 1
+        if self._looks % READINESS_EVERY:
+            return
         rows = core.state.recorders.values()
+        if not all(world.network.open(link) for link in world.links.values()) or world.hearing.hearing_for_ms(now.mono_ms) < 10_000:
+            return  # who is heard late, or was just not heard by anybody, changes by time alone
         if any(_clock_passes(core.seen, row.id) for row in rows):
             return
         if core.readiness.pending or any(GOING_QUIET_MS[0] <= core.seen.silence_ms(row.id) < GOING_QUIET_MS[1] for row in rows):

@@ -167,6 +167,8 @@ class People:
         core = self._world.coordinator.core
         if core is None or self._world.coordinator.paused:
             return
+        for missing in sorted(self._world.recorders.keys() - core.state.recorders.keys()):
+            self._world.add_again(missing)
         for recorder in sorted(core.state.holds):
             self._world.ask_coordinator(ADMINISTRATOR, c.ReleaseHold(recorder=recorder))
         for request in safety.tidy(self._world):

@@ -112,6 +112,8 @@ class Promises:
         """The gaps of an entry were written down."""
         if entry.server is None or not self._steady(entry.recorder, entry.server):
             return
+        if entry.timeline.decided_ms - entry.timeline.detected_ms > STEADY_MS and self._world.coordinator.stepped_ms:
+            return  # it waited for long: what was reported before that is of another clock
         for gap in fact.gaps:
             if gap.final and gap.gap_ms is not None:
                 self._judge(gap, entry, entry.server)

@@ -6,15 +6,14 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from sysmanager.domain.documents import DocumentKind, DocumentSet, SettingsDocument, summary_of
-from sysmanager.domain.ids import DocumentHash, Epoch
+from sysmanager.domain.documents import DocumentKind, DocumentSet
+from sysmanager.domain.ids import DocumentHash
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.jobs import ForgetJob, JobOrder, RunDrill
 from sysmanager.protocol.practice import Fault
 from sysmanager.protocol.probes import PeerAnswer, Probe, ProbeAnswer
 from sysmanager.protocol.recorders import (
     Beacon,
-    DiskBeat,
     Footage,
     Order,
     OrderAnswer,
@@ -26,6 +25,7 @@ from sysmanager.protocol.recorders import (
     Standing,
 )
 from sysmanager.recorder import machine as m
+from sysmanager.simulation.answers import disk_beats, documents_came
 from sysmanager.simulation.capture import Capture
 from sysmanager.simulation.drilling import Drilling
 from sysmanager.simulation.footage import Material
@@ -34,6 +34,7 @@ from sysmanager.simulation.probing import find_out
 from sysmanager.simulation.said import disk_beats, watchdog_beat
 from sysmanager.simulation.surroundings import Pace, Surroundings
 from sysmanager.simulation.transfer import RATE_BYTES, Copies, Transfer
+from sysmanager.simulation.trouble import Trouble
 
 BEAT_MS = 1000
 BEACON_STEP_MS = 2000
@@ -45,6 +46,7 @@ QUIET_WATCHDOG_EVERY = 8
 """When nothing has moved on a server for so long, and its surroundings say that nothing is lost on its way, it says that nothing is new
 in fewer words: so often, which is less than two heartbeats and counts as no silence; its Watchdog once in so many of them."""
 
+EARLIER_KEPT = 10
 FAILED_STARTS = 3
 FAILED_MS = 30_000
 """After so many failed starts, or so long without one that held, the Watchdog says that the service failed (SPEC 4.3)."""
@@ -56,6 +58,7 @@ class SimulatedRecorder:
     identity, version: what it says of itself. disks: labels. persisted, contents: what it begins with.
     up_since_ms: since when its service runs; None while it does not.
     crash_in: with a number, the service is killed in front of that effect of its machine, counted from now.
+    earlier: what it had saved before, oldest first; a backup of the machine may bring that back.
     """
 
     def __init__(
@@ -79,12 +82,14 @@ class SimulatedRecorder:
         self.faults: set[Fault] = set()
         self.save_fails = False
         self.crash_in: int | None = None
+        self.trouble = Trouble()
+        self.earlier: list[m.Persisted] = []
         self.powered = False
         self.service = ServiceState.STARTING
         self.state = m.MachineState(identity=identity, persisted=persisted)
         self.pace = pace
         self._around = surroundings
-        self._disks = disks
+        self.disks = disks
         self._broken_disks: frozenset[str] = frozenset()
         self._disk_mb = disk_mb
         self.capture = Capture(self.id, surroundings, pace, self.material, self.writable, self._captured)
@@ -103,7 +108,6 @@ class SimulatedRecorder:
         self._beacon: tuple[m.BeaconHeard, Instant, int] | None = None
         self._beacon_ms = 0
         self._moved_ms = 0
-        self._due: tuple[m.MachineState, int | None] = (self.state, None)
         self._tick_ms: int | None = None
         self._doubtful = False
         self.up_since_ms: int | None = None
@@ -114,6 +118,11 @@ class SimulatedRecorder:
     def up(self) -> bool:
         """Whether the recording service runs."""
         return self.powered and self.state.situation is not m.Situation.DOWN
+
+    @property
+    def present(self) -> bool:
+        """Whether the process of the recording service is there, be it that it is ending."""
+        return self.powered and self.service is ServiceState.RUNNING
 
     def set_fault(self, fault: Fault, present: bool) -> None:
         """Break it in one way, or mend that. CONNECTION is the network's business: here it is only remembered."""
@@ -136,6 +145,8 @@ class SimulatedRecorder:
 
     def mend(self) -> None:
         """End all faults and switch it on again."""
+        self.go_on()
+        self.trouble.tell_the_truth()
         for fault in sorted(self.faults):
             self.set_fault(fault, False)
         self.save_fails = False
@@ -166,12 +177,32 @@ class SimulatedRecorder:
             self._process_ends()
             self._service_ended()
 
+    def stop_service(self, linger_ms: int) -> None:
+        """The service ends in order; its process stays for a while and says so to whoever asks, and is started again."""
+        if self.up and not self.trouble.hung:
+            self._input(m.ServiceStopped(sentence="It was stopped; it starts again in a moment."))
+            life = self._life
+            self._around.after(linger_ms, lambda: self.crash() if life == self._life else None)
+
+    def hang(self) -> None:
+        """Its processes stop: it answers nothing, says nothing and writes nothing; what comes meanwhile waits."""
+        if self.powered and not self.trouble.hung:
+            self.trouble.hung = True
+            self.capture.freeze()
+
+    def go_on(self) -> None:
+        """After a hang: as if no time had gone by, until it looks at the clock."""
+        if self.trouble.hung:
+            self.capture.thaw()
+            for act in self.trouble.take_held():
+                act()
+
     @property
     def lost_disks(self) -> frozenset[str]:
         """Labels of the disks that cannot be written."""
         if Fault.ALL_DISKS in self.faults:
-            return frozenset(self._disks)
-        return self._broken_disks | (frozenset(self._disks[:1]) if Fault.ONE_DISK in self.faults else frozenset())
+            return frozenset(self.disks)
+        return self._broken_disks | (frozenset(self.disks[:1]) if Fault.ONE_DISK in self.faults else frozenset())
 
     def break_disks(self, labels: tuple[str, ...]) -> None:
         """From now on these, beside what the faults say, cannot be written."""
@@ -179,30 +210,16 @@ class SimulatedRecorder:
         self._disks_changed()
 
     def _disks_changed(self) -> None:
+        self.trouble.disks(lost=self.lost_disks >= set(self.disks), now_ms=self._now().mono_ms)
         if self.up:
-            self._input(m.DisksChanged(disks=self._disk_beats()))
+            self._input(m.DisksChanged(disks=disk_beats(self.disks, self.lost_disks, self._disk_mb)))
             self.capture.look()
 
-    def lose_state(self) -> None:
-        """The state file is lost: killed, and started with what configuration and footage say."""
+    def begin_anew(self, persisted: m.Persisted, *, doubtful: bool = False) -> None:
+        """Its processes end, and it starts again with this instead of what it had saved. doubtful: as after a lost state file."""
         self._process_ends()
-        epoch = Epoch(max(self.material.highest_epoch, 0))
-        first = m.first_persisted(self.id, self.persisted.instance, self.persisted.own, standby=self.persisted.own is None)
-        self.persisted = msgspec.structs.replace(first, epoch=epoch, boot=self.persisted.boot)
-        self._doubtful = True
-        if self.powered:
-            self._service_ended()
-
-    def set_first_frames(self, span_ms: tuple[int, int]) -> None:
-        """From now on a camera that is opened takes so long for its first frame."""
-        self.pace = self.capture.pace = msgspec.structs.replace(self.pace, first_frame_ms=span_ms)
-
-    def change_documents(self, documents: DocumentSet, contents: Mapping[DocumentHash, bytes]) -> None:
-        """The documents by which it records are edited on the spot; the service starts anew with them."""
-        self._process_ends()
-        self.store.update(contents)
-        own = documents if self.persisted.home == self.id else self.persisted.own
-        self.persisted = msgspec.structs.replace(self.persisted, documents=documents, own=own)
+        self.persisted = msgspec.structs.replace(persisted, boot=self.persisted.boot)
+        self._doubtful |= doubtful
         if self.powered:
             self._service_ended()
 
@@ -215,7 +232,7 @@ class SimulatedRecorder:
         """Whether any material disk that the settings name can be written."""
         named = self.state.settings.disks if self.state.settings is not None else ()
         lost = self.lost_disks
-        return self.powered and any(disk in self._disks and disk not in lost for disk in named or self._disks)
+        return self.powered and any(disk in self.disks and disk not in lost for disk in named or self.disks)
 
     # ------------------------------------------------------------ Watchdog
 
@@ -223,7 +240,8 @@ class SimulatedRecorder:
         """Whatever the service held in memory is gone; its sessions close."""
         self._life += 1
         self.up_since_ms = None
-        self.capture.stop()
+        self.trouble.end()
+        self.capture.end()
         self.preroll.stop()
         self.transfer.stop()
         self.drilling.stop()
@@ -241,7 +259,7 @@ class SimulatedRecorder:
         self._around.after(self._around.between(self.pace.start_ms), self._start, self._life)
 
     def _start(self, life: int) -> None:
-        if life != self._life or not self.powered:
+        if life != self._life or not self.powered or self.trouble.hold(self._start, life):
             return
         if Fault.SERVICE in self.faults:
             self._failed_starts += 1
@@ -259,7 +277,7 @@ class SimulatedRecorder:
         )
         self._beacon_ms = self._now().mono_ms
         self._say_watchdog()
-        self._input(m.DisksChanged(disks=self._disk_beats()))
+        self._input(m.DisksChanged(disks=disk_beats(self.disks, self.lost_disks, self._disk_mb)))
         doubtful, self._doubtful = self._doubtful, False
         self._input(m.Started(persisted=self.persisted, doubtful=doubtful))
 
@@ -270,6 +288,9 @@ class SimulatedRecorder:
 
     def _second(self, life: int) -> None:
         if life != self._power_life or not self.powered:
+            return
+        if self.trouble.hung:
+            self._around.after(BEAT_MS, self._second, life)
             return
         now = self._now()
         quiet = now.mono_ms - self._moved_ms >= QUIET_AFTER_MS and self.service is ServiceState.RUNNING and self._around.quiet(self.id)
@@ -293,27 +314,19 @@ class SimulatedRecorder:
             copy=self.transfer.report,
             drill=self.drilling.report,
         )
-        self._around.say(self.id, self.preroll.said(m.beat(self.state, seen, now), self.identity), quiet=quiet)
+        said, lie = self.preroll.said(m.beat(self.state, seen, now), self.identity), self.trouble.lie
+        self._around.say(self.id, said if lie is None else lie(said), quiet=quiet and lie is None)
 
     def _plan_tick(self, now_ms: int) -> None:
         """The deadline of the machine, if it is near; the next second looks again."""
-        due_ms = self._deadline_ms()
-        if due_ms is None or due_ms > now_ms + QUIET_BEAT_MS:
-            return
-        if self._beacon is not None:
+        due_ms = m.deadline_ms(self.state)
+        if due_ms is not None and due_ms <= now_ms + QUIET_BEAT_MS and self._beacon is not None:
             self._tell_beacon()
-            due_ms = self._deadline_ms()
-            if due_ms is None or due_ms > now_ms + QUIET_BEAT_MS:
-                return
-        if self._tick_ms is not None and self._tick_ms <= due_ms:
+            due_ms = m.deadline_ms(self.state)
+        if due_ms is None or due_ms > now_ms + QUIET_BEAT_MS or (self._tick_ms is not None and self._tick_ms <= due_ms):
             return
         self._tick_ms = due_ms
         self._around.after(max(0, due_ms - now_ms), self._tick, self._life)
-
-    def _deadline_ms(self) -> int | None:
-        if self._due[0] is not self.state:
-            self._due = (self.state, m.deadline_ms(self.state))
-        return self._due[1]
 
     def _tick(self, life: int) -> None:
         if life == self._life:
@@ -327,11 +340,11 @@ class SimulatedRecorder:
 
     def hear_beacon(self, beacon: Beacon) -> None:
         """One that says only that the coordinator is still there is told to the machine before the next thing that moves it."""
-        if not self.up:
+        if not self.present or self.trouble.hung:
             return
         now, heard = self._now(), m.BeaconHeard(beacon=beacon)
         before_ms, self._beacon_ms = self._beacon_ms, now.mono_ms
-        if now.mono_ms - before_ms > m.ASK_LIMIT_MS or self.state.silence_said:
+        if not self.up or now.mono_ms - before_ms > m.ASK_LIMIT_MS or self.state.silence_said:
             self._input(heard)
         else:
             self._beacon = (heard, now, before_ms)
@@ -347,8 +360,10 @@ class SimulatedRecorder:
 
     def take_order(self, order: Order, answered: Callable[[OrderAnswer], None]) -> bool:
         """Begin to carry out an order, or look into the footage. False if no service is there to hear it."""
-        if not self.up:
+        if not self.present:
             return False
+        if self.trouble.hold(self.take_order, order, answered):
+            return True
         if Fault.VANISH in self.faults and isinstance(order, Record):
             self.set_fault(Fault.POWER, True)
             return True
@@ -370,11 +385,13 @@ class SimulatedRecorder:
 
     def document(self, document_hash: DocumentHash) -> bytes | None:
         """The content of one document, if it runs and holds it."""
-        return self.store.get(document_hash) if self.up else None
+        return self.store.get(document_hash) if self.up and not self.trouble.hung else None
 
     # ------------------------------------------------------------ the machine
 
     def _input(self, taken: m.Input) -> None:
+        if self.trouble.hold(self._input, taken):
+            return
         life, now = self._life, self._now()
         self._moved_ms = now.mono_ms
         if self._beacon is not None:
@@ -444,19 +461,21 @@ class SimulatedRecorder:
     def _answer(self, ticket: int, answer: OrderAnswer) -> None:
         answered = self._waiting.pop(ticket, None)
         if answered is not None:
-            answered(answer)
+            lie = self.trouble.lie_answer
+            answered(answer if lie is None else lie(answer))
 
     def _saved(self, persisted: m.Persisted, life: int) -> None:
-        if life != self._life:
+        if life != self._life or self.trouble.hold(self._saved, persisted, life):
             return
         if self.save_fails:
             self._input(m.SaveFailed(sentence="Its state could not be written; free space on its system disk."))
             return
+        self.earlier = [*self.earlier[1 - EARLIER_KEPT :], self.persisted]
         self.persisted = persisted
         self._input(m.Saved())
 
     def _read_footage(self, ticket: int, question: ReportFootage, life: int) -> None:
-        if life == self._life:
+        if life == self._life and not self.trouble.hold(self._read_footage, ticket, question, life):
             self._answer(ticket, Footage(epoch=question.epoch, spans=self.material.spans(question.epoch, question.cameras)))
 
     def _fetch(self, documents: DocumentSet) -> None:
@@ -464,7 +483,7 @@ class SimulatedRecorder:
         wanted = [documents.hash_of(kind) for kind in DocumentKind]
 
         def fetched(contents: Mapping[DocumentHash, bytes] | None) -> None:
-            if life == self._life:
+            if life == self._life and not self.trouble.hold(fetched, contents):
                 self._fetched(documents, contents)
 
         held = {name: self.store[name] for name in wanted if name in self.store}
@@ -474,22 +493,9 @@ class SimulatedRecorder:
             self._around.fetch(self.id, documents, fetched)
 
     def _fetched(self, documents: DocumentSet, contents: Mapping[DocumentHash, bytes] | None) -> None:
-        if contents is None:
-            reason, sentence = RefusalReason.DOCUMENTS_MISSING, "The coordinator did not give the documents in time."
-            self._input(m.DocumentsFailed(documents=documents, reason=reason, sentence=sentence))
-            return
-        self.store.update(contents)
-        try:
-            settings = summary_of(msgspec.json.decode(contents[documents.settings], type=SettingsDocument))
-        except msgspec.DecodeError:
-            reason, sentence = RefusalReason.DOCUMENTS_UNREADABLE, "The settings document cannot be read."
-            self._input(m.DocumentsFailed(documents=documents, reason=reason, sentence=sentence))
-            return
-        self._input(m.DocumentsReady(documents=documents, settings=settings))
+        self.store.update(contents or {})
+        self._input(documents_came(documents, contents))
 
     def _captured(self) -> None:
-        if self.state.situation is m.Situation.RECORDING:
+        if self.present and not self.trouble.hold(self._captured):
             self._input(m.CaptureReported(cameras=self.capture.beats(self._now().wall_ms)))
-
-    def _disk_beats(self) -> tuple[DiskBeat, ...]:
-        return disk_beats(self._disks, self.lost_disks, self._disk_mb)

@@ -123,10 +123,14 @@ def drawn_site(chance: random.Random, *, short: bool) -> SitePlan:
     spares = len(letters) if short and chance.random() < 0.4 else chance.choice((3, 3, 3, 4))
     kept = random.Random(repr(chance.getstate()[1][:8]))
     servers: list[ServerPlan] = []
+    large = chance.randint(1, 2 * recorders)  # in every other site one recorder has many cameras
     for number in range(1, recorders + 1):
         letter = letters[number % len(letters)]
         name = f"{letter}{number:02d}"
-        held = tuple(_drawn_camera(chance, name, each) for each in range(1, chance.randint(1, 4) + 1))
+        if number == large:
+            held = tuple(CameraSettings(id=CameraId(f"{name}-c{each}"), name=f"{name} camera {each}", sessions=2) for each in range(1, 13))
+        else:
+            held = tuple(_drawn_camera(chance, name, each) for each in range(1, chance.randint(1, 4) + 1))
         plan = _standard(name, letter, chance.choice((10, 10, 20, 30)), held)
         if chance.random() < 0.7:
             after_s, hours = chance.choice((30, 30, 60)), chance.choices(FAILBACK_HOURS, (8, 1, 1))[0]

@@ -19,7 +19,7 @@ from sysmanager.domain.ids import DocumentHash, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.engine.batch import Batch
-from sysmanager.protocol.clients import Reply, Request
+from sysmanager.protocol.clients import AddRecorder, Reply, Request
 from sysmanager.protocol.probes import PEER_MS, PeerAnswer, Probe, ProbeAnswer
 from sysmanager.protocol.recorders import Ask, Beacon, Beat, FromRecorder, Leaving, Obeyed, Order, Standing
 from sysmanager.recorder import machine as m
@@ -34,7 +34,7 @@ from sysmanager.simulation.hearing import Hearing
 from sysmanager.simulation.history import ENDED_KEPT, SimulatedHistory
 from sysmanager.simulation.network import BUS_MS, Link, Network
 from sysmanager.simulation.recorder import BEACON_STEP_MS, SimulatedRecorder
-from sysmanager.simulation.site import VERSION, SitePlan
+from sysmanager.simulation.site import VERSION, SitePlan, edit_of
 from sysmanager.simulation.story import Story
 from sysmanager.simulation.surroundings import Fetched, Pace
 
@@ -58,9 +58,10 @@ class World:
 
     shadow: the tables as the journal gives them, made anew from the encoded facts and compared with the coordinator's own.
     wall_steps, stepped_ms: by how much, and when, the clock of a recorder was set.
-    broken_since: when disks were lost, and when a broken service was mended, by recorder. state_lost: whose state file was ever lost.
+    broken_since: when a broken service was mended, by recorder. state_lost: whose state file was ever lost.
     words: the last word of each server on each recorder. cameras_reached_ms: when a server reached cameras of each. lit_ms: when each wrote
     frames last, and said so. braked_ms: since when the brake holds. opinion_held_ms: since when a second opinion holds a failover.
+    onlookers: told of every fact when it is durable.
     mends: how to end the present faults, by kind and target. entered_facts: length of the journal when the site was in system data.
     counts: how often rows, faults and checkers were exercised, by ("row", number) and the like.
     """
@@ -87,6 +88,7 @@ class World:
         self.state_lost: set[RecorderId] = set()
         self.mends: dict[tuple[str, str], list[Callable[[], None]]] = {}
         self.entered_facts = 0
+        self.onlookers: list[Callable[[FactRecord], None]] = []
         self.recorders: dict[RecorderId, SimulatedRecorder] = {}
         for server in plan.servers:
             documents, contents = server.contents()
@@ -276,6 +278,8 @@ class World:
         self.checkers.fact(record, body)
         if self.story is not None:
             self.story.fact(self.agenda.now_ms, record)
+        for told in self.onlookers:
+            told(record)
 
     def durable(self, batch: Batch) -> None:
         """The tables of the coordinator are those of the journal now."""
@@ -311,6 +315,12 @@ class World:
         if self.story is not None and self.agenda.now_ms:
             self.story.request(self.agenda.now_ms, actor, request)
         self.network.canary(partial(self.coordinator.asked, asked, self._token))
+
+    def add_again(self, recorder: RecorderId) -> None:
+        """A server that was removed from system data is entered once more."""
+        plan = next(server for server in self.plan.servers if server.id == recorder)
+        if recorder not in self.shadow.recorders:
+            self.ask_coordinator(ADMINISTRATOR, AddRecorder(id=recorder, fields=edit_of(plan)))
 
     def replied(self, token: Hashable, reply: Reply) -> None:
         if token is None:

@@ -11,6 +11,7 @@ import pytest
 
 from sysmanager.simulation import command
 from sysmanager.simulation.checkers import NAMES
+from sysmanager.simulation.counting import COORDINATOR_ROWS, MACHINE_ROWS, UNREACHABLE
 from sysmanager.simulation.run import Report, run_seed, simulate
 
 SHORT_SEEDS = range(1, 51)
@@ -86,3 +87,18 @@ def test_the_command_sums_up_seeds_from_several_processes(capsys: pytest.Capture
     assert "never early" in told
     assert command.simulate_command(range(1, 2), None, False, True, 1) == 0
     assert msgspec.json.decode(capsys.readouterr().out)["seeds"] == 1
+
+
+def test_a_full_run_fails_when_something_was_never_exercised() -> None:
+    few = Report(seeds=999, virtual_ms=1, facts=1, failures=(), counts={}, never={"row": ("015",)})
+    full = msgspec.structs.replace(few, seeds=1_000)
+    assert few.passed
+    assert not full.passed
+    assert msgspec.structs.replace(full, never={"row": (), "fault": ()}).passed
+    assert "never did: row 015" in command._report_text(full, 1.0, story=False)
+
+
+def test_what_no_seed_can_reach_is_a_row_and_few() -> None:
+    assert set(UNREACHABLE["row"]) <= {f"{number:03d}" for number in COORDINATOR_ROWS}
+    assert set(UNREACHABLE["machine row"]) <= {f"{number:02d}" for number in MACHINE_ROWS}
+    assert sum(len(rows) for rows in UNREACHABLE.values()) <= 8

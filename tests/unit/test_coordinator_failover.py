@@ -8,12 +8,13 @@ import pytest
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.commands import SendOrder
 from sysmanager.coordinator.evolve import evolve
-from sysmanager.coordinator.failover import RETRY_MS
+from sysmanager.coordinator.failover import RETRY_MS, WAITING_LOOK_MS
 from sysmanager.coordinator.inputs import DocumentsInCache
 from sysmanager.coordinator.state import State
 from sysmanager.domain.documents import DocumentKind
 from sysmanager.domain.failover import AttemptEnd, LogState, Phase, Reason, Severity, Trigger
 from sysmanager.domain.group import Group
+from sysmanager.domain.ids import Epoch
 from sysmanager.domain.recorder import Acting, Broken, Recording, Reserved, Standby
 from sysmanager.domain.rights import COORDINATOR
 from sysmanager.protocol import clients as c
@@ -212,6 +213,19 @@ def test_a_refusing_candidate_is_asked_again_after_a_minute() -> None:
     assert site.entry.phase is Phase.WAITING
     site.run(6_000)
     assert (site.entry.phase, site.entry.server, len(site.entry.attempts)) == (Phase.READY, "F", 2)
+
+
+def test_a_waiting_entry_is_looked_at_again_without_news_because_a_candidate_may_fit_by_what_others_did() -> None:
+    """The only candidate knows an epoch that was not given out; other failovers of the site give it out, and nobody says anything new."""
+    site = small_site()
+    site.server("H").up = False
+    site.server("F").epoch = 50
+    site.run(4_000)
+    site.ask(c.StartFailover(recorder=rid("A")))
+    assert site.entry.phase is Phase.WAITING
+    site.state.next_epoch = Epoch(51)
+    site.run(WAITING_LOOK_MS + 2_000)
+    assert site.entry.phase is Phase.READY
 
 
 def test_an_entry_without_cached_settings_waits_for_them() -> None:

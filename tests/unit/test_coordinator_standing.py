@@ -11,7 +11,7 @@ from sysmanager.coordinator.gaps import measured
 from sysmanager.coordinator.invariants import broken_invariants, commit_objection
 from sysmanager.coordinator.outstanding import outstanding
 from sysmanager.coordinator.selection import describe_assignment
-from sysmanager.coordinator.standing import answer_to, goal, satisfied
+from sysmanager.coordinator.standing import answer_to, goal, satisfied, with_documents
 from sysmanager.domain.failover import Failback, Phase, StepRecord
 from sysmanager.domain.ids import Epoch
 from sysmanager.domain.recorder import Acting, Broken, Recording, Reserved, Standby
@@ -316,3 +316,18 @@ def test_an_entry_without_a_server_measures_nothing() -> None:
     site = small_site()
     entry = msgspec.structs.replace(site.fail_over("A"), server=None)
     assert measured(site.core.seen, entry) == entry.gaps
+
+
+def test_an_acting_server_that_lost_its_documents_before_the_cache_had_its_present_ones_gets_those_it_was_given() -> None:
+    """Edited in the middle of the failover, they are not in the cache yet under the server's name; without any it could record nothing."""
+    site = small_site()
+    entry = site.fail_over("A")
+    acting = msgspec.structs.replace(site.row("F"), documents=None)
+    site.state.recorders[rid("F")] = acting
+    wanted = goal(site.state, acting)
+    assert isinstance(wanted, r.Record)
+    sent = with_documents(site.state, acting, wanted)
+    assert isinstance(sent, r.Record)
+    assert sent.documents == entry.documents
+    del site.state.failovers[entry.id]
+    assert with_documents(site.state, acting, wanted) == wanted, "nothing is known of it at all"

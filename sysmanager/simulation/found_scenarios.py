@@ -1,0 +1,24 @@
+"""Scenarios that the seeds found: what went wrong once, and how it must end."""
+
+from __future__ import annotations
+
+from sysmanager.domain.failover import Phase
+from sysmanager.domain.ids import RecorderId
+from sysmanager.protocol import clients as c
+from sysmanager.simulation.faults import Deed, Wrong
+from sysmanager.simulation.scenario import End, Scenario, Wish
+
+FOUND_SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        name="edited during the failover, then the server loses its state: it gets the documents that it was given",
+        deeds=(
+            Deed(at_ms=0, what=Wrong.SLOW_SERVER, target="FA1", amount=3_000, lasts_ms=10_000),
+            Deed(at_ms=100, what=Wrong.DOCUMENTS, target="A1"),
+            Deed(at_ms=800, what=Wrong.DISK_SLOW, amount=2_000, lasts_ms=5_500),
+            Deed(at_ms=6_200, what=Wrong.KILLED, lasts_ms=3_000),
+            Deed(at_ms=6_500, what=Wrong.STATE_LOST, target="FA1"),
+        ),
+        wishes=(Wish(at_ms=0, request=c.StartFailover(recorder=RecorderId("A1"))),),
+        ends=(End(recorder="A1", phase=Phase.READY, server="FA1"),),
+    ),
+)

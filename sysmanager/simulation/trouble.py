@@ -1,0 +1,51 @@
+"""What is wrong with one simulated server beyond what a switch can say: it hangs, it lies, its disks were lost for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from sysmanager.protocol.recorders import Beat, OrderAnswer
+
+
+class Trouble:
+    """hung: its processes are stopped, and go on later. lie, lie_answer: what it says instead of the truth.
+
+    disks_lost_ms, disks_mended_ms: when, last, none of its disks could be written any more, and when one could again; None: never, not
+    yet. ahead: it ever said that it knew a newer epoch than it does.
+    """
+
+    def __init__(self) -> None:
+        self.hung = False
+        self.lie: Callable[[Beat], Beat] | None = None
+        self.lie_answer: Callable[[OrderAnswer], OrderAnswer] | None = None
+        self.ahead = False
+        self.disks_lost_ms: int | None = None
+        self.disks_mended_ms: int | None = None
+        self._held: list[Callable[[], object]] = []
+
+    def hold(self, act: Callable[..., object], *args: object) -> bool:
+        """Whether it hangs; then this is done when it goes on."""
+        if self.hung:
+            self._held.append(partial(act, *args))
+        return self.hung
+
+    def take_held(self) -> list[Callable[[], object]]:
+        """It hangs no more: what is to be done now, in the order in which it came."""
+        self.hung = False
+        held, self._held = self._held, []
+        return held
+
+    def end(self) -> None:
+        """The processes end, and what they held is gone."""
+        self.take_held()
+
+    def tell_the_truth(self) -> None:
+        self.lie = self.lie_answer = None
+
+    def disks(self, *, lost: bool, now_ms: int) -> None:
+        """Keep the moments since when all disks are lost, and were mended."""
+        if lost and (self.disks_lost_ms is None or self.disks_mended_ms is not None):
+            self.disks_lost_ms, self.disks_mended_ms = now_ms, None
+        elif not lost and self.disks_lost_ms is not None and self.disks_mended_ms is None:
+            self.disks_mended_ms = now_ms
