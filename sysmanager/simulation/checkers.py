@@ -30,7 +30,7 @@ from sysmanager.protocol.jobs import MarkCopied
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
-from sysmanager.simulation import failback_rules, history, job_rules, knowing, promises, safety
+from sysmanager.simulation import failback_rules, history, job_rules, knowing, origins, promises, safety
 from sysmanager.simulation.backup_rules import no_backup_by_hand_meanwhile, one_baseline_covers_all, overdue, queue_waits_for_baseline
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.phases import ALLOWED
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 REPORT_STALE_MS = 3_500
 """A report of lost disks or a broken service counts until the recorder is silent for three beats, and half a second for its way."""
-
 
 TAKE_UP_MS = 10_000
 
@@ -289,7 +288,7 @@ DECIDED: dict[str, Rule] = {
     "a second opinion holds": safety.second_opinion_holds,
     "automatic failback where allowed": failback_rules.automatic_failback_where_allowed,
 }
-"""Looked at when the fact is decided; it may be durable only later, when the world has changed."""
+"""Looked at when decided; durable it may be only when the world has changed."""
 
 AFTER: dict[str, Rule] = {
     "system data sound": system_data_sound,
@@ -312,6 +311,7 @@ OTHERS = (
     *history.NAMES,
     "the baseline has its time",
     *promises.NAMES,
+    *origins.NAMES,
     "never copied twice",
     "a drill never delays a failover",
 )
@@ -330,7 +330,7 @@ class Checkers:
         self._stamped: dict[tuple[CameraId, Epoch], RecorderId] = {}
         self.knowing = knowing.Knowing(world, self._check)
         self._baseline_ms: int | None = None
-        self.promises = promises.Promises(world, self._check)
+        self.promises, self.origins = promises.Promises(world, self._check), origins.Origins(world, self._check)
 
     def _check(self, name: str, sentence: str | None) -> None:
         self._world.counts["checker", name] += 1

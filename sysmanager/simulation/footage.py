@@ -74,5 +74,10 @@ class CameraField:
         holders.add(recorder)
         return True
 
+    def full(self, camera: CameraId, recorder: RecorderId, limit: int) -> bool:
+        """Whether others hold all sessions that the camera gives."""
+        holders = self._sessions.get(camera, set())
+        return recorder not in holders and len(holders) >= max(1, limit)
+
     def close(self, camera: CameraId, recorder: RecorderId) -> None:
         self._sessions.get(camera, set()).discard(recorder)

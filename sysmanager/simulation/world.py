@@ -147,6 +147,7 @@ class World:
         self.checkers.nothing_to_confirm()
         self.checkers.maintenance_ends()
         self.checkers.knowing.readiness()
+        self.checkers.origins.look()
         self.checkers.jobs()
 
     def tell(self, sentence: str) -> None:
@@ -268,6 +269,7 @@ class World:
         for place, record in enumerate(batch.records):
             self.checkers.decided(record)
             self.checkers.promises.decided(record, batch.records[:place])
+        self.checkers.origins.decided(batch)
         for row in rows_of(batch):
             self.counts["row", f"{row:03d}"] += 1
 
@@ -288,6 +290,7 @@ class World:
 
     def order_sent(self, recorder: RecorderId, order: Order) -> None:
         self.checkers.order(recorder, order)
+        self.checkers.origins.order(recorder, order)
 
     def probed(self, server: RecorderId, probe: Probe, answer: ProbeAnswer | None) -> None:
         """A server answered the coordinator what it was asked about a recorder."""
