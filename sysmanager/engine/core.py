@@ -17,7 +17,7 @@ from collections.abc import Hashable, Iterable
 from sysmanager.coordinator import backup
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
-from sysmanager.coordinator.audit import answered, audited
+from sysmanager.coordinator.audit import Refusals, answered, audited
 from sysmanager.coordinator.commands import AskProbe, Command, Continue, SendOrder
 from sysmanager.coordinator.concerned import concerned
 from sysmanager.coordinator.decide import (
@@ -111,8 +111,12 @@ class Core(Planning):
         self.groups_changed = True
 
     def adopt(self, seen: Seen, now: Instant) -> None:
-        """Go on with what was heard before the tables were rebuilt: the recorders did not fall silent because a disk did."""
+        """Go on with what was heard before the tables were rebuilt: the recorders did not fall silent because a disk did.
+
+        What was noted as written into the audit log may not be: the next refusal is a line of its own again.
+        """
         self.seen = seen
+        self.seen.refusals = Refusals()
         self._resume(now)
 
     def _resume(self, now: Instant) -> None:

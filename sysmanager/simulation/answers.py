@@ -1,14 +1,14 @@
-"""What the outside of a simulated server tells its machine: how documents came, and how its disks are."""
+"""What the outside of a simulated server tells its machine: how documents came."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from sysmanager.domain.documents import DocumentSet, SettingsDocument, summary_of
 from sysmanager.domain.ids import DocumentHash
-from sysmanager.protocol.recorders import DiskBeat, RefusalReason
+from sysmanager.protocol.recorders import RefusalReason
 from sysmanager.recorder import machine as m
 
 
@@ -22,10 +22,3 @@ def documents_came(documents: DocumentSet, contents: Mapping[DocumentHash, bytes
         except msgspec.DecodeError:
             reason, sentence = RefusalReason.DOCUMENTS_UNREADABLE, "The settings document cannot be read."
     return m.DocumentsFailed(documents=documents, reason=reason, sentence=sentence)
-
-
-def disk_beats(labels: tuple[str, ...], lost: Collection[str], total_mb: int) -> tuple[DiskBeat, ...]:
-    """A quarter of each is full."""
-    return tuple(
-        DiskBeat(label, label not in lost, total_mb * 3 // 4, total_mb, "cannot be written" if label in lost else "") for label in labels
-    )

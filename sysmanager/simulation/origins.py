@@ -123,7 +123,7 @@ class Origins:
         """Whether the server that has the camera in system data is well, so that it should record it without anybody's help."""
         world, state = self._world, self._world.shadow
         server = world.recorders[holder.id]
-        if not isinstance(holder.assignment, Recording | Acting) or not self._well(server) or world.cameras.unreachable(camera, server.id):
+        if not isinstance(holder.assignment, Recording | Acting) or not self._well(server) or not world.cameras.reaches(server.id, camera):
             return False
         if world.cameras.full(camera, server.id, sessions):
             return False

@@ -25,7 +25,7 @@ from sysmanager.protocol.recorders import (
     Standing,
 )
 from sysmanager.recorder import machine as m
-from sysmanager.simulation.answers import disk_beats, documents_came
+from sysmanager.simulation.answers import documents_came
 from sysmanager.simulation.capture import Capture
 from sysmanager.simulation.drilling import Drilling
 from sysmanager.simulation.footage import Material
