@@ -181,8 +181,7 @@ class SimulatedRecorder:
         """The service ends in order; its process stays for a while and says so to whoever asks, and is started again."""
         if self.up and not self.trouble.hung:
             self._input(m.ServiceStopped(sentence="It was stopped; it starts again in a moment."))
-            life = self._life
-            self._around.after(linger_ms, lambda: self.crash() if life == self._life else None)
+            self._around.after(linger_ms, lambda life=self._life: self.crash() if life == self._life else None)
 
     def hang(self) -> None:
         """Its processes stop: it answers nothing, says nothing and writes nothing; what comes meanwhile waits."""

@@ -107,6 +107,8 @@ def note_fact(step: Step) -> str | None:
 def early_not_recording(step: Step, recorder: RecorderId, stale_ms: int) -> str | None:
     """The recorder really wrote nothing for so long, and a server really reached its cameras."""
     world, now_ms = step.world, step.world.agenda.now_ms
+    if world.recorders[recorder].trouble.lied:
+        return None  # it is believed, until its word and its frames can be told apart
     row = step.state.recorders[recorder]
     home = step.state.recorders[row.assignment.for_recorder] if isinstance(row.assignment, Acting) else row
     needed_ms = max(home.detection_timeout_s * 1000, 10_000)

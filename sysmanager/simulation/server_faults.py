@@ -78,6 +78,7 @@ def disks_one_by_one(world: World, recorder: SimulatedRecorder, amount: int) -> 
 def lie(world: World, recorder: SimulatedRecorder, amount: int) -> Mend | None:
     """It reports another state than the truth. amount, modulo 5: mode, newer epoch, older one, documents, documents of an answer."""
     trouble = recorder.trouble
+    trouble.lied = True
     trouble.ahead |= amount % 5 == 1
     if amount % 5 == 4:
         trouble.lie_answer = _lying_answer

@@ -19,7 +19,7 @@ REMOVED = "a replaced recorder is removed while it is away; when it comes back i
 
 
 def who_keeps_the_cameras_has_no_documents(patch: Patch) -> None:
-    patch.setattr(standing, "with_documents", lambda row, wanted: wanted)
+    patch.setattr(standing, "with_documents", lambda view, row, wanted: wanted)
 
 
 def a_removed_recorder_is_forgotten(patch: Patch) -> None:

@@ -50,7 +50,7 @@ def a_camera_that_failed_once_is_never_tried_again(patch: Patch) -> None:
 
 
 DARK_FOR_A_MOMENT = Scenario(
-    name="a camera is dark for a moment", deeds=(Deed(at_ms=1_000, what=Wrong.CAMERAS, target="A1", lasts_ms=3_000),)
+    name="a camera is dark for a moment", deeds=(Deed(at_ms=1_000, what=Wrong.UNREACHED, target="A1", lasts_ms=3_000),)
 )
 
 PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], ...] = (
