@@ -83,8 +83,11 @@ async def test_a_restored_coordinator_reconciles_and_fails_over(tmp_path: Path) 
         assert set(findings) == {"A", "F"}, "the failover that the backup does not know"
         confirmed = await site.command("reconcile", "--confirm")
         assert confirmed.status == 0, confirmed.err
-        snapshot = await site.client.snapshot()
-        assert snapshot.system.state is api.CoordinatorState.WATCHING
+        snapshot = await site.snapshot_until(lambda rows: all(row.reconciled for row in rows.values()))
+        async with asyncio.timeout(10):
+            while snapshot.system.state is not api.CoordinatorState.WATCHING:  # the system's row is told a moment later
+                await asyncio.sleep(0.05)
+                snapshot = await site.client.snapshot()
         rows = {row.id: row for row in snapshot.recorders}
         assert rows[api.RecorderId("F")].condition.startswith("acting for") or rows[api.RecorderId("F")].assignment.epoch > 0
         # It works there: the tasks go back, and over again, a second after they were asked for.
