@@ -139,6 +139,8 @@ async def running_site(layout: SiteLayout, site: SiteFile, *, preroll: bool = Fa
         watch = await stack.enter_async_context(Watch(client))
         running = RunningSite(layout, site, credentials_file, client, watch, (cameras, coordinator))
         stack.push_async_callback(running.end_recorders)
+        # Before the recorders: it would relieve each of them that says that it ends, as long as the failover server is there.
+        stack.push_async_callback(coordinator.end)
         for place in layout.recorders:
             await running.start_recorder(place)
         await running.take_in_servers(preroll=preroll)
