@@ -235,6 +235,8 @@ def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, n
         seen.brake_since_ms = None
     if entry is None:
         return
+    if before is None and not entry.phase.ended:
+        seen.entry_opens(entry.id, now)
     if isinstance(fact, f.AttemptEnded) and fact.end is not AttemptEnd.WITHDRAWN and before is not None and before.server is not None:
         seen.failed_attempt_ms[entry.id, before.server] = now.mono_ms
     if isinstance(fact, f.TasksMoved) and entry.trigger is not Trigger.PLANNED:

@@ -37,7 +37,7 @@ def last_frames(heard: Heard, settings: SettingsSummary, now: Instant) -> tuple[
     )
 
 
-def measured(seen: Seen, entry: Failover) -> tuple[CameraGap, ...]:
+def measured(seen: Seen, entry: Failover, now: Instant) -> tuple[CameraGap, ...]:
     """The gaps with all that is known by now. A beginning that was read from the disks stays; an end, once known, stays."""
     if entry.server is None:
         return entry.gaps
@@ -47,8 +47,14 @@ def measured(seen: Seen, entry: Failover) -> tuple[CameraGap, ...]:
     gaps = []
     for gap in entry.gaps:
         if not gap.first_after_ms and first.get(gap.camera):
-            error_ms = gap.error_ms + after.clock_error_ms
-            gap = replace(gap, first_after_ms=first[gap.camera], after_offset_ms=after.clock_offset_ms, error_ms=error_ms)
+            gap = replace(
+                gap,
+                first_after_ms=first[gap.camera],
+                # Both clocks are compared with ours, which may have been set since the entry was opened.
+                before_offset_ms=gap.before_offset_ms - seen.set_since_opening_ms(entry.id, now),
+                after_offset_ms=after.clock_offset_ms,
+                error_ms=gap.error_ms + after.clock_error_ms,
+            )
         if not gap.final and gap.camera in spans:
             gap = replace(gap, last_before_ms=spans[gap.camera].last_frame_ms, final=True)
             if not entry.timeline.last_heard_ms:
@@ -76,7 +82,7 @@ def unmeasured(gaps: Iterable[CameraGap], moved: Iterable[CameraId]) -> tuple[Ca
 def worth_writing(case: Case) -> bool:
     """Written once all cameras have their first frame, and again only when that says more: not with every single camera."""
     entry = case.failover
-    now_measured = measured(case.seen, entry)
+    now_measured = measured(case.seen, entry, case.now)
     if now_measured == entry.gaps:
         return False
     return not unmeasured(now_measured, entry.moved) or (bool(unmeasured(entry.gaps, entry.moved)) and case.waited_ms >= GAP_WAIT_MS)
@@ -84,7 +90,7 @@ def worth_writing(case: Case) -> bool:
 
 def written(case: Case) -> tuple[f.AnyFact, ...]:
     """What is known by now, as a fact."""
-    return (f.GapsMeasured(failover=case.failover.id, gaps=measured(case.seen, case.failover)),)
+    return (f.GapsMeasured(failover=case.failover.id, gaps=measured(case.seen, case.failover, case.now)),)
 
 
 def awaits_footage(entry: Failover) -> bool:

@@ -259,6 +259,7 @@ class Seen:
         self.recorders: dict[RecorderId, Heard] = {}
         self.unknown: dict[RecorderId, Beat] = {}
         self.step_began_ms: dict[FailoverId, int] = {}
+        self.opened_set_ms: dict[FailoverId, int] = {}
         self.step_stamp: dict[FailoverId, tuple[int, int]] = {}
         self.resumed: set[FailoverId] = set()
         self.undelivered_ms: dict[FailoverId, int] = {}
@@ -317,8 +318,21 @@ class Seen:
         self.step_began_ms[failover] = now.mono_ms
         self.step_stamp[failover] = (self.listening.stamp_ms(now), self.listening.generation)
 
+    def set_ms(self, now: Instant) -> int:
+        """How far the coordinator's wall clock was set forward since its start, in milliseconds; negative: back."""
+        return (now.wall_ms - self.started.wall_ms) - (now.mono_ms - self.started.mono_ms)
+
+    def entry_opens(self, failover: FailoverId, now: Instant) -> None:
+        """Its first gaps tell clocks as they are now."""
+        self.opened_set_ms[failover] = self.set_ms(now)
+
+    def set_since_opening_ms(self, failover: FailoverId, now: Instant) -> int:
+        """How far our clock was set since the entry was opened; 0 where a restart lies between."""
+        return self.set_ms(now) - self.opened_set_ms[failover] if failover in self.opened_set_ms else 0
+
     def entry_ended(self, failover: FailoverId) -> None:
         """Nothing volatile is kept of an ended entry."""
+        self.opened_set_ms.pop(failover, None)
         self.step_began_ms.pop(failover, None)
         self.step_stamp.pop(failover, None)
         self.resumed.discard(failover)

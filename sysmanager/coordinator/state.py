@@ -74,7 +74,8 @@ class View(Protocol):
     members: servers by group. holds: recorders whose automatic failover is held; failback_holds: the same of failback.
     shared: servers that may share their machine. gap_totals: of entries that ended, by home.
     replaced_wall_ms: when each recorder was replaced last, by the wall clock of the facts.
-    retired: recorders that were removed while replaced, with the epoch under which they are to stand down when they come back and ask.
+    retired: recorders whose cameras belong to another server for good, with the epoch under which they are to stand down when they come
+    back and ask.
     maintenance: by the key of its target. settings_revision: of the system settings, grows with every edit.
     uncovered: failovers that ended since the last baseline was begun, each with its group.
     open_jobs, jobs_with: jobs that have not ended, in their order; the same by each server that takes part.

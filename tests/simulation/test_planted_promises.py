@@ -32,8 +32,8 @@ def failover_takes_another_one_than_the_preview(patch: Patch) -> None:
 def gap_forgets_what_lies_on_the_disks(patch: Patch) -> None:
     right = gaps.measured
 
-    def measured(seen: Any, entry: Any) -> Any:
-        return tuple(replace(gap, last_before_ms=gap.last_before_ms - 3_000) for gap in right(seen, entry))
+    def measured(*asked: Any) -> Any:
+        return tuple(replace(gap, last_before_ms=gap.last_before_ms - 3_000) for gap in right(*asked))
 
     patch.setattr(gaps, "measured", measured)
 

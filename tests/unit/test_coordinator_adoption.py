@@ -132,9 +132,12 @@ def test_it_is_added_again_as_a_failover_server_and_not_with_the_cameras_that_it
     refused = site.ask(c.AddRecorder(id=rid("A"), fields=edit("A")))
     assert refused == c.Refused(sentence="A was replaced and its cameras belong to another server now; add it as a failover server.")
     assert isinstance(site.ask(c.AddRecorder(id=rid("A"), fields=edit("A", Role.FAILOVER))), c.Done)
-    assert site.state.retired == {}
     site.run(3_000)
     assert isinstance(site.row("A").assignment, Standby)
+    again = site.ask(c.EditRecorder(recorder=rid("A"), revision=site.row("A").revision, fields=edit("A")))
+    assert again == c.Refused(sentence="A was replaced and its cameras belong to another server now; it can be a failover server only.")
+    site.ask(c.RemoveRecorder(recorder=rid("A")))
+    assert isinstance(site.ask(c.AddRecorder(id=rid("A"), fields=edit("A"))), c.Refused)
 
 
 def test_a_failover_server_that_broke_while_it_acted_can_be_removed() -> None:

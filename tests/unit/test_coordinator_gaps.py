@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from sysmanager.coordinator.evolve.tables import put_failover
-from sysmanager.coordinator.gaps import last_frames
+from sysmanager.coordinator.gaps import last_frames, measured
 from sysmanager.coordinator.preview import answer
 from sysmanager.domain.camera import Camera, RecordingMode
 from sysmanager.domain.ids import CameraId
@@ -44,6 +44,19 @@ def test_a_clock_of_the_coordinator_that_was_set_since_it_heard_the_recorder_ben
     set_ahead = replace(now, wall_ms=now.wall_ms + 3_600_000)
     assert [gap.before_offset_ms for gap in last_frames(heard, settings, now)] == [2_000] * 3
     assert [gap.before_offset_ms for gap in last_frames(heard, settings, set_ahead)] == [2_000 - 3_600_000] * 3
+
+
+def test_a_clock_of_the_coordinator_that_is_set_while_an_entry_is_open_bends_no_gap() -> None:
+    site = small_site()
+    site.server("A").up = False
+    site.run(10_500)
+    entry, now = site.entry, site.now
+    site.run(3_500)
+    set_back = replace(site.now, wall_ms=site.now.wall_ms - 3_600_000)
+    assert site.core.seen.set_since_opening_ms(entry.id, now) == 0
+    assert site.core.seen.set_since_opening_ms(entry.id, set_back) == -3_600_000
+    gaps = measured(site.core.seen, replace(site.entry, gaps=entry.gaps), set_back)
+    assert [gap.before_offset_ms for gap in gaps] == [3_600_000] * 3
 
 
 def test_a_clock_that_was_set_shortly_before_makes_the_gap_unsure() -> None:

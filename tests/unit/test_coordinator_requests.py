@@ -335,6 +335,17 @@ def test_a_server_that_announced_itself_brings_its_epoch(role: Role, mode: r.Mod
     assert site.row("C").assignment.epoch == (epoch if epoch == 40 else before)
 
 
+def test_a_server_that_stands_by_gets_another_number_when_it_is_added_to_record() -> None:
+    site = small_site()
+    site.add("C")
+    server = site.server("C")
+    site.ask(c.RemoveRecorder(recorder=rid("C")))
+    server.mode, server.epoch, server.home = r.Mode.STANDBY, 40, None
+    site.run(1_000)
+    site.ask(c.AddRecorder(id=rid("C"), fields=edit("C", Role.STANDARD)))
+    assert site.row("C").assignment.epoch == 41
+
+
 # ---------------------------------------------------------------- groups
 
 

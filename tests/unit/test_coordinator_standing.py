@@ -315,7 +315,7 @@ def test_an_assignment_in_a_few_words(assignment: object, words: str) -> None:
 def test_an_entry_without_a_server_measures_nothing() -> None:
     site = small_site()
     entry = msgspec.structs.replace(site.fail_over("A"), server=None)
-    assert measured(site.core.seen, entry) == entry.gaps
+    assert measured(site.core.seen, entry, site.now) == entry.gaps
 
 
 def test_an_acting_server_that_lost_its_documents_before_the_cache_had_its_present_ones_gets_those_it_was_given() -> None:

@@ -27,6 +27,7 @@ def apply(state: State, record: f.FactRecord, fact: f.AdoptionFact) -> None:
             # It is in its new group before the entry ends: from then on it is a candidate.
             put_recorder(state, replace(home, role=Role.FAILOVER, group=fact.group, automatic_failback=False, revision=home.revision + 1))
             assign(state, home.id, Standby(epoch=fact.standby_epoch))
+            state.retired[home.id] = fact.standby_epoch
             state.holds.pop(home.id, None)
             state.failback_holds.pop(home.id, None)
             state.replaced_wall_ms.pop(home.id, None)

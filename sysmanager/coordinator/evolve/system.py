@@ -23,7 +23,6 @@ def apply(state: State, record: f.FactRecord, fact: f.SystemFact) -> None:
             state.brake = None  # what it rested on was heard by the one that ended
         case f.RecorderAdded():
             put_recorder(state, replace(fact.recorder, added_wall_ms=record.wall_ms))
-            state.retired.pop(fact.recorder.id, None)
             epoch_used(state, fact.recorder.assignment.epoch)
         case f.RecorderEdited():
             _edit_recorder(state, fact)

@@ -57,6 +57,9 @@ def add_recorder(asking: Asking, request: c.AddRecorder) -> Outcome:
     if announced is not None and (fields.role is Role.STANDARD or announced.mode is Mode.STANDBY):
         # It brings the number it has; who records for another one does not, so that a person sees what differs.
         epoch = Epoch(max(epoch, announced.epoch))
+        if fields.role is Role.STANDARD and announced.mode is Mode.STANDBY:
+            # Under its number it was told to stand down: what it shall record from now on has another.
+            epoch = Epoch(max(view.next_epoch, announced.epoch + 1))
     row = Recorder(
         id=request.id,
         **fields_of(fields),
@@ -84,6 +87,8 @@ def edit_recorder(asking: Asking, request: c.EditRecorder) -> Outcome:
             f"{row.name} takes part in a failover; its role and group can be changed when that is over.", Reason.WRONG_STATE_OF_SERVER
         )
     if fields.role is not row.role:
+        if fields.role is Role.STANDARD and row.id in view.retired:
+            raise Rejected(f"{row.name} was replaced and its cameras belong to another server now; it can be a failover server only.")
         if fields.role is Role.FAILOVER and row.settings.cameras:
             count = len(row.settings.cameras)
             raise Rejected(f"{row.name} records {count} cameras; move them to another server before it becomes a failover server.")
