@@ -12,6 +12,7 @@ from sysmanager.coordinator.audit import Refusals
 from sysmanager.coordinator.beats import differs, unsettled
 from sysmanager.coordinator.frames import expected_cameras, progressed
 from sysmanager.coordinator.jobs.seen import JobsSeen
+from sysmanager.coordinator.listening import Listening
 from sysmanager.coordinator.opinions import Opinions
 from sysmanager.domain.ids import Epoch, FailoverId, InstanceId, RecorderId
 from sysmanager.domain.instant import Instant
@@ -30,9 +31,6 @@ from sysmanager.protocol.recorders import (
     WatchdogBeat,
 )
 
-LISTEN_GAP_MS = 1500
-"""Two canaries further apart than this prove nothing about the time between them: three beacons are missing."""
-
 RIVAL_MS = 5000
 """A second instance of one id is refused while the first was heard within this time, in which the coordinator listened (SPEC 2)."""
 
@@ -46,51 +44,6 @@ OFFSET_WINDOW_MS = 30_000
 
 FRESH_MS = 3 * BEAT_INTERVAL_MS
 """A report older than this, by what was heard of the same server since, says nothing about the present."""
-
-
-class Listening:
-    """How long the coordinator demonstrably listened since its start, in milliseconds of the monotonic clock.
-
-    Stamps made in a stretch that later turned out to be unproven are cut back to its beginning, so that silence is never counted from the
-    future and never early.
-    """
-
-    def __init__(self, now: Instant) -> None:
-        self.proven_ms = 0
-        self.generation = 0
-        self._ends: list[int] = []
-        self._last_mono_ms = now.mono_ms
-
-    def canary(self, sent_mono_ms: int) -> bool:
-        """A canary sent at that moment came back. False if the stretch before it was too long to be proven."""
-        stretch_ms = sent_mono_ms - self._last_mono_ms
-        if stretch_ms <= 0:
-            return True
-        self._last_mono_ms = sent_mono_ms
-        if stretch_ms > LISTEN_GAP_MS:
-            self._ends.append(self.proven_ms)
-            self.generation += 1
-            return False
-        self.proven_ms += stretch_ms
-        return True
-
-    def stamp_ms(self, now: Instant) -> int:
-        """Where something heard now stands on the scale of proven time, if the present stretch is proven later."""
-        return self.proven_ms + max(0, min(now.mono_ms - self._last_mono_ms, LISTEN_GAP_MS))
-
-    def since_ms(self, stamp_ms: int, generation: int) -> int:
-        """Proven time since a stamp; never below 0."""
-        if generation < self.generation:
-            stamp_ms = min(stamp_ms, self._ends[generation])
-        return max(0, self.proven_ms - stamp_ms)
-
-    def quiet_ms(self, now: Instant) -> int:
-        """How long ago the last canary that returned was sent; at first, since the start."""
-        return max(0, now.mono_ms - self._last_mono_ms)
-
-    def deaf(self, now: Instant) -> bool:
-        """Whether the canary is overdue, so that the coordinator cannot say who is silent."""
-        return self.quiet_ms(now) > LISTEN_GAP_MS
 
 
 class Heard:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from sysmanager import wire
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.audit import FOLD_MS
 from sysmanager.coordinator.detection import START_GRACE_MS
 from sysmanager.coordinator.evolve import evolve
 from sysmanager.coordinator.failover import choice_of
@@ -397,9 +396,7 @@ class Checkers:
         self._check("the log agrees with the journal", self._world.history.disagreement())
 
     def reply(self, reply: Reply, wall_ms: int) -> None:
-        stepped_ms = self._world.coordinator.stepped_ms
-        clock_set = bool(stepped_ms) and self._world.agenda.now_ms - stepped_ms < 2 * FOLD_MS
-        self._check("every answer is audited", self._world.history.unaudited(reply, self._world.facts, wall_ms, clock_set=clock_set))
+        self._check("every answer is audited", self._world.history.unaudited(reply, self._world, wall_ms))
         if isinstance(reply, Done) and reply.failover is not None:
             known = reply.failover in self._world.history.all
             self._check("durable before done", None if known else f"{reply.failover} is told to a client before it is in the journal.")

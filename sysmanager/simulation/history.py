@@ -128,11 +128,11 @@ class SimulatedHistory:
         more = self._file.entry(FailoverId(f"F{len(self.all) + 1:05d}"))
         return f"The history has an entry {more.id} that is not in the journal." if more is not None else None
 
-    def unaudited(self, reply: Reply, facts: Sequence[f.FactRecord], wall_ms: int, *, clock_set: bool = False) -> str | None:
-        """What a person is told stands in the journal: what was done, and what was refused, or refused again within a minute.
-
-        clock_set: the coordinator's clock was set lately, so that its times do not tell how long ago a line was written.
-        """
+    def unaudited(self, reply: Reply, world: World, wall_ms: int) -> str | None:
+        """What a person is told stands in the journal: what was done, and what was refused, or refused again within a minute."""
+        facts, stepped_ms = world.facts, world.coordinator.stepped_ms
+        # When the coordinator's clock was set lately, its times do not tell how long ago a line was written.
+        clock_set = bool(stepped_ms) and world.agenda.now_ms - stepped_ms < 2 * FOLD_MS
         if isinstance(reply, Done):
             done = any(record.answer is not None and record.answer.sentence == reply.sentence for record in facts[-50:])
             return None if done else f"“{reply.sentence}” is told to a client, and is in no audit log."

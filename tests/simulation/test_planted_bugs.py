@@ -19,6 +19,7 @@ from sysmanager.coordinator import (
     evolve,
     failback,
     failover,
+    listening,
     opening,
     preroll,
     probing,
@@ -92,7 +93,7 @@ def timeout_one_second_short(patch: Patch) -> None:
 
 
 def own_silence_counts(patch: Patch) -> None:
-    patch.setattr(seen, "LISTEN_GAP_MS", 10**9)
+    patch.setattr(listening, "LISTEN_GAP_MS", 10**9)
 
 
 def hold_is_ignored(patch: Patch) -> None:

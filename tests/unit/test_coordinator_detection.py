@@ -10,7 +10,8 @@ from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.beats import differs
 from sysmanager.coordinator.detection import START_GRACE_MS, assess, why_not_automatic
-from sysmanager.coordinator.seen import LISTEN_GAP_MS, RIVAL_MS, UNKNOWN_LIMIT, Listening, Seen
+from sysmanager.coordinator.listening import LISTEN_GAP_MS, Listening
+from sysmanager.coordinator.seen import RIVAL_MS, UNKNOWN_LIMIT, Seen
 from sysmanager.domain.failover import Phase, Trigger
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol import clients as c

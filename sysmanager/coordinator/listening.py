@@ -1,0 +1,53 @@
+"""How long the coordinator demonstrably listened (SPEC 4): in proven time only, silence is silence."""
+
+from __future__ import annotations
+
+from sysmanager.domain.instant import Instant
+
+LISTEN_GAP_MS = 1500
+"""Two canaries further apart than this prove nothing about the time between them: three beacons are missing."""
+
+
+class Listening:
+    """How long the coordinator demonstrably listened since its start, in milliseconds of the monotonic clock.
+
+    Stamps made in a stretch that later turned out to be unproven are cut back to its beginning, so that silence is never counted from the
+    future and never early.
+    """
+
+    def __init__(self, now: Instant) -> None:
+        self.proven_ms = 0
+        self.generation = 0
+        self._ends: list[int] = []
+        self._last_mono_ms = now.mono_ms
+
+    def canary(self, sent_mono_ms: int) -> bool:
+        """A canary sent at that moment came back. False if the stretch before it was too long to be proven."""
+        stretch_ms = sent_mono_ms - self._last_mono_ms
+        if stretch_ms <= 0:
+            return True
+        self._last_mono_ms = sent_mono_ms
+        if stretch_ms > LISTEN_GAP_MS:
+            self._ends.append(self.proven_ms)
+            self.generation += 1
+            return False
+        self.proven_ms += stretch_ms
+        return True
+
+    def stamp_ms(self, now: Instant) -> int:
+        """Where something heard now stands on the scale of proven time, if the present stretch is proven later."""
+        return self.proven_ms + max(0, min(now.mono_ms - self._last_mono_ms, LISTEN_GAP_MS))
+
+    def since_ms(self, stamp_ms: int, generation: int) -> int:
+        """Proven time since a stamp; never below 0."""
+        if generation < self.generation:
+            stamp_ms = min(stamp_ms, self._ends[generation])
+        return max(0, self.proven_ms - stamp_ms)
+
+    def quiet_ms(self, now: Instant) -> int:
+        """How long ago the last canary that returned was sent; at first, since the start."""
+        return max(0, now.mono_ms - self._last_mono_ms)
+
+    def deaf(self, now: Instant) -> bool:
+        """Whether the canary is overdue, so that the coordinator cannot say who is silent."""
+        return self.quiet_ms(now) > LISTEN_GAP_MS
