@@ -79,7 +79,7 @@ class Refusals:
         for key, written_ms in tuple(self._written_ms.items()):
             if now.mono_ms - written_ms < FOLD_MS:
                 continue
-            del self._written_ms[key]
+            self._written_ms.pop(key, None)  # A line written by this loop may have dropped it.
             held = self._held.pop(key, None)
             if held is None:
                 continue

@@ -290,6 +290,16 @@ def test_each_refusal_has_a_minute_of_its_own() -> None:
     assert len(site.core.seen.refusals._written_ms) == 1, "what is over is forgotten"
 
 
+def test_refusals_that_are_due_at_the_same_time_are_folded_together() -> None:
+    """One of them was repeated: its second line forgets the other, which is due too."""
+    refusals, start = audit.Refusals(), Instant(mono_ms=0, wall_ms=0)
+    for about in ("A", "A", "B"):
+        refusals.refused(ADMIN, "release-hold", about, "No.", start)
+    lines = refusals.fold(start.after(audit.FOLD_MS))
+    assert [(line.about, line.times) for line in lines] == [("A", 1)]
+    assert refusals.refused(ADMIN, "release-hold", "B", "No.", start.after(audit.FOLD_MS)) is not None
+
+
 def test_a_flood_of_different_refusals_is_counted_together() -> None:
     site = small_site()
     for number in range(audit.LINES_PER_SPAN + 40):
