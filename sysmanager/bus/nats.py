@@ -6,7 +6,7 @@ was (nats-py gives up for good after some errors of the server), and nothing tha
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -127,7 +127,7 @@ class NatsBus:
         if client is None or not client.is_connected:
             raise NoAnswer(NoAnswerKind.DISCONNECTED, subject, timeout_ms)
         try:
-            reply = await _heeding(client.request(subject, body, timeout=timeout_ms / 1000))
+            reply = await _heeding(lambda: client.request(subject, body, timeout=timeout_ms / 1000))
         except NoRespondersError:
             raise NoAnswer(NoAnswerKind.NO_RESPONDERS, subject, timeout_ms) from None
         except _CONNECTION_ERRORS:  # also when the connection was lost after it was sent: the other side may have it
@@ -163,7 +163,7 @@ class NatsBus:
             self._interests.remove(interest)
             if interest.made is not None and self.connected:
                 with suppress(*_CONNECTION_ERRORS):
-                    await _heeding(interest.made.unsubscribe())
+                    await _heeding(interest.made.unsubscribe)
 
     async def _add(self, subject: str, inbox: Inbox[Msg]) -> _Interest:
         check_subject(subject, wildcards=True)
@@ -173,7 +173,7 @@ class NatsBus:
         if client is not None and client.is_connected:
             with suppress(*_CONNECTION_ERRORS):  # lost at this moment: the next connection makes it
                 await self._make(client, interest)
-                await _heeding(_reach_server(client))
+                await _heeding(lambda: _reach_server(client))
         return interest
 
     async def _make(self, client: Client, interest: _Interest) -> None:
@@ -262,15 +262,16 @@ class NatsBus:
             log.warning("no connection to the bus; trying on", url=self._url, error=str(error) or type(error).__name__)
 
 
-async def _heeding(call: Awaitable[T]) -> T:
+async def _heeding(call: Callable[[], Awaitable[T]]) -> T:
     """Await a call of the library, and heed a cancellation that it swallowed.
 
     It waits with `asyncio.wait_for`, which on Python 3.11 forgets a cancellation that comes together with the answer: whoever was told to
     end would go on for ever.
     """
+    await asyncio.sleep(0)  # A cancellation that is requested and not delivered yet ends the task here, where nothing swallows it.
     task = asyncio.current_task()
     before = task.cancelling() if task is not None else 0
-    result = await call
+    result = await call()
     if task is not None and task.cancelling() > before:
         raise asyncio.CancelledError
     return result

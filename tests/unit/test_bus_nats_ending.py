@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from nats.aio.msg import Msg
@@ -75,3 +76,28 @@ async def test_a_timeout_around_a_request_stays_a_timeout(monkeypatch: pytest.Mo
     monkeypatch.setattr(bus, "_client", client)
     async with asyncio.timeout(60):
         assert await bus.request("a.b", b"", 1000) == b"in time"
+
+
+async def test_a_cancellation_requested_before_a_request_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an interrupt of a program that is just printing: it is delivered when the task waits next, which is in the library."""
+    bus = NatsBus(generate_credentials("127.0.0.1", 1), BusUser.CLIENT, "test")
+    client = _Answering()
+    client.answer.set_result(Msg(client, data=b"late"))  # type: ignore[arg-type]
+
+    async def request(subject: str, body: bytes, timeout: float) -> Msg:
+        with suppress(asyncio.CancelledError):
+            await asyncio.get_running_loop().create_future()
+        return await client.answer
+
+    monkeypatch.setattr(client, "request", request)
+    monkeypatch.setattr(bus, "_client", client)
+
+    async def interrupted() -> bytes:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return await bus.request("a.b", b"", 1000)
+
+    asking = asyncio.create_task(interrupted())
+    await asyncio.wait({asking})
+    assert asking.cancelled()
