@@ -55,6 +55,8 @@ def _check_recorder(view: View, seen: Seen, entry: Failover) -> Check:
     heard = seen.of(home.id)
     if heard.beat is None or not seen.connected(home.id):
         return _stop(f"{home.name} is not connected; switch it on and check its network.")
+    if heard.leaving is not None:
+        return _stop(f"{home.name} announced its shutdown; wait until it is back.")
     if heard.reports_service_failed():
         return _stop(f"The recording service of {home.name} cannot be started; see its Watchdog's log.")
     if unreconciled(view, home.id):

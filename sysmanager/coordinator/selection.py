@@ -153,6 +153,8 @@ def objection_to(view: View, seen: Seen, server: Recorder, home: Recorder) -> st
         return "has not been reconciled yet"
     if beat is None or not seen.connected(server.id):
         return "is not connected"
+    if heard.leaving is not None:
+        return "announced its shutdown"
     if heard.reports_service_failed():
         return "its recording service cannot be started"
     if not heard.service_heard():

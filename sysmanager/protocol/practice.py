@@ -17,6 +17,10 @@ class Fault(StrEnum):
     """Cut off from the coordinator; it goes on recording and does not know."""
     POWER = "power"
     """The machine is off: records nothing, answers nothing."""
+    SHUTDOWN = "shutdown"
+    """It is shut down in order: its Watchdog announces that, and it goes when its cameras were taken over, or nobody can."""
+    CAMERAS = "cameras"
+    """Cut off from its cameras; the coordinator hears it."""
     ALL_DISKS = "all disks"
     ONE_DISK = "one disk"
     SERVICE = "recording service"
@@ -30,6 +34,8 @@ class Fault(StrEnum):
 FAULT_SENTENCES: dict[Fault, str] = {
     Fault.CONNECTION: "Pull its network cable: it records on, but nobody hears it.",
     Fault.POWER: "Switch the machine off.",
+    Fault.SHUTDOWN: "Shut it down in order: it says so first, and records on while another server takes over.",
+    Fault.CAMERAS: "Cut it off from its cameras: it is heard, and records nothing.",
     Fault.ALL_DISKS: "Break all of its material disks.",
     Fault.ONE_DISK: "Break one of its material disks.",
     Fault.SERVICE: "Break its recording service: the Watchdog cannot start it.",

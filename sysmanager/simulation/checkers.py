@@ -253,14 +253,6 @@ def one_at_a_time(step: Step) -> str | None:
     return None
 
 
-def log_complete(step: Step) -> str | None:
-    """Entries are numbered without a hole and never vanish."""
-    numbers = {entry.number for entry in step.world.history.all.values()}
-    if numbers != set(range(1, step.state.next_number)):
-        return f"The log has entries {sorted(numbers)}, and the next number is {step.state.next_number}."
-    return None
-
-
 Rule = Callable[[Step], str | None]
 
 BEFORE: dict[str, Rule] = {
@@ -286,6 +278,7 @@ DECIDED: dict[str, Rule] = {
     "never early": never_early,
     "nothing by itself under the brake": safety.nothing_by_itself_under_the_brake,
     "a second opinion holds": safety.second_opinion_holds,
+    "nobody taken who is leaving": safety.nobody_taken_who_is_leaving,
     "automatic failback where allowed": failback_rules.automatic_failback_where_allowed,
 }
 """Looked at when decided; durable it may be only when the world has changed."""
@@ -293,7 +286,7 @@ DECIDED: dict[str, Rule] = {
 AFTER: dict[str, Rule] = {
     "system data sound": system_data_sound,
     "one at a time in a group": one_at_a_time,
-    "log complete": log_complete,
+    "log complete": history.log_complete,
     "one baseline covers all": one_baseline_covers_all,
 }
 OTHERS = (

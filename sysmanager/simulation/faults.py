@@ -304,14 +304,17 @@ def _shut_down(world: World, recorder: SimulatedRecorder) -> Mend:
     if recorder.powered:
         leaving = Leaving(recorder=recorder.id, instance=recorder.persisted.instance, wall_ms=world.now(recorder.id).wall_ms)
         world.announce(recorder.id, leaving)
+        recorder.trouble.leaving = True
     wanted = [True]
 
     def off() -> None:
+        recorder.trouble.leaving = False
         if wanted:
             recorder.set_fault(Fault.POWER, True)
 
     def mend() -> None:
         wanted.clear()
+        recorder.trouble.leaving = False
         recorder.set_fault(Fault.POWER, False)
 
     world.after(SHUTDOWN_MS, off)

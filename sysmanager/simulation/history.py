@@ -25,6 +25,7 @@ from sysmanager.history.port import Update
 from sysmanager.protocol.clients import Done, Reply
 
 if TYPE_CHECKING:
+    from sysmanager.simulation.checkers import Step
     from sysmanager.simulation.world import World
 
 ENDED_KEPT = 4
@@ -149,3 +150,11 @@ def _refusal(record: f.FactRecord) -> str:
 
 def _digest(body: bytes) -> bytes:
     return hashlib.sha256(body).digest()
+
+
+def log_complete(step: Step) -> str | None:
+    """Entries are numbered without a hole and never vanish."""
+    numbers = {entry.number for entry in step.world.history.all.values()}
+    if numbers != set(range(1, step.state.next_number)):
+        return f"The log has entries {sorted(numbers)}, and the next number is {step.state.next_number}."
+    return None

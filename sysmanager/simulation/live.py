@@ -24,6 +24,7 @@ from sysmanager.protocol.probes import PEER_MS, PROBE_MS, PeerAnswer, PeerQuesti
 from sysmanager.protocol.recorders import (
     Ask,
     Beacon,
+    Farewell,
     FetchDocument,
     FromRecorder,
     Leaving,
@@ -176,12 +177,40 @@ class _LiveServer:
         await self._endpoint.close()
 
     def set_fault(self, fault: Fault, present: bool) -> None:
+        changed = present != (fault in self.recorder.faults)
         self.recorder.set_fault(fault, present)
+        if fault is Fault.CAMERAS:
+            self._cut(present)
+        elif fault is Fault.SHUTDOWN and changed and present:
+            self._spawn(self._shut_down())
+        elif fault is Fault.SHUTDOWN and changed:
+            self.recorder.power_on()
         self._plug()
 
     def mend(self) -> None:
+        self._cut(False)
         self.recorder.mend()
         self._plug()
+
+    def _cut(self, cut: bool) -> None:
+        (self.cameras.cut.add if cut else self.cameras.cut.discard)(self.plan.id)
+        self.recorder.cameras_changed()
+
+    async def _shut_down(self) -> None:
+        """As a Watchdog does it: say so, record on for as long as the coordinator asks, then go. Mended meanwhile: stay."""
+        if not self.recorder.powered:
+            return
+        self.recorder.trouble.leaving = True
+        leaving = Leaving(recorder=self.plan.id, instance=self.recorder.persisted.instance, wall_ms=self._clock().wall_ms)
+        try:
+            answer: Farewell = wire.decode(Farewell, await self._endpoint.request(subjects.LEAVING, wire.encode(leaving), ASK_MS))
+            await asyncio.sleep(answer.wait_ms / 1000)
+        except (BusError, wire.WireError) as error:
+            log.debug("announcement not answered", recorder=self.plan.id, why=str(error))
+        self.recorder.trouble.leaving = False
+        if Fault.SHUTDOWN in self.recorder.faults:
+            self.recorder.power_off()
+            self._plug()
 
     def _plug(self) -> None:
         """On the bus while it has power and its cable is in."""

@@ -125,7 +125,7 @@ class SimulatedRecorder:
         return self.powered and self.service is ServiceState.RUNNING
 
     def set_fault(self, fault: Fault, present: bool) -> None:
-        """Break it in one way, or mend that. CONNECTION is the network's business: here it is only remembered."""
+        """Break it in one way, or mend that. What is the business of its surroundings is only remembered here."""
         if present == (fault in self.faults):
             return
         (self.faults.add if present else self.faults.discard)(fault)
@@ -140,7 +140,7 @@ class SimulatedRecorder:
             case Fault.REFUSE:
                 if self.up:
                     self._input(m.RefuseByHand(present=present))
-            case Fault.VANISH | Fault.CONNECTION:
+            case Fault.VANISH | Fault.CONNECTION | Fault.SHUTDOWN | Fault.CAMERAS:
                 pass
 
     def mend(self) -> None:
@@ -158,7 +158,7 @@ class SimulatedRecorder:
         self.power_on()
 
     def power_on(self) -> None:
-        if self.powered or Fault.POWER in self.faults:
+        if self.powered or self.faults & {Fault.POWER, Fault.SHUTDOWN}:
             return
         self.powered = True
         self._power_life += 1
@@ -295,7 +295,7 @@ class SimulatedRecorder:
         quiet = now.mono_ms - self._moved_ms >= QUIET_AFTER_MS and self.service is ServiceState.RUNNING and self._around.quiet(self.id)
         self._around.after(QUIET_BEAT_MS if quiet else BEAT_MS, self._second, life)
         every = QUIET_WATCHDOG_EVERY if quiet else self.pace.watchdog_every
-        if self.service is not ServiceState.RUNNING or self._sequence % every == 0:
+        if not self.trouble.leaving and (self.service is not ServiceState.RUNNING or self._sequence % every == 0):
             self._say_watchdog()
         if self.state.situation is not m.Situation.DOWN:
             self._say_beat(now, quiet=quiet)

@@ -57,14 +57,26 @@ def nothing_by_itself_in_maintenance(step: Step) -> str | None:
 
 def nobody_taken_in_maintenance(step: Step) -> str | None:
     """A server in maintenance is no candidate (SPEC 5)."""
+    server = _reserved(step)
+    return f"{server} is reserved, although it is in maintenance." if f"recorder {server}" in step.state.maintenance else None
+
+
+def nobody_taken_who_is_leaving(step: Step) -> str | None:
+    """A server that announced its shutdown is no candidate until it is back."""
+    server, core = _reserved(step), step.world.coordinator.core
+    if server is None or core is None or not step.world.recorders[server].trouble.leaving:
+        return None
+    return f"{server} is reserved, and announced that it is shut down." if core.seen.of(server).leaving is not None else None
+
+
+def _reserved(step: Step) -> RecorderId | None:
     match step.fact:
         case f.FailoverStarted(reservation=reservation) | f.ServerReserved(reservation=reservation):
-            server = reservation.server
+            return reservation.server
         case f.AttemptEnded(next=f.Reservation(server=taken)):
-            server = taken
+            return taken
         case _:
             return None
-    return f"{server} is reserved, although it is in maintenance." if f"recorder {server}" in step.state.maintenance else None
 
 
 # ---------------------------------------------------------------- what servers say of one another

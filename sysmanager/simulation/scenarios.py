@@ -19,6 +19,7 @@ from sysmanager.simulation.coordinator import KillPoint
 from sysmanager.simulation.failback_scenarios import FAILBACK_SCENARIOS
 from sysmanager.simulation.faults import Deed, Wrong
 from sysmanager.simulation.found_scenarios import FOUND_SCENARIOS
+from sysmanager.simulation.leaving_scenarios import LEAVING_SCENARIOS
 from sysmanager.simulation.people import findings_of
 from sysmanager.simulation.rest import what_hangs
 from sysmanager.simulation.run import LOOK_MS, REST_LIMIT_MS, REST_MS, START_MS
@@ -64,6 +65,7 @@ READY, RETURNED, CANCELLED = Phase.READY, Phase.RETURNED, Phase.CANCELLED
 
 SCENARIOS: tuple[Scenario, ...] = (
     *FAILBACK_SCENARIOS,
+    *LEAVING_SCENARIOS,
     *FOUND_SCENARIOS,
     Scenario(name="connection lost", deeds=(_off("A1"),), ends=(End(recorder="A1", phase=READY, server="FA1"),)),
     Scenario(

@@ -9,14 +9,15 @@ from sysmanager.protocol.recorders import Beat, OrderAnswer
 
 
 class Trouble:
-    """hung: its processes are stopped, and go on later. lie, lie_answer: what it says instead of the truth.
+    """hung: its processes are stopped, and go on later. leaving: its Watchdog announced a shutdown, and says no more.
 
-    disks_lost_ms, disks_mended_ms: when, last, none of its disks could be written any more, and when one could again; None: never, not
-    yet. lied: it ever did. ahead: it ever said that it knew a newer epoch than it does.
+    lie, lie_answer: what it says instead of the truth. disks_lost_ms, disks_mended_ms: when, last, none of its disks could be written any
+    more, and when one could again; None: never, not yet. lied: it ever did. ahead: it ever said that it knew a newer epoch than it does.
     """
 
     def __init__(self) -> None:
         self.hung = False
+        self.leaving = False
         self.lie: Callable[[Beat], Beat] | None = None
         self.lie_answer: Callable[[OrderAnswer], OrderAnswer] | None = None
         self.lied = False

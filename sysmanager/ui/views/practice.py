@@ -18,6 +18,8 @@ POLL_MS = 1000
 _LABELS: dict[Fault, str] = {
     Fault.CONNECTION: "Pull the network cable",
     Fault.POWER: "Switch off",
+    Fault.SHUTDOWN: "Shut down, announced",
+    Fault.CAMERAS: "Cut off from its cameras",
     Fault.ALL_DISKS: "Break all disks",
     Fault.ONE_DISK: "Break one disk",
     Fault.SERVICE: "Break recording service",
@@ -29,6 +31,8 @@ _LABELS: dict[Fault, str] = {
 _STATES: dict[Fault, str] = {
     Fault.CONNECTION: "network cable pulled",
     Fault.POWER: "switched off",
+    Fault.SHUTDOWN: "shut down",
+    Fault.CAMERAS: "cut off from its cameras",
     Fault.ALL_DISKS: "all disks broken",
     Fault.ONE_DISK: "one disk broken",
     Fault.SERVICE: "recording service broken",

@@ -1,0 +1,36 @@
+"""A server that announced its shutdown is given nothing until it is back (SPEC 4)."""
+
+from __future__ import annotations
+
+from sysmanager.coordinator import inputs as i
+from sysmanager.coordinator.failback_checks import checks
+from sysmanager.coordinator.selection import choose
+from sysmanager.protocol import clients as c
+from sysmanager.protocol import recorders as r
+from tests.helpers.coordination import GROUP, Site, rid, small_site
+
+
+def announce(site: Site, server: str) -> None:
+    leaving = r.Leaving(recorder=rid(server), instance=site.server(server).beat(site.now).instance, wall_ms=site.now.wall_ms)
+    site.core.take(i.Announced(message=leaving), site.now, token="leaving")
+    site.settle()
+
+
+def test_a_failover_server_that_announced_its_shutdown_is_no_candidate_until_it_is_back() -> None:
+    site = small_site()
+    announce(site, "F")
+    site.ask(c.StartFailover(recorder=rid("A")))
+    assert site.entry.server == "H"
+    assert {verdict.server: verdict.sentence for verdict in site.entry.verdicts}["F"] == "announced its shutdown"
+    site.server("F").service = r.ServiceState.RUNNING
+    site.run(2_000)
+    assert choose(site.state, site.core.seen, failed=site.row("B"), home=site.row("B"), group=site.state.groups[GROUP]).server == "F"
+
+
+def test_a_recorder_that_announced_its_shutdown_gets_nothing_back_until_it_is_back() -> None:
+    site = small_site()
+    site.ask(c.StartFailover(recorder=rid("A")))
+    site.run(3_000)
+    announce(site, "A")
+    stops = [check.sentence for check in checks(site.state, site.core.seen, site.entry) if check.level is c.Level.STOP]
+    assert stops == ["A announced its shutdown; wait until it is back."]
