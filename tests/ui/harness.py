@@ -19,7 +19,8 @@ from sysmanager.ui.state.store import Store
 from sysmanager.ui.theme import Theme, ThemeChoice
 from sysmanager.ui.views.main_window import CloseGuard, MainWindow
 from sysmanager.ui.window import create_main_window, make_store
-from tests.ui.site import NOW_MS, EagerClock, FakeClient, FakeControls, FakeSwitcher
+from tests.ui.fakes import EagerClock, FakeClient, FakeControls, FakeSwitcher
+from tests.ui.site import NOW_MS
 
 TURNS = 2000
 """Turns of both loops in which something expected must have happened."""

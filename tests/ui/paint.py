@@ -21,6 +21,7 @@ from sysmanager.ui.state.model import Link, Place, Tone
 from sysmanager.ui.theme import Theme
 from sysmanager.ui.views.preview_dialog import PreviewDialog
 from tests.ui import site
+from tests.ui.fakes import FakeClient
 from tests.ui.harness import Opened, ThemeChoice, turn, until
 
 Scene = Callable[[Opened], QWidget | None]
@@ -142,7 +143,7 @@ async def paint(out: Path, wanted: set[str], sizes: tuple[tuple[int, int], ...])
             snapshot = make()
             role = options.get("role", RoleName.ADMINISTRATOR)
             assert isinstance(role, RoleName)
-            client = site.FakeClient(snapshot, Actor(name="admin" if role is RoleName.ADMINISTRATOR else role.value.lower(), role=role))
+            client = FakeClient(snapshot, Actor(name="admin" if role is RoleName.ADMINISTRATOR else role.value.lower(), role=role))
             with tempfile.TemporaryDirectory() as folder:
                 opened = Opened(snapshot, Path(folder) / "s.ini", client=client, demo=bool(options.get("demo")), theme=theme)
                 await opened.show(width, height)

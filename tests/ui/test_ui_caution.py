@@ -35,8 +35,9 @@ from sysmanager.ui.views.preview_dialog import PreviewDialog
 from sysmanager.ui.views.system_dialog import SystemDialog
 from tests.ui import site
 from tests.ui.conftest import OpenSite
+from tests.ui.fakes import FakeClient
 from tests.ui.harness import Opened, until
-from tests.ui.site import NOW_MS, FakeClient
+from tests.ui.site import NOW_MS
 
 SERVER = site.rid("TA-REC-03")
 HOUR_MS = 3_600_000

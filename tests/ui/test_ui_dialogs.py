@@ -29,8 +29,8 @@ from sysmanager.ui.views.groups_dialog import GroupsDialog
 from sysmanager.ui.views.preview_dialog import PreviewDialog
 from tests.ui import site
 from tests.ui.conftest import OpenSite
+from tests.ui.fakes import FakeClient
 from tests.ui.harness import Opened, turn, until
-from tests.ui.site import FakeClient
 
 KEY = FailoverId("F00033")
 

@@ -28,6 +28,7 @@ from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.reducer import reduce
 from tests.helpers import log_entries
 from tests.ui import site
+from tests.ui.fakes import FakeClient
 from tests.ui.harness import Opened, turn, until
 
 OpenSite = Callable[..., Awaitable[Opened]]
@@ -181,7 +182,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def opened_with_older(open_site: OpenSite) -> Opened:
-    client = site.FakeClient(site.harbour())
+    client = FakeClient(site.harbour())
     client.older = older()
     return await open_site(site.harbour(), client=client)
 
@@ -260,7 +261,7 @@ async def test_an_older_entry_is_selected_opened_and_written_on(open_site: OpenS
 
 
 async def test_a_role_without_the_right_is_told_why_it_may_not_write(open_site: OpenSite) -> None:
-    opened = await open_site(site.harbour(), client=site.FakeClient(site.harbour(), Actor(name="olga", role=RoleName.MONITORING)))
+    opened = await open_site(site.harbour(), client=FakeClient(site.harbour(), Actor(name="olga", role=RoleName.MONITORING)))
     opened.window.dialogs.details()
     await turn()
     remarks = opened.window.dialogs.opened.remarks
@@ -271,7 +272,7 @@ async def test_a_role_without_the_right_is_told_why_it_may_not_write(open_site: 
 
 @pytest.mark.usefixtures("quick")
 async def test_trouble_with_old_entries_is_said_and_live_ones_are_shown(open_site: OpenSite) -> None:
-    client = site.FakeClient(site.harbour())
+    client = FakeClient(site.harbour())
     opened = await open_site(site.harbour(), client=client)
     client.error = "The coordinator does not answer."
     opened.store.dispatch(LogFiltered("ta"))
@@ -284,7 +285,7 @@ async def test_trouble_with_old_entries_is_said_and_live_ones_are_shown(open_sit
 
 @pytest.mark.usefixtures("quick")
 async def test_the_audit_log_is_read_page_by_page_and_kept_up_to_date(open_site: OpenSite) -> None:
-    client = site.FakeClient(site.harbour())
+    client = FakeClient(site.harbour())
     client.audit = lines(250)
     opened = await open_site(site.harbour(), client=client)
     audit = opened.window.audit

@@ -49,8 +49,8 @@ from sysmanager.ui.state.events import FieldsEdited, PlaceSelected, SnapshotArri
 from sysmanager.ui.state.model import Link, Place, Tone, UiState
 from sysmanager.ui.state.store import Store
 from tests.ui import site
+from tests.ui.fakes import EagerClock, FakeClient, FakeSwitcher
 from tests.ui.harness import TURNS
-from tests.ui.site import EagerClock, FakeClient, FakeSwitcher
 
 R, KEY, GROUP = site.rid("TA-REC-01"), FailoverId("F00033"), Group(id=GroupId("c"), name=" Terminal C ")
 FINDINGS = (Finding(recorder=R, sentence="It records under epoch 9."),)

@@ -31,7 +31,7 @@ from sysmanager.ui.state.model import NOTICE_LIMIT, Forecast, Link, Place, Runni
 from sysmanager.ui.state.reducer import reduce
 from sysmanager.ui.state.store import Store
 from tests.ui import site
-from tests.ui.site import ManualClock
+from tests.ui.fakes import ManualClock
 
 T1, T3 = site.rid("TA-REC-01"), site.rid("TA-REC-03")
 

@@ -18,6 +18,7 @@ from sysmanager.domain.recorder import Acting, Broken, Recording, Role, Standby,
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from tests.helpers.coordination import GROUP, Site, analogue, cameras_of, contents, edit, rid, small_site
+from tests.helpers.copies import held
 
 OTHER = GroupId("other")
 
@@ -195,6 +196,15 @@ def acting_server_breaks() -> Site:
     return site
 
 
+def footage_is_on_its_way() -> Site:
+    """The copy of an earlier failover runs, and A is replaced again."""
+    site = held()
+    site.fail_over("A")
+    site.run(3_000)
+    assert isinstance(site.row("A").assignment, Broken)
+    return site
+
+
 def reconciling() -> Site:
     site = replaced_site()
     site.server("B").epoch = 900
@@ -219,6 +229,7 @@ def away_since_the_reconcile() -> Site:
         (well, "A is not replaced; only a server that was replaced leaves its cameras to another one."),
         (failing_back, "F00001 is “Failback in progress”; wait until it is “Failover ready”."),
         (acting_server_breaks, "A takes part in F00002 as well; wait until that is over."),
+        (footage_is_on_its_way, "A takes part in the job J00001; wait until it has ended, or cancel it."),
         (reconciling, "The coordinator is reconciling; confirm what differs first."),
         (away_since_the_reconcile, "A or F has not been reconciled yet; wait until it is heard."),
     ],
