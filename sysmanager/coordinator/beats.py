@@ -59,4 +59,6 @@ def differs(old: Beat, new: Beat) -> bool:
     for camera, camera_now in zip(old.cameras, new.cameras, strict=True):
         if camera.state is not camera_now.state or camera.camera != camera_now.camera or camera.first_frame_ms != camera_now.first_frame_ms:
             return True
+        if camera.sentence != camera_now.sentence:
+            return True
     return False

@@ -10,6 +10,7 @@ import msgspec
 
 from sysmanager.coordinator.audit import Refusals
 from sysmanager.coordinator.beats import differs, unsettled
+from sysmanager.coordinator.complaints import Complaints
 from sysmanager.coordinator.frames import expected_cameras, progressed
 from sysmanager.coordinator.jobs.seen import JobsSeen
 from sysmanager.coordinator.listening import Listening
@@ -222,6 +223,7 @@ class Seen:
         self.refused_orders: dict[RecorderId, RefusedOrder] = {}
         self.obeyed: dict[RecorderId, tuple[Order, int]] = {}
         self.doubted: set[RecorderId] = set()
+        self.complaints = Complaints()
         self.opinions = Opinions()
         self.opinion_held_ms: dict[RecorderId, int] = {}
         self.brake_since_ms: int | None = None
@@ -309,6 +311,7 @@ class Seen:
         self.replaced_ms.pop(recorder, None)
         self.preroll.pop(recorder, None)
         self.withheld.discard(recorder)
+        self.complaints.forget(recorder)
         self.opinions.forget(recorder)
         self.opinion_held_ms.pop(recorder, None)
 
@@ -395,6 +398,8 @@ class Seen:
             heard.beat, heard.beat_ms, heard.beat_wall_ms = message, now.mono_ms, now.wall_ms
             if not heard.frames_due or progressed(old, message):
                 heard.frames, heard.frames_ms = (heard.stamp_ms, heard.generation), now.mono_ms
+            if news:
+                self.complaints.take(message, now.wall_ms)
             if heard.leaving is not None and message.boot > heard.leaving_boot:
                 heard.leaving, news = None, True
             if old is None or old.machine != message.machine:

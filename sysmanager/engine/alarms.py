@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View
 from sysmanager.domain.backup import BaselineStage
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import GroupId
 from sysmanager.protocol import clients as c
+
+SHOWN = 3
+"""Cameras that an alarm names."""
 
 
 def queue_alarms(view: View) -> list[c.Alarm]:
@@ -29,6 +33,24 @@ def queue_alarms(view: View) -> list[c.Alarm]:
             f"Servers of the group {known.name if known is not None else group} wait in the failover queue, and are taken up in order."
         )
         alarms.append(c.Alarm(key=f"queue {group}", sentence=sentence, since_wall_ms=since_ms))
+    return alarms
+
+
+def complaint_alarms(view: View, seen: Seen) -> list[c.Alarm]:
+    """One for each server that has cameras in quarantine (SPEC 16)."""
+    alarms: list[c.Alarm] = []
+    for recorder, complaint in seen.complaints.known.items():
+        row = view.recorders.get(recorder)
+        if row is None:
+            continue
+        names = {camera.id: camera.name for camera in row.settings.cameras}
+        cameras = ", ".join(names.get(camera, camera) for camera in complaint.quarantined[:SHOWN])
+        more = len(complaint.quarantined) - SHOWN
+        sentence = (
+            f"{row.name} does not record {cameras}{f' and {more} more' if more > 0 else ''}: its recording service crashed while it opened "
+            "or decoded the stream. What to do stands in the list of its cameras."
+        )
+        alarms.append(c.Alarm(key=f"quarantine {recorder}", sentence=sentence, since_wall_ms=complaint.since_wall_ms))
     return alarms
 
 

@@ -17,7 +17,7 @@ from sysmanager.domain.failover import Trigger
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Role, Standby
-from sysmanager.engine.alarms import baseline_alarms, queue_alarms
+from sysmanager.engine.alarms import baseline_alarms, complaint_alarms, queue_alarms
 from sysmanager.protocol import clients as c
 from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, Mode, RefusalReason, ServiceState
 
@@ -113,6 +113,7 @@ def _cameras(row: Recorder, states: dict[CameraId, CameraBeat]) -> tuple[c.Camer
             bitrate_kbps=camera.bitrate_kbps,
             mode=camera.mode.value,
             state=states[camera.id].state if camera.id in states else None,
+            sentence=states[camera.id].sentence if camera.id in states else "",
         )
         for camera in row.settings.cameras
         if row.home == row.id or camera.moves or isinstance(row.assignment, Broken)
@@ -335,6 +336,7 @@ def _alarms(view: View, seen: Seen, now: Instant) -> tuple[c.Alarm, ...]:
             alarms.append(c.Alarm(key=f"clock {row.id}", sentence=sentence, since_wall_ms=heard.clock_off_wall_ms))
     alarms += [_hold_alarm(view, recorder) for recorder in view.holds]
     alarms += [_failback_alarm(view, recorder) for recorder in view.failback_holds]
+    alarms += complaint_alarms(view, seen)
     alarms += queue_alarms(view)
     alarms += baseline_alarms(view)
     return tuple(alarms)

@@ -81,15 +81,20 @@ class CameraState(StrEnum):
     STALLED = "stalled"
     BUSY = "busy"
     FAILED = "failed"
+    QUARANTINED = "quarantined"
 
 
 class CameraBeat(msgspec.Struct, frozen=True, array_like=True):
-    """One camera in a heartbeat. Wall-clock milliseconds of frames under the present epoch, 0 while there is none."""
+    """One camera in a heartbeat. Wall-clock milliseconds of frames under the present epoch, 0 while there is none.
+
+    sentence: what is wrong with it and what to do, without secrets; empty if nothing is.
+    """
 
     camera: CameraId
     state: CameraState
     first_frame_ms: WallMs = 0
     last_frame_ms: WallMs = 0
+    sentence: Text = ""
 
 
 class DiskBeat(msgspec.Struct, frozen=True, array_like=True):

@@ -14,7 +14,9 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 WallMs = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_000)]
 """Milliseconds since 1970, up to the year 9999: what is later is no time for people."""
 
-Text = Annotated[str, msgspec.Meta(max_length=1000)]
+TEXT_LIMIT = 1000
+
+Text = Annotated[str, msgspec.Meta(max_length=TEXT_LIMIT)]
 """What a server says in words; it may go into log entries and so into the journal."""
 
 EpochReport = Annotated[Epoch, msgspec.Meta(ge=0, le=2**53)]

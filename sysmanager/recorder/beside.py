@@ -20,6 +20,7 @@ from sysmanager.recorder.capture import Capture
 from sysmanager.recorder.configuration import RecorderConfiguration
 from sysmanager.recorder.disks import DiskSet
 from sysmanager.recorder.documents import RecorderDocuments
+from sysmanager.recorder.door import Door
 from sysmanager.recorder.holding import AGAIN_S, cameras_to_hold, preroll_beats
 from sysmanager.recorder.jobs import Jobs, JobSurroundings
 from sysmanager.recorder.transfer.copied import CopiedHours
@@ -44,6 +45,7 @@ class Beside:
         documents: RecorderDocuments,
         copied: CopiedHours,
         *,
+        door: Door,
         changed: Callable[[], None],
     ) -> None:
         self._configuration = configuration
@@ -51,6 +53,7 @@ class Beside:
         self._capture = capture
         self._documents = documents
         self._copied = copied
+        self._door = door
         self._changed = changed
         self._key: SiteKey | None = None
         self._jobs: Jobs | None = None
@@ -68,6 +71,7 @@ class Beside:
             settings_of=self._settings_ready,
             changed=self._changed,
             copied=self._copied,
+            door=self._door,
         )
         self._jobs = Jobs(around, key)
         await self._jobs.open(configuration.material_host, configuration.material_port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 import msgspec
@@ -11,12 +12,15 @@ from sysmanager.documents.sealing import SealBroken, SealedSecret, SiteKey, unse
 from sysmanager.domain.documents import CameraSettings, SettingsDocument
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import CameraBeat, CameraState, DiskBeat
+from sysmanager.protocol.values import TEXT_LIMIT
 from sysmanager.recorder.capture import CameraStatus
 from sysmanager.recorder.disks import DiskState
 from sysmanager.recorder.machine import CapturePlan
 from sysmanager.recorder.session import CameraPlan
 
 log = structlog.get_logger(__name__)
+
+CLOSED = "Its password can't be opened with the site key of this server; copy the key there, or type the password again."
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +58,14 @@ def camera_plan(camera: CameraSettings, key: SiteKey | None) -> CameraPlan:
         user=camera.user,
         password=_password(camera, key),
         priority=camera.priority.rank,
+        mark=_mark(camera),
     )
+
+
+def _mark(camera: CameraSettings) -> str:
+    """Of the address and the credentials, by their HMAC: it shows no secret."""
+    parts = (camera.url, camera.user, camera.password.hmac if camera.password is not None else "")
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=12).hexdigest()
 
 
 def _password(camera: CameraSettings, key: SiteKey | None) -> str:
@@ -68,8 +79,10 @@ def _password(camera: CameraSettings, key: SiteKey | None) -> str:
 
 def camera_beats(statuses: Iterable[CameraStatus], closed: Iterable[CameraId]) -> tuple[CameraBeat, ...]:
     """By id, as capture gives them; those that cannot be opened come last."""
-    seen = tuple(CameraBeat(each.camera, each.state, each.first_frame_ms, each.last_frame_ms) for each in statuses)
-    return (*seen, *(CameraBeat(camera, CameraState.FAILED) for camera in closed))
+    seen = tuple(
+        CameraBeat(each.camera, each.state, each.first_frame_ms, each.last_frame_ms, each.sentence[:TEXT_LIMIT]) for each in statuses
+    )
+    return (*seen, *(CameraBeat(camera, CameraState.FAILED, sentence=CLOSED) for camera in closed))
 
 
 def disk_beats(states: Iterable[DiskState], labels: dict[str, str]) -> tuple[DiskBeat, ...]:

@@ -15,6 +15,7 @@ import structlog
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.disks import DiskSet
+from sysmanager.recorder.door import Door, FreeDoor
 from sysmanager.recorder.frameclock import SteadyClock
 from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
 from sysmanager.recorder.preroll import PreRoll, RingSettings
@@ -90,6 +91,7 @@ class Capture:
         segments: SegmentSettings | None = None,
         sessions: SessionSettings | None = None,
         clock: SteadyClock | None = None,
+        door: Door | None = None,
     ) -> None:
         self._recorder = recorder
         self._disks = disks
@@ -98,6 +100,7 @@ class Capture:
         self._segments = segments or SegmentSettings()
         self._session_settings = sessions or SessionSettings()
         self._clock = clock or SteadyClock()
+        self._door = door or FreeDoor()
         self._lock = threading.Lock()
         self._epoch = 0
         self._sessions: dict[CameraId, CameraSession] = {}
@@ -281,7 +284,13 @@ class Capture:
 
     def _session(self, plan: CameraPlan, sink: FrameSink) -> CameraSession:
         return CameraSession(
-            plan, sink, settings=self._session_settings, clock=self._clock, chance=self._chance, changed=self._state_changed
+            plan,
+            sink,
+            settings=self._session_settings,
+            clock=self._clock,
+            chance=self._chance,
+            changed=self._state_changed,
+            door=self._door,
         )
 
     def _run(self) -> None:

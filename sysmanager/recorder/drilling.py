@@ -21,6 +21,7 @@ from sysmanager.domain.ids import CameraId
 from sysmanager.recorder.capture import Capture, CaptureEvent, FrameEvent
 from sysmanager.recorder.describing import describe
 from sysmanager.recorder.disks import DiskSet
+from sysmanager.recorder.door import Door
 from sysmanager.recorder.reconnect import Problem
 from sysmanager.recorder.session import CameraPlan
 
@@ -51,7 +52,13 @@ def remove_scratch(data_folder: Path) -> None:
 
 
 async def drill(
-    opened: Sequence[CameraPlan], described: Sequence[CameraPlan], *, data_folder: Path, seconds: float, chance: random.Random
+    opened: Sequence[CameraPlan],
+    described: Sequence[CameraPlan],
+    *,
+    data_folder: Path,
+    seconds: float,
+    chance: random.Random,
+    door: Door | None = None,
 ) -> tuple[Tried, ...]:
     """Open the one, ask the others for their description, record `seconds`; by camera. Raises DrillFailed.
 
@@ -73,7 +80,7 @@ async def drill(
             if len(firsts) >= len(opened):
                 loop.call_soon_threadsafe(all_there.set)
 
-    capture = Capture("drill", disks, notice, chance=chance)
+    capture = Capture("drill", disks, notice, chance=chance, door=door)
     asking = asyncio.create_task(_describe_all(described))
     try:
         disks.start()

@@ -34,6 +34,7 @@ from sysmanager.protocol.jobs import (
 )
 from sysmanager.protocol.recorders import OrderAnswer, Refusal, RefusalReason
 from sysmanager.recorder.camera_plans import camera_plan
+from sysmanager.recorder.door import Door
 from sysmanager.recorder.drilling import DrillFailed, drill, remove_scratch
 from sysmanager.recorder.session import CameraPlan
 from sysmanager.recorder.transfer.certificates import source_context, target_context
@@ -53,6 +54,7 @@ class JobSurroundings(msgspec.Struct, frozen=True, kw_only=True):
 
     writable: material disks that can be written now, the best first. busy: whether recording needs disk or network more.
     settings_of: has documents ready. changed: a heartbeat should go now. copied: shared with what deletes old footage.
+    door: to the streams that a drill opens.
     """
 
     recorder: RecorderId
@@ -64,6 +66,7 @@ class JobSurroundings(msgspec.Struct, frozen=True, kw_only=True):
     settings_of: SettingsOf
     changed: Callable[[], None]
     copied: CopiedHours
+    door: Door
 
 
 class Jobs:
@@ -179,7 +182,10 @@ class Jobs:
         opened, closed = self._plans(settings, order.cameras)
         described, unasked = self._plans(settings, order.described)
         try:
-            tried = await drill(opened, described, data_folder=self._around.data_folder, seconds=order.seconds, chance=random.Random())
+            around = self._around
+            tried = await drill(
+                opened, described, data_folder=around.data_folder, seconds=order.seconds, chance=random.Random(), door=around.door
+            )
         except DrillFailed as error:
             self._report(order.job, DrillState.ENDED, sentence=str(error))
             return

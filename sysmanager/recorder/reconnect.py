@@ -33,7 +33,7 @@ class Problem(msgspec.Struct, frozen=True):
 class Waits:
     """The waits between tries of one camera: 0.2 s, then twice as long each time up to 10 s, less a random part of up to half.
 
-    A busy camera is retried every second: its other session may end any moment (SPEC 13.2).
+    A busy camera is retried every second: its other session may end any moment (SPEC 13.2). So is one in quarantine: asking costs nothing.
     """
 
     def __init__(self, chance: random.Random) -> None:
@@ -45,7 +45,7 @@ class Waits:
         self._tries = 0
 
     def next_s(self, state: CameraState) -> float:
-        if state is CameraState.BUSY:
+        if state in (CameraState.BUSY, CameraState.QUARANTINED):
             return BUSY_WAIT_S * self._chance.uniform(0.9, 1.0)
         longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(self._tries, 16))
         self._tries += 1

@@ -44,6 +44,7 @@ from sysmanager.recorder.capture import Capture, CaptureEvent, FrameEvent
 from sysmanager.recorder.configuration import RecorderConfiguration
 from sysmanager.recorder.disks import DiskSet, DiskState
 from sysmanager.recorder.documents import RecorderDocuments
+from sysmanager.recorder.door import QuarantineDoor
 from sysmanager.recorder.footage import read_footage
 from sysmanager.recorder.hardware import this_machine
 from sysmanager.recorder.janitor import Janitor
@@ -89,12 +90,14 @@ class RecordingService:
         self._documents = RecorderDocuments(self._store, self._fetch)
         self._labels = {str(path): label for label, path in configuration.disk_paths.items()}
         self._disks = DiskSet(tuple(configuration.disk_paths.values()))
+        self._door = QuarantineDoor(configuration.data_folder)
         self._capture = Capture(
             configuration.id,
             self._disks,
             self._captured,
             chance=random.Random(),
             segments=SegmentSettings(segment_ms=configuration.segment_seconds * 1000),
+            door=self._door,
         )
         copied = CopiedHours(configuration.data_folder)
         self._janitor = Janitor(
@@ -107,7 +110,7 @@ class RecordingService:
             ),
             copied=copied,
         )
-        self._beside = Beside(configuration, self._disks, self._capture, self._documents, copied, changed=self._news_now)
+        self._beside = Beside(configuration, self._disks, self._capture, self._documents, copied, door=self._door, changed=self._news_now)
         self._probing = Probing(self._id, self._fetch, lambda: self._key, self._peer_answer)
         self._key: SiteKey | None = None
         self._closed: tuple[CameraId, ...] = ()
@@ -138,6 +141,7 @@ class RecordingService:
         try:
             await asyncio.to_thread(self._disks.wait_tested, DISKS_TEST_S)
             self._janitor.start()
+            self._door.start()
             await self._beside.open(self._key)
             self._put(m.DisksChanged(disks=disk_beats(self._disks.states(), self._labels)))
             if self._given_bus is not None:
@@ -166,6 +170,7 @@ class RecordingService:
         await asyncio.to_thread(self._capture.stop)
         await asyncio.to_thread(self._disks.stop)
         await asyncio.to_thread(self._janitor.stop)
+        await asyncio.to_thread(self._door.stop)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

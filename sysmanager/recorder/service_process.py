@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from sysmanager.documents.port import DocumentError
 from sysmanager.durable import read_bounded, write_durably
 from sysmanager.journal.lock import DataFolderError, DataFolderLock
 from sysmanager.recorder.configuration import ConfigurationError, load_configuration
+from sysmanager.recorder.crashes import TRACE_NAME
 from sysmanager.recorder.ending import on_end_signals
 from sysmanager.recorder.pulse import Pulse
 from sysmanager.recorder.service import RecordingService
@@ -49,6 +51,7 @@ def run_service(config_path: Path) -> int:
             pulse = Pulse(configuration.data_folder)
             pulse.begin(os.getpid())
             _sign(configuration.data_folder)
+            _trace_crashes(configuration.data_folder)
             asyncio.run(_serve(RecordingService(configuration, pulse=pulse)))
     except (ConfigurationError, DataFolderError, StateUnusable, DocumentError) as error:
         sentence = str(error)
@@ -60,6 +63,11 @@ def run_service(config_path: Path) -> int:
     if pulse is not None:
         pulse.complain(sentence)
     return STATUS_WRONG
+
+
+def _trace_crashes(folder: Path) -> None:
+    """Have the thread of a crash written down for the Watchdog: it tells which stream was to blame."""
+    faulthandler.enable((folder / TRACE_NAME).open("wb"), all_threads=False)
 
 
 async def _serve(service: RecordingService) -> None:

@@ -21,6 +21,7 @@ import structlog
 
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import CameraState
+from sysmanager.recorder.door import Door, Visit
 from sysmanager.recorder.frameclock import FrameClock, SteadyClock
 from sysmanager.recorder.material import CLOCK_STEP_US
 from sysmanager.recorder.muxers import fits_adts
@@ -39,7 +40,10 @@ TICK_US = 100
 
 
 class CameraPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A camera to record. `url` without credentials; `priority`: 0 is opened first. Its text never shows the password."""
+    """A camera to record. `url` without credentials; `priority`: 0 is opened first. Its text never shows the password.
+
+    mark: another one when its address or credentials are others.
+    """
 
     id: CameraId
     name: str
@@ -47,6 +51,7 @@ class CameraPlan(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     password: str = ""
     priority: int = 0
+    mark: str = ""
 
     def __repr__(self) -> str:
         return f"CameraPlan({self.id!r}, {redact(self.url)!r})"
@@ -89,8 +94,10 @@ class CameraSession:
         clock: SteadyClock,
         chance: random.Random,
         changed: Callable[[CameraPlan, Problem], None],
+        door: Door,
     ) -> None:
         self.plan = plan
+        self._door = door
         self._writer = writer
         self._settings = settings
         self._clock = clock
@@ -193,6 +200,18 @@ class CameraSession:
         name, url = self.plan.name, self.plan.url
         if urlsplit(url).scheme not in ("rtsp", "rtsps"):
             return Problem(CameraState.FAILED, f"The address of {name} must begin with rtsp:// or rtsps://. Correct it in the settings.")
+        visit = self._door.enter(self.plan, current.over)
+        if isinstance(visit, Problem):
+            return visit
+        if visit is None:
+            return Problem(CameraState.CONNECTING, "")
+        try:
+            return self._visit(current, visit)
+        finally:
+            visit.leave()
+
+    def _visit(self, current: _Try, visit: Visit) -> Problem:
+        name, url = self.plan.name, self.plan.url
         current.begin()
         started_s = time.monotonic()
         settings = self._settings
@@ -220,9 +239,9 @@ class CameraSession:
                 return Problem(CameraState.FAILED, problem)
             with self._lock:
                 current.opened, current.quiet_s = True, 0.0
-            return self._read(current, container, kind)
+            return self._read(current, container, kind, visit)
 
-    def _read(self, current: _Try, container: av.container.InputContainer, kind: StreamKind) -> Problem:
+    def _read(self, current: _Try, container: av.container.InputContainer, kind: StreamKind, visit: Visit) -> Problem:
         video = container.streams.video[0]
         audio = container.streams.audio[0] if kind.audio is not None else None
         rate = video.average_rate or video.guessed_rate
@@ -239,6 +258,7 @@ class CameraSession:
                     continue
                 of_picture = packet.stream_index == video.index
                 current.packets += of_picture  # a camera that sends sound only has stalled
+                visit.frame()
                 own = timing if of_picture or sounds is None else sounds
                 for frame in own.frames(packet, time.monotonic()):
                     with self._lock:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import psutil
 import structlog
 
@@ -23,8 +24,9 @@ from sysmanager.journal.lock import DataFolderError, DataFolderLock
 from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Farewell, Leaving, Refusal, RefusalReason, ServiceState, WatchdogBeat
 from sysmanager.recorder.buskeeper import BusKeeper
 from sysmanager.recorder.configuration import ConfigurationError, RecorderConfiguration, load_configuration
+from sysmanager.recorder.crashes import begin_anew, blame, ending_of
 from sysmanager.recorder.ending import on_end_signals
-from sysmanager.recorder.pulse import Pulse
+from sysmanager.recorder.pulse import Phase, Pulse
 from sysmanager.recorder.service_process import STATUS_WRONG, is_alive, running_service, service_command, start_service
 from sysmanager.recorder.state_file import StateUnusable, instance_of
 from sysmanager.recorder.supervision import Action, Look, Supervision, adopted, start_failed, supervise
@@ -73,6 +75,7 @@ class Watchdog:
         self._supervision = Supervision()
         self._process: psutil.Process | None = None
         self._child: subprocess.Popen[bytes] | None = None
+        self._killed_hung = False
         self._awake_ms = 0
         self._news = asyncio.Event()
         self._end = asyncio.Event()
@@ -124,12 +127,17 @@ class Watchdog:
             self._supervision = after
             if before.begun_ms is not None and after.begun_ms is None:
                 log.warning("recording service ended", recorder=self._id, why=after.sentence, failed_starts=after.failed_starts)
+                blamed = await self._blame()
                 self._process = self._child = None
-                self._tell_once(after.sentence, f"The recording service of {self._id} ended and is started again. {after.sentence}")
+                sentence = f"{after.sentence} {blamed}".strip()
+                self._supervision = msgspec.structs.replace(after, sentence=sentence)
+                self._tell_once(sentence, f"The recording service of {self._id} ended and is started again. {sentence}")
             if action is Action.START:
+                await asyncio.to_thread(begin_anew, self._configuration.data_folder)
                 self._start()
             elif action is Action.KILL and self._process is not None:
                 log.warning("recording service is killed", recorder=self._id, why=after.sentence)
+                self._killed_hung = True
                 _kill(self._process)
             if self._supervision.state is not before.state:
                 log.info("recording service", recorder=self._id, state=self._supervision.state.value)
@@ -150,10 +158,18 @@ class Watchdog:
             self._told = reason
             self._tell(sentence)
 
+    async def _blame(self) -> str:
+        """Of a service that crashed: which camera's stream was to blame, in a sentence; empty if none was."""
+        ending = ending_of(self._child.returncode if self._child is not None else None, hung=self._killed_hung)
+        self._killed_hung = False
+        if not ending.crashed or self._pulse.phase is Phase.ENDING:
+            return ""
+        return await asyncio.to_thread(blame, self._configuration.data_folder)
+
     def _look(self) -> Look:
         if self._child is not None:
             status = self._child.poll()  # also takes it off the system's list when it ended
-            alive, how = status is None, f"The recording service ended with status {status}; see its log."
+            alive, how = status is None, f"The recording service {ending_of(status).words}; see its log."
         else:
             alive = self._process is not None and is_alive(self._process)
             how = "The recording service ended; see its log."

@@ -320,6 +320,24 @@ def test_alarms_say_what_to_do_and_since_when() -> None:
     assert alarms(site)["hold A"] == "Automatic failover of A is held by a person; release it when that is over."
 
 
+def test_cameras_in_quarantine_raise_one_alarm_for_their_server_and_say_why_in_their_lines() -> None:
+    site = small_site(cameras=5)
+    beat = site.server("A").beat(site.now)
+    cameras = tuple(
+        r.CameraBeat(camera.camera, r.CameraState.QUARANTINED, sentence=f"{camera.camera} made it crash.") for camera in beat.cameras
+    )
+    fields = {name: getattr(beat, name) for name in beat.__struct_fields__}
+    site.core.take(i.Heard(message=r.Beat(**{**fields, "cameras": cameras})), site.now)
+    names = [camera.name for camera in site.row("A").settings.cameras]
+    assert alarms(site)["quarantine A"].startswith(f"A does not record {', '.join(names[:3])} and 2 more: its recording service crashed")
+    assert row(site, "A").cameras[0].sentence == f"{cameras[0].camera} made it crash."
+    site.core.seen.recorders[rid("Z")] = site.core.seen.recorders[rid("A")]
+    site.core.seen.complaints.known[rid("Z")] = site.core.seen.complaints.known[rid("A")]
+    assert "quarantine Z" not in alarms(site), "of a server that is not in system data"
+    site.run(1_000)
+    assert alarms(site) == {}
+
+
 def test_a_recording_service_that_is_not_running_is_not_said_to_refuse_orders() -> None:
     site = small_site()
     site.server("A").mode = r.Mode.STANDBY

@@ -1,13 +1,21 @@
-"""`sysmanager recorder`: a VMS server, which is its Watchdog and the recording service that the Watchdog starts."""
+"""`sysmanager recorder`: a VMS server, that is its Watchdog and the recording service that it starts; and what a person does there."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sysmanager.app.errors import CommandError
+
+if TYPE_CHECKING:
+    from sysmanager.recorder.configuration import RecorderConfiguration
+
+EXIT_NO = 1
+RELEASE_WAIT_S = 4.0
+RELEASE_LOOK_S = 0.1
 
 
 def add(chosen: Any) -> None:
@@ -17,23 +25,50 @@ def add(chosen: Any) -> None:
         description="Runs the Watchdog of a VMS server, which starts and supervises its recording service, until it is told to end.",
         epilog="example: sysmanager recorder --config /etc/sysmanager/recorder.toml",
     )
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="configuration of the machine, TOML")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration of the machine, TOML")
     parser.add_argument("--service-only", action="store_true", help="the recording service alone, without a Watchdog")
     parser.set_defaults(run=run)
+    deeds = parser.add_subparsers(dest="deed", metavar="DEED")
+    release = deeds.add_parser(
+        "release",
+        help="let a camera out of quarantine",
+        description="Lets a camera out of quarantine: its stream was being opened or decoded when the recording service crashed.",
+        epilog="example: sysmanager recorder release gate-1 --config /etc/sysmanager/recorder.toml",
+    )
+    release.add_argument("camera", metavar="CAMERA", help="id of the camera")
+    release.set_defaults(run=run_release)
+    held = deeds.add_parser(
+        "quarantine",
+        help="list the cameras that are in quarantine or suspected",
+        description="Lists what is held against cameras: in how many crashes of the recording service their stream was under way.",
+        epilog="example: sysmanager recorder quarantine --config /etc/sysmanager/recorder.toml --json",
+    )
+    held.add_argument("--json", action="store_true", help="for scripts")
+    held.set_defaults(run=run_quarantine)
+    for deed in (release, held):
+        deed.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help="configuration of the machine, TOML")
+
+
+def configuration_of(args: argparse.Namespace) -> tuple[Path, RecorderConfiguration]:
+    """The path and the content of the configuration that --config names. Raises CommandError."""
+    from sysmanager.recorder.configuration import ConfigurationError, load_configuration
+
+    if args.config is None:
+        raise CommandError("The configuration of the VMS server is not named; name it with --config FILE.")
+    config: Path = args.config.resolve()
+    try:
+        return config, load_configuration(config)
+    except ConfigurationError as error:
+        raise CommandError(str(error)) from error
 
 
 def run(args: argparse.Namespace) -> int:
     from sysmanager.app.inherited import end_with_owner, log_folder
     from sysmanager.app.logs import set_up_logging
-    from sysmanager.recorder.configuration import ConfigurationError, load_configuration
 
-    config: Path = args.config.resolve()
-    try:
-        recorder = load_configuration(config).id
-    except ConfigurationError as error:
-        raise CommandError(str(error)) from error
+    config, configuration = configuration_of(args)
     part = "service" if args.service_only else "watchdog"
-    trouble = set_up_logging(log_folder() / f"{recorder}-{part}.log")
+    trouble = set_up_logging(log_folder() / f"{configuration.id}-{part}.log")
     if trouble is not None:
         print(f"sysmanager: {trouble}", file=sys.stderr)
     end_with_owner()
@@ -44,3 +79,44 @@ def run(args: argparse.Namespace) -> int:
     from sysmanager.recorder.watchdog import run_watchdog
 
     return run_watchdog(config)
+
+
+def run_release(args: argparse.Namespace) -> int:
+    from sysmanager.domain.ids import CameraId
+    from sysmanager.recorder.case_file import ask_release, load_cases
+
+    _, configuration = configuration_of(args)
+    folder = configuration.data_folder
+    if not any(case.camera == args.camera for case in load_cases(folder)):
+        print(f"Nothing is held against the camera {args.camera} on {configuration.id}; see 'sysmanager recorder quarantine'.")
+        return EXIT_NO
+    try:
+        request = ask_release(folder, CameraId(args.camera))
+    except OSError as error:
+        raise CommandError(f"The data folder {folder} can't be written ({error.strerror or error}); use the service's account.") from error
+    until_s = time.monotonic() + RELEASE_WAIT_S
+    while request.exists() and time.monotonic() < until_s:
+        time.sleep(RELEASE_LOOK_S)
+    if request.exists():
+        print(f"The camera {args.camera} is released when the recording service of {configuration.id} runs again; it does not run now.")
+    else:
+        print(f"The camera {args.camera} is released; the recording service of {configuration.id} opens it now.")
+    return 0
+
+
+def run_quarantine(args: argparse.Namespace) -> int:
+    from sysmanager.recorder.case_file import load_cases
+
+    _, configuration = configuration_of(args)
+    cases = load_cases(configuration.data_folder)
+    if args.json:
+        import msgspec
+
+        print(msgspec.json.encode(cases).decode())
+        return 0
+    for case in cases:
+        words = f"in quarantine, {max(1, case.left_ms // 60_000)} min left" if case.quarantined else "suspected, opened alone"
+        print(f"{case.camera}: {words}; its stream was under way in {case.crashes} crash{'' if case.crashes == 1 else 'es'}")
+    if not cases:
+        print(f"Nothing is held against any camera on {configuration.id}.")
+    return 0

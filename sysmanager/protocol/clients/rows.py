@@ -78,7 +78,7 @@ class FailbackHoldRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CameraRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A camera as its holder reports it. `state` is None while nobody reports it."""
+    """A camera as its holder reports it. `state` is None while nobody reports it. sentence: what is wrong with it, and what to do."""
 
     id: CameraId
     name: str
@@ -89,6 +89,7 @@ class CameraRow(msgspec.Struct, frozen=True, kw_only=True):
     bitrate_kbps: int
     mode: str
     state: CameraState | None = None
+    sentence: str = ""
 
 
 class DiskRow(msgspec.Struct, frozen=True, kw_only=True):

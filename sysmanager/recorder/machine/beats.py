@@ -79,5 +79,5 @@ def shows_change(old: MachineState, new: MachineState) -> bool:
     return old.cameras is not new.cameras and _camera_news(old.cameras) != _camera_news(new.cameras)
 
 
-def _camera_news(cameras: tuple[CameraBeat, ...]) -> list[tuple[str, str, int]]:
-    return [(camera.camera, camera.state, camera.first_frame_ms) for camera in cameras]
+def _camera_news(cameras: tuple[CameraBeat, ...]) -> list[tuple[str, str, int, str]]:
+    return [(camera.camera, camera.state, camera.first_frame_ms, camera.sentence) for camera in cameras]

@@ -41,7 +41,13 @@ LOG_STATE_COLUMN = 4
 
 CAMERA_COLUMNS: tuple[Column[CameraRow], ...] = (
     Column(title="Camera", text=lambda camera: camera.name, sort=lambda camera: natural_key(camera.name)),
-    Column(title="State", text=lambda camera: camera_look(camera)[0], tone=lambda camera: camera_look(camera)[1], dot=True),
+    Column(
+        title="State",
+        text=lambda camera: camera_look(camera)[0],
+        tone=lambda camera: camera_look(camera)[1],
+        tip=lambda camera: camera.sentence or camera_look(camera)[0],
+        dot=True,
+    ),
     Column(title="Kind", text=lambda camera: "IP" if camera.kind == "ip" else camera.kind),
     Column(
         title="Failover priority",

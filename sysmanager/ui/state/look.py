@@ -200,6 +200,7 @@ _CAMERA_SENTENCES: dict[CameraState, tuple[str, Tone]] = {
     CameraState.STALLED: ("sends nothing", Tone.BAD),
     CameraState.BUSY: ("busy: another server has its session", Tone.WARNING),
     CameraState.FAILED: ("failed", Tone.BAD),
+    CameraState.QUARANTINED: ("quarantined", Tone.BAD),
 }
 
 

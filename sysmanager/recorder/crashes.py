@@ -1,0 +1,113 @@
+"""What the Watchdog finds after its recording service ended: whether it crashed, and which camera's stream is to blame (SPEC 16)."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from sysmanager.durable import read_bounded
+from sysmanager.recorder.case_file import load_cases, save_cases
+from sysmanager.recorder.quarantine import after_crash
+from sysmanager.recorder.suspects import Note, forget_notes, read_notes
+
+log = structlog.get_logger(__name__)
+
+TRACE_NAME: Final = "crash.txt"
+"""Where Python writes, at the moment of a crash, in which thread it was."""
+
+TRACE_LIMIT_BYTES: Final = 64 * 1024
+SHOWN: Final = 5
+_THREAD = re.compile(r"Current thread 0x([0-9a-fA-F]+)")
+
+FROM_OUTSIDE: Final = frozenset({"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"})
+"""Signals that no stream makes a process end by: a person sent them, or the system for want of memory."""
+
+WINDOWS_CRASH: Final = 0xC0000000
+WINDOWS_CTRL_C: Final = 0xC000013A
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a service ended. crashed: by what it did itself. words: for a sentence, "was ended by SIGSEGV"."""
+
+    crashed: bool
+    words: str
+
+
+def ending_of(status: int | None, *, hung: bool = False, windows: bool = sys.platform == "win32") -> Ending:
+    """status: as `subprocess` gives it; None of a service that an earlier Watchdog had started. hung: the Watchdog itself ended it.
+
+    Of an unknown end the worst is believed: a suspicion alone costs no camera its recording.
+    """
+    if hung:
+        return Ending(crashed=True, words="gave no sign of life")
+    if status is None:
+        return Ending(crashed=True, words="ended")
+    if windows:
+        code = status & 0xFFFFFFFF
+        crashed = code >= WINDOWS_CRASH and code != WINDOWS_CTRL_C
+        return Ending(crashed=crashed, words=f"crashed with {code:#x}" if crashed else f"ended with status {status}")
+    if status >= 0:
+        return Ending(crashed=False, words=f"ended with status {status}")
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return Ending(crashed=name not in FROM_OUTSIDE, words=f"was ended by {name}")
+
+
+def blame(folder: Path) -> str:
+    """After a crash: hold it against the cameras whose streams were being opened or decoded. A sentence about them, empty if there is none.
+
+    Where the system says in which thread the crash was, and that one had a stream, only its camera is to blame. Blocks; never raises.
+    """
+    try:
+        notes = read_notes(folder)
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            log.warning("notes of the recording service can't be read", why=error.strerror or str(error))
+        return ""
+    thread = _crashed_thread(folder)
+    notes = tuple(note for note in notes if note.thread == thread) or notes
+    if not notes:
+        return ""
+    before = {case.camera: case for case in load_cases(folder)}
+    after = after_crash(before, (note.suspect for note in notes))
+    try:
+        save_cases(folder, after.values())
+    except OSError as error:
+        log.warning("quarantine not saved", why=error.strerror or str(error))
+    convicted = [camera for camera, case in after.items() if case.terms > (before[camera].terms if camera in before else 0)]
+    log.warning("streams under way at the crash", cameras=_names(notes), quarantined=convicted)
+    if convicted:
+        return f"The camera {convicted[0]} is quarantined: its stream was being opened or decoded in this crash and in an earlier one."
+    return f"It was opening or decoding the streams of {_names(notes)}; they are opened one by one now."
+
+
+def begin_anew(folder: Path) -> None:
+    """Before a start: notes and trace of the last life go. Blocks; never raises."""
+    try:
+        forget_notes(folder)
+        (folder / TRACE_NAME).unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("notes of the last start can't be removed", why=error.strerror or str(error))
+
+
+def _crashed_thread(folder: Path) -> int | None:
+    try:
+        found = _THREAD.search(read_bounded(folder / TRACE_NAME, TRACE_LIMIT_BYTES).decode("utf-8", "replace"))
+    except OSError:
+        return None
+    return int(found[1], 16) if found is not None else None
+
+
+def _names(notes: Iterable[Note]) -> str:
+    names = sorted({str(note.suspect.camera) for note in notes})
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

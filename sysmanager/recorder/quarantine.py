@@ -1,0 +1,114 @@
+"""Which camera is to blame for crashes of the recording service, and for how long it stays closed (SPEC 16).
+
+Pure; what was under way at a crash comes as an argument, and time as milliseconds that went by while the service ran.
+
+A crash has one suspect or many. Each was in it; nobody is convicted by that alone, because 32 cameras that are opened at once are 32
+suspects. Those of the last crash are opened one by one, so that the next crash has one suspect among them: who alone was in an earlier
+crash, too, is quarantined. One poisonous stream never stops the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from sysmanager.domain.ids import CameraId
+
+MINUTE_MS = 60_000
+TERMS_MS = (2 * MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS, 6 * 60 * MINUTE_MS, 24 * 60 * MINUTE_MS)
+"""How long a quarantine lasts, the first time and every further time."""
+
+WELL_MS = 10 * MINUTE_MS
+"""A suspect that ran well for so long is cleared; after a quarantine it takes as long as that lasted, if that is longer."""
+
+CASES_LIMIT = 4096
+
+replace = msgspec.structs.replace
+
+
+class Suspect(msgspec.Struct, frozen=True, kw_only=True):
+    """A camera whose stream was being opened or decoded when the service crashed. mark: of its address and credentials."""
+
+    camera: CameraId
+    mark: str
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is held against a camera, under the settings that `mark` stands for.
+
+    crashes: in how many its stream was being opened or decoded. terms: how often it was quarantined.
+    left_ms: of its quarantine; 0: it is open, and opened with care. well_ms: how long it has run well since.
+    """
+
+    camera: CameraId
+    mark: str
+    crashes: int = 1
+    terms: int = 0
+    left_ms: int = 0
+    well_ms: int = 0
+
+    @property
+    def quarantined(self) -> bool:
+        return self.left_ms > 0
+
+    @property
+    def term_ms(self) -> int:
+        """How long its last quarantine was, or is; 0 if there was none."""
+        return TERMS_MS[min(self.terms, len(TERMS_MS)) - 1] if self.terms else 0
+
+
+Cases = Mapping[CameraId, Case]
+
+
+def after_crash(cases: Cases, suspects: Iterable[Suspect]) -> dict[CameraId, Case]:
+    """What is held against whom after a crash in which these streams were being opened or decoded."""
+    out = dict(cases)
+    blamed = {suspect.camera: suspect for suspect in suspects}
+    known = {camera: case for camera, case in cases.items() if camera in blamed and case.mark == blamed[camera].mark}
+    for camera, suspect in blamed.items():
+        case = known.get(camera)
+        if case is None:
+            out[camera] = Case(camera=camera, mark=suspect.mark)
+        else:
+            out[camera] = replace(case, crashes=case.crashes + 1, well_ms=0)
+    if len(known) == 1:
+        (camera,) = known
+        case = replace(out[camera], terms=out[camera].terms + 1)
+        out[camera] = replace(case, left_ms=case.term_ms)
+    return dict(list(out.items())[-CASES_LIMIT:])
+
+
+def time_passed(cases: Cases, passed_ms: int, well: Collection[CameraId]) -> dict[CameraId, Case]:
+    """The cases after so much time in which the service ran. well: cameras whose stream ran well all of it."""
+    out: dict[CameraId, Case] = {}
+    for camera, case in cases.items():
+        if case.quarantined:
+            out[camera] = replace(case, left_ms=max(0, case.left_ms - passed_ms))
+        elif camera not in well:
+            out[camera] = case
+        elif case.well_ms + passed_ms < max(WELL_MS, case.term_ms):
+            out[camera] = replace(case, well_ms=case.well_ms + passed_ms)
+    return out
+
+
+def without(cases: Cases, camera: CameraId) -> dict[CameraId, Case]:
+    """Nothing is held against the camera any more: a person released it, or its settings are others now."""
+    return {other: case for other, case in cases.items() if other != camera}
+
+
+def quarantine_sentence(case: Case, name: str) -> str:
+    """Why the camera is not recorded, and what to do."""
+    times = "twice" if case.crashes == 2 else f"{case.crashes} times"
+    return (
+        f"{name} is quarantined for {_span(case.term_ms)}: the recording service crashed {times} while it opened or decoded the stream of "
+        "this camera. Check the camera's firmware and its stream settings; it is tried again after that time, when its address or password "
+        f"is changed, or after 'sysmanager recorder release {case.camera}'."
+    )
+
+
+def _span(span_ms: int) -> str:
+    minutes = span_ms // MINUTE_MS
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h"

@@ -1,0 +1,126 @@
+"""A real recording service that crashes while it opens a camera: the Watchdog finds which one, and the others are recorded (SPEC 16)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sysmanager.app.main import main
+from sysmanager.bus.local import LocalBus
+from sysmanager.protocol.recorders import Beat, CameraState, ServiceState
+from sysmanager.recorder.case_file import load_cases
+from sysmanager.recorder.configuration import load_configuration
+from sysmanager.recorder.service import RecordingService
+from sysmanager.recorder.suspects import read_notes
+from sysmanager.recorder.watchdog import Watchdog
+from sysmanager.simulation.cameras.config import CamerasConfig
+from sysmanager.simulation.cameras.server import CameraServer
+from tests.helpers.recorder_site import Coordinator, recorder_folder
+
+pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="a segmentation fault can't be sent there")]
+
+WAIT_S = 40.0
+SERVICE = (
+    "import sys; from pathlib import Path; from sysmanager.recorder.service_process import run_service;"
+    "sys.exit(run_service(Path(sys.argv[1])))"
+)
+
+
+@pytest.fixture
+async def cameras(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CameraServer]:
+    async with CameraServer(CamerasConfig(count=3, cache=tmp_path_factory.getbasetemp() / "camera-clip", port=0)) as server:
+        yield server
+
+
+def under_way(folder: Path) -> list[str]:
+    try:
+        return sorted({note.suspect.camera for note in read_notes(folder)})
+    except FileNotFoundError:
+        return []
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not holds():  # noqa: ASYNC110 - another process makes it so
+            await asyncio.sleep(0.01)
+
+
+async def test_a_camera_that_crashes_the_service_is_found_among_three_and_the_others_are_recorded(
+    tmp_path: Path, cameras: CameraServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = sorted(cameras.config.camera_ids())
+    config = recorder_folder(tmp_path, "gate", {camera: cameras.url(camera) for camera in ids})
+    configuration = load_configuration(config)
+    folder = configuration.data_folder
+    bus = LocalBus()
+    coordinator = Coordinator(bus.endpoint())
+    await coordinator.open()
+    endpoint = bus.endpoint()
+    told: list[str] = []
+    watchdog = Watchdog(configuration, (sys.executable, "-c", SERVICE, str(config)), bus=endpoint, tell=told.append)
+    run = asyncio.create_task(watchdog.run())
+    try:
+        await until(lambda: under_way(folder) == ids)
+        assert watchdog.service_pid is not None
+        os.kill(watchdog.service_pid, signal.SIGSEGV)
+        await until(lambda: len(load_cases(folder)) == 3)
+        assert "was ended by SIGSEGV" in told[0]
+        assert "they are opened one by one now" in told[0]
+        await until(lambda: under_way(folder) == [ids[1]])
+        os.kill(watchdog.service_pid, signal.SIGSEGV)
+        await until(lambda: [case.camera for case in load_cases(folder) if case.quarantined] == [ids[1]])
+        await coordinator.watchdog("gate", lambda beat: f"The camera {ids[1]} is quarantined" in beat.sentence)
+        await coordinator.watchdog("gate", lambda beat: beat.service is ServiceState.RUNNING)
+    finally:
+        watchdog.end()
+        await run
+    # The same folder, with a service whose heartbeats are heard here.
+    service = RecordingService(configuration, bus=endpoint)
+    recording = asyncio.create_task(service.run())
+    try:
+        beat = await coordinator.beat("gate", lambda beat: _states(beat) == ["recording", "quarantined", "recording"])
+        assert "the recording service crashed twice" in beat.cameras[1].sentence
+        assert await asyncio.to_thread(main, ["recorder", "quarantine", "--config", str(config)]) == 0
+        assert f"{ids[1]}: in quarantine, " in capsys.readouterr().out
+        assert await asyncio.to_thread(main, ["recorder", "release", ids[1], "--config", str(config)]) == 0
+        assert "the recording service of gate opens it now" in capsys.readouterr().out
+        beat = await coordinator.beat("gate", lambda beat: _states(beat) == ["recording"] * 3)
+        assert beat.cameras[1].sentence == ""
+        assert await asyncio.to_thread(main, ["recorder", "release", ids[1], "--config", str(config)]) == 1
+    finally:
+        service.end()
+        await recording
+        await endpoint.close()
+        await coordinator.bus.close()
+
+
+async def test_a_service_that_is_killed_from_outside_blames_no_camera(tmp_path: Path, cameras: CameraServer) -> None:
+    ids = sorted(cameras.config.camera_ids())
+    config = recorder_folder(tmp_path, "gate", {camera: cameras.url(camera) for camera in ids})
+    configuration = load_configuration(config)
+    folder = configuration.data_folder
+    endpoint = LocalBus().endpoint()
+    watchdog = Watchdog(configuration, (sys.executable, "-c", SERVICE, str(config)), bus=endpoint)
+    run = asyncio.create_task(watchdog.run())
+    try:
+        await until(lambda: under_way(folder) == ids)
+        first = watchdog.service_pid
+        assert first is not None
+        psutil.Process(first).kill()
+        await until(lambda: watchdog.service_pid not in (first, None) and under_way(folder) == ids)
+        assert load_cases(folder) == ()
+    finally:
+        watchdog.end()
+        await run
+        await endpoint.close()
+
+
+def _states(beat: Beat) -> list[str]:
+    return [CameraState(camera.state).value for camera in beat.cameras]

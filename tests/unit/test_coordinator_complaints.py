@@ -1,0 +1,45 @@
+"""What servers say is wrong with them and lasts: since when it stands as an alarm, and that it ends by itself."""
+
+from __future__ import annotations
+
+from sysmanager.coordinator.complaints import Complaints
+from sysmanager.domain.ids import CameraId, Epoch, InstanceId, RecorderId
+from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, Mode
+
+A = RecorderId("A")
+
+
+def beat(**cameras: CameraState) -> Beat:
+    return Beat(
+        recorder=A,
+        instance=InstanceId("one"),
+        boot=1,
+        sequence=1,
+        wall_ms=5,
+        version="1.0.0",
+        mode=Mode.RECORDING,
+        epoch=Epoch(1),
+        home=A,
+        documents=None,
+        cameras=tuple(CameraBeat(CameraId(camera), state) for camera, state in cameras.items()),
+    )
+
+
+def test_cameras_in_quarantine_stand_since_the_first_of_them() -> None:
+    complaints = Complaints()
+    complaints.take(beat(a=CameraState.RECORDING, b=CameraState.UNREACHABLE), 100)
+    assert complaints.known == {}
+    complaints.take(beat(a=CameraState.QUARANTINED, b=CameraState.RECORDING), 200)
+    complaints.take(beat(a=CameraState.QUARANTINED, b=CameraState.RECORDING), 250)
+    complaints.take(beat(a=CameraState.QUARANTINED, b=CameraState.QUARANTINED), 300)
+    assert (complaints.known[A].quarantined, complaints.known[A].since_wall_ms) == (("a", "b"), 200)
+    complaints.take(beat(a=CameraState.RECORDING, b=CameraState.RECORDING), 400)
+    assert complaints.known == {}
+
+
+def test_a_removed_server_has_no_complaints() -> None:
+    complaints = Complaints()
+    complaints.take(beat(a=CameraState.QUARANTINED), 200)
+    complaints.forget(A)
+    complaints.forget(A)
+    assert complaints.known == {}

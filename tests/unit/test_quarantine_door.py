@@ -1,0 +1,248 @@
+"""The door before every stream: who must stay outside, who waits for a turn, and what is noted while a stream is opened (SPEC 16)."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from sysmanager.domain.ids import CameraId
+from sysmanager.protocol.recorders import CameraState
+from sysmanager.recorder.case_file import FILE_NAME, ask_release, load_cases, save_cases, take_releases
+from sysmanager.recorder.door import ALONE_AGAIN_S, ALONE_LIMIT_S, ALONE_S, PROVED_S, QuarantineDoor, Visit
+from sysmanager.recorder.quarantine import Case
+from sysmanager.recorder.reconnect import Problem
+from sysmanager.recorder.session import CameraPlan
+from sysmanager.recorder.suspects import SLOTS, Notes, forget_notes, read_notes
+
+
+def plan(camera: str, *, mark: str = "m", priority: int = 0) -> CameraPlan:
+    return CameraPlan(id=CameraId(camera), name=camera.capitalize(), url=f"rtsp://192.0.2.1/{camera}", priority=priority, mark=mark)
+
+
+class Place:
+    """A door whose clock a test sets, and who went through it."""
+
+    def __init__(self, folder: Path, *cases: Case) -> None:
+        self.folder = folder
+        if cases:
+            save_cases(folder, cases)
+        self.now_s = 100.0
+        self.door = QuarantineDoor(folder, clock=lambda: self.now_s)
+        self.over = threading.Event()
+
+    def enter(self, camera: str, *, mark: str = "m") -> Visit:
+        visit = self.door.enter(plan(camera, mark=mark), self.over)
+        assert visit is not None
+        assert not isinstance(visit, Problem)
+        return visit
+
+    def in_background(self, camera: str) -> tuple[threading.Thread, list[Visit | Problem | None]]:
+        got: list[Visit | Problem | None] = []
+        thread = threading.Thread(target=lambda: got.append(self.door.enter(plan(camera), self.over)))
+        thread.start()
+        return thread, got
+
+    def under_way(self) -> list[str]:
+        return sorted(note.suspect.camera for note in read_notes(self.folder))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def case(camera: str, *, crashes: int = 1, terms: int = 0, left_ms: int = 0) -> Case:
+    return Case(camera=CameraId(camera), mark="m", crashes=crashes, terms=terms, left_ms=left_ms)
+
+
+def test_what_is_opened_is_noted_until_it_has_run_well(place: Place) -> None:
+    visits = [place.enter(camera) for camera in ("a", "b", "c")]
+    assert place.under_way() == ["a", "b", "c"]
+    assert {note.thread for note in read_notes(place.folder)} == {threading.get_ident()}
+    for visit in visits[:2]:
+        visit.frame()
+    place.now_s += PROVED_S - 0.1
+    visits[0].frame()
+    assert place.under_way() == ["a", "b", "c"]
+    place.now_s += 0.1
+    visits[0].frame()
+    assert place.under_way() == ["b", "c"]
+    visits[2].leave()
+    assert place.under_way() == ["b"]
+    place.enter("a")
+    assert place.under_way() == ["a", "b"], "every opening is one"
+
+
+def test_a_camera_in_quarantine_stays_outside_and_says_why(tmp_path: Path) -> None:
+    place = Place(tmp_path, case("a", crashes=2, terms=1, left_ms=5_000))
+    answer = place.door.enter(plan("a"), place.over)
+    assert isinstance(answer, Problem)
+    assert answer.state is CameraState.QUARANTINED
+    assert "A is quarantined" in answer.sentence
+    assert place.under_way() == []
+    place.enter("b")
+    place.door.pass_time(5.0)
+    place.enter("a")
+
+
+def test_other_settings_lead_out_of_quarantine(tmp_path: Path) -> None:
+    place = Place(tmp_path, case("a", crashes=2, terms=1, left_ms=5_000))
+    place.enter("a", mark="other")
+    assert place.door.cases == ()
+    place.door.save()
+    assert load_cases(tmp_path) == ()
+
+
+def test_a_suspect_goes_in_alone_and_the_next_when_it_runs_well(tmp_path: Path) -> None:
+    place = Place(tmp_path, case("a"), case("b"))
+    first = place.enter("a")
+    thread, got = place.in_background("b")
+    innocent = place.enter("c")
+    assert place.under_way() == ["a", "c"], "who is not suspected waits for nobody"
+    first.frame()
+    place.now_s += ALONE_S - 0.01
+    first.frame()
+    thread.join(0.3)
+    assert not got
+    place.now_s += 0.01
+    first.frame()
+    thread.join(5)
+    assert len(got) == 1
+    assert not isinstance(got[0], Problem)
+    assert place.under_way() == ["b", "c"]
+    innocent.leave()
+
+
+@pytest.mark.parametrize("how", ["it left", "it took too long", "nobody wants it any more"])
+def test_nobody_waits_for_ever_for_a_turn(tmp_path: Path, how: str) -> None:
+    place = Place(tmp_path, case("a"), case("b"))
+    first = place.enter("a")
+    thread, got = place.in_background("b")
+    if how == "it left":
+        first.leave()
+    elif how == "it took too long":
+        place.now_s += ALONE_S + ALONE_LIMIT_S
+    else:
+        place.over.set()
+    thread.join(5)
+    assert len(got) == 1
+    assert (got[0] is None) is (how == "nobody wants it any more")
+
+
+def test_after_a_second_crash_a_suspect_is_alone_for_longer(tmp_path: Path) -> None:
+    place = Place(tmp_path, case("a", crashes=2))
+    visit = place.enter("a")
+    visit.frame()
+    place.now_s += ALONE_AGAIN_S - 0.1
+    visit.frame()
+    assert place.under_way() == ["a"]
+    place.now_s += 0.1
+    visit.frame()
+    assert place.under_way() == []
+
+
+def test_a_camera_that_was_tried_often_lets_the_others_go_first(tmp_path: Path) -> None:
+    place = Place(tmp_path, case("a"), case("b"), case("z"))
+    for _ in range(3):
+        place.enter("a").leave()
+    inside = place.enter("z")
+    late, late_got = place.in_background("a")
+    late.join(0.15)
+    early, early_got = place.in_background("b")
+    early.join(0.15)
+    inside.leave()
+    early.join(5)
+    assert early_got
+    assert not late_got
+    place.over.set()
+    late.join(5)
+
+
+def test_a_suspect_that_runs_well_is_cleared_and_one_that_does_not_is_not(tmp_path: Path) -> None:
+    place = Place(tmp_path, case("a"), case("b"))
+    visit = place.enter("a")
+    visit.frame()
+    place.now_s += ALONE_S
+    visit.frame()
+    place.door.pass_time(601.0)
+    assert [left.camera for left in place.door.cases] == ["b"]
+
+
+def test_a_person_releases_a_camera_while_the_service_runs_and_while_it_does_not(tmp_path: Path) -> None:
+    place = Place(tmp_path, case("a", crashes=2, terms=1, left_ms=5_000), case("b", crashes=2, terms=1, left_ms=5_000))
+    request = ask_release(tmp_path, CameraId("a"))
+    place.door.pass_time(1.0)
+    assert not request.exists()
+    assert [left.camera for left in place.door.cases] == ["b"]
+    place.enter("a")
+    assert place.door.release(CameraId("b"))
+    assert not place.door.release(CameraId("b"))
+    place.door.save()
+    assert load_cases(tmp_path) == ()
+
+
+def test_pictures_are_decoded_of_nobody_who_is_suspected(tmp_path: Path) -> None:
+    place = Place(tmp_path, case("a"))
+    assert isinstance(place.door.decode(plan("a")), Problem)
+    visit = place.door.decode(plan("b"))
+    assert not isinstance(visit, Problem)
+    assert place.under_way() == ["b"]
+    visit.leave()
+    assert place.under_way() == []
+
+
+def test_its_clock_runs_by_itself(tmp_path: Path) -> None:
+    place = Place(tmp_path, case("a"))
+    ask_release(tmp_path, CameraId("a"))
+    place.door.start()
+    until = threading.Event()
+    for _ in range(100):
+        if not load_cases(tmp_path):
+            break
+        until.wait(0.05)
+    place.door.stop()
+    assert load_cases(tmp_path) == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'[{"camera": 5}]', b"[]garbage", b"\xff\xfe"])
+def test_a_damaged_file_quarantines_nobody(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE_NAME).write_bytes(content)
+    assert load_cases(tmp_path) == ()
+
+
+def test_what_is_no_camera_is_no_request(tmp_path: Path) -> None:
+    (tmp_path / "release-1").write_bytes(b"../../etc")
+    (tmp_path / "release-2").write_bytes(b"a\n")
+    assert take_releases(tmp_path) == ("a",)
+    assert take_releases(tmp_path) == ()
+
+
+def test_cases_survive_a_start(tmp_path: Path) -> None:
+    save_cases(tmp_path, [case("b"), case("a", crashes=3, terms=2, left_ms=7)])
+    assert load_cases(tmp_path) == (case("a", crashes=3, terms=2, left_ms=7), case("b"))
+    assert b"rtsp" not in (tmp_path / FILE_NAME).read_bytes()
+
+
+def test_notes_have_a_limit_and_are_gone_after_a_start(tmp_path: Path) -> None:
+    notes = Notes(tmp_path)
+    slots = [notes.open(CameraId(f"cam-{number}"), "m") for number in range(SLOTS)]
+    assert notes.open(CameraId("one-more"), "m") is None
+    notes.close(None)
+    notes.close(slots[7])
+    assert notes.open(CameraId("x" * 300), "y" * 300) == slots[7]
+    found = {note.suspect.camera: note.suspect.mark for note in read_notes(tmp_path)}
+    assert len(found) == SLOTS
+    assert "cam-7" not in found
+    Notes(tmp_path)
+    assert read_notes(tmp_path) == ()
+    forget_notes(tmp_path)
+    forget_notes(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        read_notes(tmp_path)
+
+
+def test_a_plan_shows_no_secret_in_its_mark() -> None:
+    assert "secret" not in repr(msgspec.structs.asdict(plan("a")))
