@@ -116,6 +116,8 @@ class Watchdog:
         if self._process is not None:
             self._supervision = adopted(self._awake_ms)
             log.info("recording service found running", recorder=self._id, pid=self._process.pid)
+        else:
+            begin_anew(self._configuration.data_folder)
 
     # ---------------------------------------------------------------- watching
 
@@ -133,7 +135,6 @@ class Watchdog:
                 self._supervision = msgspec.structs.replace(after, sentence=sentence)
                 self._tell_once(sentence, f"The recording service of {self._id} ended and is started again. {sentence}")
             if action is Action.START:
-                await asyncio.to_thread(begin_anew, self._configuration.data_folder)
                 self._start()
             elif action is Action.KILL and self._process is not None:
                 log.warning("recording service is killed", recorder=self._id, why=after.sentence)
@@ -162,9 +163,10 @@ class Watchdog:
         """Of a service that crashed: which camera's stream was to blame, in a sentence; empty if none was."""
         ending = ending_of(self._child.returncode if self._child is not None else None, hung=self._killed_hung)
         self._killed_hung = False
-        if not ending.crashed or self._pulse.phase is Phase.ENDING:
-            return ""
-        return await asyncio.to_thread(blame, self._configuration.data_folder)
+        crashed = ending.crashed and self._pulse.phase is not Phase.ENDING
+        sentence = await asyncio.to_thread(blame, self._configuration.data_folder) if crashed else ""
+        await asyncio.to_thread(begin_anew, self._configuration.data_folder)
+        return sentence
 
     def _look(self) -> Look:
         if self._child is not None:
