@@ -23,10 +23,11 @@ from sysmanager.coordinator.requests import Decision, decide_request
 from sysmanager.coordinator.seen import UNKNOWN_LIMIT, PrerollAnswer, RefusedOrder, Seen
 from sysmanager.coordinator.standing import goal, satisfied
 from sysmanager.coordinator.starting import announced, brake_released, on_trigger
-from sysmanager.coordinator.state import View
+from sysmanager.coordinator.state import View, governing
 from sysmanager.coordinator.switching import RELIEF_MS, SWITCH_TABLE
 from sysmanager.coordinator.table import Case, On, find
 from sysmanager.domain.backup import BackupKind
+from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Trigger
 from sysmanager.domain.ids import FailoverId, JobId, RecorderId
 from sysmanager.domain.instant import Instant
@@ -34,7 +35,7 @@ from sysmanager.domain.recorder import Broken, Recorder, Role
 from sysmanager.protocol.clients import HoldCause
 from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
-from sysmanager.protocol.recorders import Beat, Footage, Mode, Order, Record, Refusal, RefusalReason, ReportFootage, StandDown
+from sysmanager.protocol.recorders import Beat, Footage, Mode, Record, Refusal, RefusalReason, ReportFootage, StandDown
 
 __all__ = [
     "TABLE",
@@ -74,7 +75,7 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
                     return fresh
                 return False
             seen.unknown.pop(message.recorder, None)
-            seen.keep_row(row)
+            seen.keep_row(row, governing(view, row).detection_timeout_s)
             news = seen.observe(message, now)
             if (row.id in seen.withheld or row.id in seen.opinion_held_ms) and assess(view, seen, row).trigger is None:
                 seen.withheld.discard(row.id)
@@ -103,6 +104,9 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
         case i.DocumentsFetched(recorder=recorder):
             seen.doubted.discard(recorder)
             return True
+        case i.DocumentsInCache(documents=documents, missing=missing) if missing:
+            _doubt_cache(view, seen, documents)
+            return True
         case i.OrderUndelivered(order=Record(key=key) | StandDown(key=key)):
             if key.failover in view.open:
                 seen.undelivered_ms.setdefault(key.failover, now.mono_ms)
@@ -118,12 +122,10 @@ def _forget_settled_refusal(view: View, seen: Seen, recorder: RecorderId) -> Non
         del seen.refused_orders[recorder]
 
 
-def _doubt_cache(view: View, seen: Seen, order: Order) -> None:
-    """The documents of an order could not be had from the cache: whoever records by them is asked for them again (SPEC 3)."""
-    documents = order.documents if isinstance(order, Record) else None
-    if documents is not None:
-        holders = (row for row in view.recorders.values() if row.records and row.documents is not None)
-        seen.doubted.update(row.id for row in holders if row.documents is not None and row.documents.same_content(documents))
+def _doubt_cache(view: View, seen: Seen, documents: DocumentSet) -> None:
+    """These documents could not be had from the cache: whoever records by them is asked for them again, as soon as it is heard (SPEC 3)."""
+    holders = (row for row in view.recorders.values() if row.records and row.documents is not None)
+    seen.doubted.update(row.id for row in holders if row.documents is not None and row.documents.same_content(documents))
 
 
 def _absorb_answer(view: View, seen: Seen, answered: i.OrderAnswered, now: Instant) -> None:
@@ -136,8 +138,9 @@ def _absorb_answer(view: View, seen: Seen, answered: i.OrderAnswered, now: Insta
     key = answered.order.key
     seen.undelivered_ms.pop(key.failover, None)
     if isinstance(answered.answer, Refusal):
-        if answered.answer.reason is RefusalReason.DOCUMENTS_MISSING:
-            _doubt_cache(view, seen, answered.order)
+        documents = answered.order.documents if isinstance(answered.order, Record) else None
+        if answered.answer.reason is RefusalReason.DOCUMENTS_MISSING and documents is not None:
+            _doubt_cache(view, seen, documents)
         if key.failover not in view.open:
             # Said once; the same order is repeated when the recorder reports something new, or after a while.
             known = seen.refused_orders.get(answered.recorder)

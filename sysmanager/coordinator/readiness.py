@@ -125,7 +125,9 @@ def _documents(seen: Seen, row: Recorder, home: Recorder, now: Instant) -> Reaso
     days = max(0, now.wall_ms - row.documents_wall_ms) // DAY_MS if row.documents_wall_ms else 0
     age = "" if days == 0 else f", fetched {days} day{'' if days == 1 else 's'} ago"
     beat = seen.of(row.id).beat
-    if beat is None or not seen.connected(row.id):
+    if row.id in seen.doubted:
+        yield _stop(Topic.DOCUMENTS, f"Settings of {row.name} are missing from the cache; they are fetched as soon as it is connected.")
+    elif beat is None or not seen.connected(row.id):
         yield _warning(
             Topic.DOCUMENTS, f"Settings of revision {documents.revision} are in the cache{age}; {row.name} does not confirm them."
         )

@@ -56,7 +56,9 @@ class Heard:
     sound: stamp and generation since when it has been heard with its service running and a disk writable, without a restart and without
     losing a disk; None while it is not.
     beat_wall_ms: the coordinator's wall clock when the last beat came. clock_off_wall_ms, rival_since_wall_ms: since when its clock is off
-    by more than `CLOCK_OFF_MS`, or a second instance announces itself; 0 if not.
+    by more than `CLOCK_OFF_MS`, or a second instance announces itself; 0 if not. beside: the first instance was heard after the second.
+    timeout_ms: its detection timeout. told_ms, frames_told_ms: its own monotonic clock in the newest message, and in the last that
+    brought frames; 0 where it does not tell.
     offsets: lowest and highest difference of its wall clock to the coordinator's, in the present and in the last `OFFSET_WINDOW_MS`.
     """
 
@@ -64,6 +66,7 @@ class Heard:
         "beat",
         "beat_ms",
         "beat_wall_ms",
+        "beside",
         "clock_off_wall_ms",
         "connected_since_ms",
         "disks_lost",
@@ -71,6 +74,7 @@ class Heard:
         "frames",
         "frames_due",
         "frames_ms",
+        "frames_told_ms",
         "generation",
         "heard_ms",
         "heard_wall_ms",
@@ -86,6 +90,8 @@ class Heard:
         "sound",
         "stamp_ms",
         "steady",
+        "timeout_ms",
+        "told_ms",
         "watchdog",
         "watchdog_ms",
         "well_ms",
@@ -102,6 +108,10 @@ class Heard:
         self.frames_due = False
         self.row: Recorder | None = None
         self.frames_ms = 0
+        self.frames_told_ms = 0
+        self.told_ms = 0
+        self.timeout_ms = 0
+        self.beside = False
         self.leaving: Leaving | None = None
         self.leaving_boot = 0
         self.instance: InstanceId | None = None
@@ -141,6 +151,23 @@ class Heard:
             self.offsets, self.offset_since_ms = (offset_ms, offset_ms, low, high), now_ms
         elif offset_ms < low or offset_ms > high:
             self.offsets = (min(low, offset_ms), max(high, offset_ms), low_before, high_before)
+
+    def tell(self, told_ms: int) -> None:
+        """Its own clock in a message. Its Watchdog and its service may overtake one another a little; back by more: it began anew."""
+        if told_ms > self.told_ms or self.told_ms - told_ms >= FRESH_MS:
+            if told_ms < self.told_ms or not self.told_ms:
+                self.frames_told_ms = told_ms
+            self.told_ms = told_ms
+
+    def is_second(self, message: FromRecorder, silence_ms: int) -> bool:
+        """Whether it comes from a second instance of the id, which is not heard while the first is alive (SPEC 2).
+
+        One that system data knows is the first. One that spoke beside the first is a copy of it, and not its successor: it must not hide
+        that the first falls silent, so that it waits until that has been noticed.
+        """
+        if self.instance is None or self.instance == message.instance or (self.row is not None and self.row.instance == message.instance):
+            return False
+        return silence_ms < RIVAL_MS + (self.timeout_ms if self.beside else 0)
 
     def reports_all_disks_lost(self) -> bool:
         beat = self.beat
@@ -326,9 +353,17 @@ class Seen:
             self.refused_orders[recorder] = msgspec.structs.replace(refused, again=True)
 
     def dark_ms(self, recorder: RecorderId) -> int:
-        """For how long, in proven time, no camera of the recorder gave a frame that it should have; 0 while none is due."""
+        """For how long, in proven time, no camera of the recorder gave a frame that it should have; 0 while none is due.
+
+        By its own clock as well: reports that come late say nothing of the time since they were sent.
+        """
         heard = self.of(recorder)
-        return self.listening.since_ms(*heard.frames) if heard.frames_due else 0
+        if not heard.frames_due:
+            return 0
+        dark_ms = self.listening.since_ms(*heard.frames)
+        if not heard.told_ms:
+            return dark_ms
+        return min(dark_ms, heard.told_ms - heard.frames_told_ms + self.listening.since_ms(heard.stamp_ms, heard.generation))
 
     def disks_lost_ms(self, recorder: RecorderId) -> int | None:
         """For how long, in proven time, the recorder has reported that it can write to none of its disks; None if it does not."""
@@ -345,9 +380,13 @@ class Seen:
         stamp = self.step_stamp.get(failover)
         return 0 if stamp is None else self.listening.since_ms(*stamp)
 
-    def keep_row(self, row: Recorder) -> None:
-        """Keep what system data says of this recorder: whether frames are due, and which instance it is. Looked at anew with a new row."""
+    def keep_row(self, row: Recorder, timeout_s: int) -> None:
+        """Keep what system data says of this recorder: whether frames are due, and which instance it is. Looked at anew with a new row.
+
+        timeout_s: the detection timeout that holds for it.
+        """
         heard = self.of(row.id)
+        heard.timeout_ms = timeout_s * 1000
         if heard.instance is None:
             heard.instance = row.instance
         if heard.row is not row:
@@ -363,19 +402,24 @@ class Seen:
         if heard.steady and self._nothing_new(heard, message, now):
             return False
         heard.steady = False
-        if heard.instance is not None and heard.instance != message.instance and self.silence_ms(message.recorder) < RIVAL_MS:
+        silence_ms = self.silence_ms(message.recorder)
+        if heard.is_second(message, silence_ms):
             if heard.rival is None or now.mono_ms - heard.rival_ms >= RIVAL_MS:
                 heard.rival_since_wall_ms = now.wall_ms
+            heard.beside &= heard.rival == message.instance
             heard.rival, heard.rival_ms = message.instance, now.mono_ms
             return True
-        silence_ms = self.silence_ms(message.recorder)
+        heard.beside = heard.instance == message.instance and heard.rival is not None
         was_silent = not heard.ever or silence_ms >= 2 * BEAT_INTERVAL_MS
+        if heard.instance != message.instance:
+            heard.instance, heard.rival, heard.told_ms = message.instance, None, 0
+        if not isinstance(message, Leaving):
+            heard.tell(message.mono_ms)
         if was_silent:
             heard.connected_since_ms = now.mono_ms
             if silence_ms >= 3 * BEAT_INTERVAL_MS:
                 heard.sound = None
-            heard.frames = (self.listening.stamp_ms(now), self.listening.generation)
-        heard.instance = message.instance
+            heard.frames, heard.frames_told_ms = (self.listening.stamp_ms(now), self.listening.generation), heard.told_ms
         heard.ever = True
         heard.heard_ms = now.mono_ms
         heard.heard_wall_ms = now.wall_ms
@@ -397,7 +441,7 @@ class Seen:
                 heard.sound = None
             heard.beat, heard.beat_ms, heard.beat_wall_ms = message, now.mono_ms, now.wall_ms
             if not heard.frames_due or progressed(old, message):
-                heard.frames, heard.frames_ms = (heard.stamp_ms, heard.generation), now.mono_ms
+                heard.frames, heard.frames_ms, heard.frames_told_ms = (heard.stamp_ms, heard.generation), now.mono_ms, heard.told_ms
             if news:
                 self.complaints.take(message, now.wall_ms)
             if heard.leaving is not None and message.boot > heard.leaving_boot:
@@ -434,13 +478,15 @@ class Seen:
             if message.service is not ServiceState.RUNNING or heard.watchdog is None:
                 return False
             heard.watchdog, heard.watchdog_ms = message, mono_ms
+            heard.tell(message.mono_ms)
         else:
             assert heard.beat is not None, "steady is only whose service speaks"
             if heard.clock_off_wall_ms or abs(message.wall_ms - wall_ms) > CLOCK_OFF_MS or message.machine != heard.beat.machine:
                 return False
             if differs(heard.beat, message) or (heard.frames_due and not progressed(heard.beat, message)):
                 return False
-            heard.frames, heard.frames_ms = (listening.stamp_ms(now), listening.generation), mono_ms
+            heard.tell(message.mono_ms)
+            heard.frames, heard.frames_ms, heard.frames_told_ms = (listening.stamp_ms(now), listening.generation), mono_ms, heard.told_ms
             heard.compare_clocks(message.wall_ms - wall_ms, mono_ms)
             heard.beat, heard.beat_ms, heard.beat_wall_ms = message, mono_ms, wall_ms
         heard.heard_ms, heard.heard_wall_ms = mono_ms, wall_ms

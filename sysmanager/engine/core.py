@@ -134,7 +134,11 @@ class Core(Planning):
                 self._news(taken, now)
             return
         was_deaf = self.seen.listening.deaf(now)
+        doubted = len(self.seen.doubted)
         absorb(self.state, self.seen, taken, now)
+        if len(self.seen.doubted) != doubted:
+            for recorder in sorted(self.seen.doubted):
+                self._touch_recorder(recorder)
         match taken:
             case i.CanaryReturned():
                 for recorder in self.state.recorders if was_deaf else sorted(self._proving):
@@ -164,7 +168,7 @@ class Core(Planning):
                 self._touch_recorder(leaving.recorder)
             case i.DocumentsFetched(recorder=recorder):
                 self._in_flight.pop(("fetch", recorder), None)
-                self._work_recorders.add(recorder)
+                self._touch_recorder(recorder)
             case i.DocumentsInCache(failover=failover):
                 self._in_flight.pop(("cache", failover), None)
                 self._work_failovers.add(failover)

@@ -114,7 +114,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
     documents: what it holds, and records by. wall_ms: its own wall clock, for the offset.
     camera_limit, bitrate_limit_kbps: room for cameras in all. machine: the same for all servers of one machine; empty: not known.
     material: where it serves its footage to other recorders ("https://host:port"); empty: it does not.
-    copy, drill: of the jobs that it was last ordered to do.
+    copy, drill: of the jobs that it was last ordered to do. mono_ms: its machine's monotonic clock; 0: it does not tell.
     """
 
     recorder: RecorderId
@@ -141,6 +141,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
     copy: CopyReport | None = None
     drill: DrillReport | None = None
     practice: bool = False
+    mono_ms: Count = 0
 
 
 class ServiceState(StrEnum):
@@ -152,7 +153,7 @@ class ServiceState(StrEnum):
 
 
 class WatchdogBeat(msgspec.Struct, frozen=True, kw_only=True, tag="watchdog"):
-    """Heartbeat of a Watchdog, once a second. `sentence`: what was wrong with the last start, empty if nothing."""
+    """Heartbeat of a Watchdog, once a second. `sentence`: what was wrong with the last start, empty if nothing. mono_ms: as in `Beat`."""
 
     recorder: RecorderId
     instance: InstanceId
@@ -160,6 +161,7 @@ class WatchdogBeat(msgspec.Struct, frozen=True, kw_only=True, tag="watchdog"):
     service: ServiceState
     failed_starts: Count = 0
     sentence: Text = ""
+    mono_ms: Count = 0
 
 
 class OrderKey(msgspec.Struct, frozen=True, kw_only=True):

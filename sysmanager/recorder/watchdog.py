@@ -248,6 +248,7 @@ class Watchdog:
                     service=supervision.state,
                     failed_starts=supervision.failed_starts,
                     sentence=supervision.sentence,
+                    mono_ms=time.monotonic_ns() // 1_000_000,
                 )
                 try:
                     await bus.publish(subjects.watchdog(self._id), wire.encode(beat))

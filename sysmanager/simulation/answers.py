@@ -1,4 +1,4 @@
-"""What the outside of a simulated server tells its machine: how documents came."""
+"""What the outside of a simulated server tells its machine, how documents came, and what it refuses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import msgspec
 
 from sysmanager.domain.documents import DocumentSet, SettingsDocument, summary_of
 from sysmanager.domain.ids import DocumentHash
-from sysmanager.protocol.recorders import RefusalReason
+from sysmanager.protocol.jobs import JobOrder, MarkCopied, RunDrill
+from sysmanager.protocol.recorders import Refusal, RefusalReason
 from sysmanager.recorder import machine as m
 
 
@@ -22,3 +23,12 @@ def documents_came(documents: DocumentSet, contents: Mapping[DocumentHash, bytes
         except msgspec.DecodeError:
             reason, sentence = RefusalReason.DOCUMENTS_UNREADABLE, "The settings document cannot be read."
     return m.DocumentsFailed(documents=documents, reason=reason, sentence=sentence)
+
+
+def job_refused(order: JobOrder, *, by_hand: bool, cannot_save: bool) -> Refusal | None:
+    """What keeps a server from the order of a job; None if nothing does."""
+    if isinstance(order, RunDrill) and by_hand:
+        return Refusal(reason=RefusalReason.REFUSED_BY_HAND, sentence="It was told by hand to refuse settings.")
+    if isinstance(order, MarkCopied) and cannot_save:
+        return Refusal(reason=RefusalReason.CANNOT_SAVE, sentence="It cannot note what was copied; free space on its system disk.")
+    return None

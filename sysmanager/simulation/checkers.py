@@ -35,12 +35,10 @@ from sysmanager.simulation.backup_rules import no_backup_by_hand_meanwhile, one_
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.phases import ALLOWED
 from sysmanager.simulation.recorder import SimulatedRecorder
+from sysmanager.simulation.safety import REPORT_STALE_MS
 
 if TYPE_CHECKING:
     from sysmanager.simulation.world import World
-
-REPORT_STALE_MS = 3_500
-"""A report of lost disks or a broken service counts until the recorder is silent for three beats, and half a second for its way."""
 
 TAKE_UP_MS = 10_000
 
@@ -126,7 +124,7 @@ def never_early(step: Step) -> str | None:
             if now_ms - since.get("service mended", now_ms) > stale_ms:
                 return f"The service of {recorder.id} is not broken."
         case Trigger.NOT_RECORDING:
-            return safety.early_not_recording(step, opening.recorder, stale_ms)
+            return safety.early_not_recording(step, opening.recorder, world.links[opening.recorder].slowest_ms)
         case Trigger.MANUAL | Trigger.PLANNED:
             pass
     return None
@@ -211,6 +209,9 @@ def frames_before_switch(step: Step) -> str | None:
     unheard_ms = step.world.agenda.now_ms - step.world.hearing.heard_ms.get(entry.recorder, 0)
     if unheard_ms >= 3_000:
         # Nobody could know that it still recorded: what has saved the settings takes over at once.
+        return None
+    if not recorder.capture.recorded():
+        # It broke down in the middle of its switch: there is nothing to be relieved of, and waiting would leave its cameras dark.
         return None
     if lost:
         return f"{entry.id} relieves {recorder.id}, and {server.id} has no frame of {', '.join(sorted(lost))}."

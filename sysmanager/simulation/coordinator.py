@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from sysmanager.simulation.world import World
 
 APPEND_MS = 1
+CACHE_MS = 2
 TURNS_LIMIT = 5_000
 """So many transactions in one virtual millisecond mean that the coordinator runs in a circle."""
 
@@ -56,7 +57,8 @@ class SimulatedCoordinator:
 
     damage: what is wrong with the journal; said at every start until an append has succeeded, as a real one does.
 
-    append_ms: how long an append takes. fail_appends: so many of the next ones fail. drop_inbox: whether a pause loses what arrives.
+    append_ms, cache_ms: how long an append takes, and the word of the cache on what it has. fail_appends: so many of the next ones fail.
+    drop_inbox: whether a pause loses what arrives.
     backup_ms: how long backups take, 0 for the usual. fail_backups: so many of the next ones fail.
     kill_at: at the so-and-so-many-th transaction from now, and where in it. kill_at_length: between append and dispatch, as soon as
     the journal is so long. kill_starts: in so many of the next starts, once the start is durable. kill_at_cache: between the documents'
@@ -69,6 +71,7 @@ class SimulatedCoordinator:
         self.journal: list[bytes] = []
         self.cache: dict[DocumentHash, bytes] = {}
         self.append_ms = APPEND_MS
+        self.cache_ms = CACHE_MS
         self.fail_appends = 0
         self.backups: list[int] = []
         self.damage: str | None = None

@@ -10,7 +10,7 @@ from sysmanager.domain.instant import Instant
 from sysmanager.domain.rights import COORDINATOR
 from sysmanager.engine.batch import Batch
 from sysmanager.recorder import machine as m
-from sysmanager.recorder.machine.table import row_for, turn_of
+from sysmanager.recorder.machine.table import DUES_LIMIT, row_for, turn_of
 
 OPENINGS = {
     1: "no failover of it runs, and a candidate exists",
@@ -78,9 +78,19 @@ def rows_of(batch: Batch) -> list[int]:
     return rows
 
 
-def machine_row(state: m.MachineState, taken: m.Input, now: Instant) -> int | None:
-    """Number of the row that an input will take; None if it is illegal, which `step` says better."""
+def machine_rows(state: m.MachineState, taken: m.Input, now: Instant) -> list[int]:
+    """Numbers of the rows that an input will take; none if it is illegal, which `step` says better. A tick takes one for each thing due."""
+    turn = turn_of(taken)
     try:
-        return row_for(state, turn_of(taken), now).number
+        row = row_for(state, turn, now)
     except m.IllegalInput:
-        return None
+        return []
+    rows = [row.number]
+    while isinstance(turn, m.Tick) and len(rows) <= DUES_LIMIT:
+        state, _ = row.act(state, turn, now)
+        due_ms = m.deadline_ms(state)
+        if due_ms is None or due_ms > now.mono_ms:
+            break
+        row = row_for(state, turn, now)
+        rows.append(row.number)
+    return rows

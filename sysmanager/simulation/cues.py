@@ -7,54 +7,21 @@ the seeds do not reach adds a plot here.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from enum import StrEnum
-
-import msgspec
 
 from sysmanager.coordinator import facts as f
 from sysmanager.domain.failover import Failover
-from sysmanager.domain.ids import RecorderId
+from sysmanager.domain.ids import JobId, RecorderId
+from sysmanager.domain.jobs import CopyJob
 from sysmanager.simulation import faults
+from sysmanager.simulation.acts import Act, Cue, Plot, Whom
 from sysmanager.simulation.faults import Deed, Wrong
 from sysmanager.simulation.phases import ALLOWED
+from sysmanager.simulation.rare_plots import RARE_PLOTS
 from sysmanager.simulation.site import SitePlan
 from sysmanager.simulation.wishes import Ask, request_for
 from sysmanager.simulation.world import ADMINISTRATOR, World
 
 ADD_AGAIN_MS = 8_000
-
-
-class Whom(StrEnum):
-    """Whom of an entry it hits; a fact without an entry names its recorder alone."""
-
-    RECORDER = "the recorder"
-    HOME = "the home"
-    SERVER = "the failover server"
-    NEIGHBOUR = "another recorder of its group"
-    SITE = "the site"
-
-
-class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happens, so long after the cue. what: a fault, or a request. lasts_ms, amount: as of a `Deed`.
-
-    server: whom it hits, by name, where the cue names nobody.
-    """
-
-    after_ms: int = 0
-    what: Wrong | Ask
-    whom: Whom = Whom.SITE
-    server: RecorderId | None = None
-    lasts_ms: int = 0
-    amount: int = 0
-
-
-class Cue(msgspec.Struct, frozen=True, kw_only=True):
-    """fact: name of a type of facts; empty for none, so that time alone is the cue. skip: so many go by first. acts: happen once."""
-
-    fact: str
-    skip: int = 0
-    acts: tuple[Act, ...]
 
 
 class Cues:
@@ -84,9 +51,10 @@ class Cues:
             self._world.counts["cue", name] += 1
             fact = record.fact
             entry_id = getattr(fact, "failover", None) or getattr(getattr(fact, "opening", None), "failover", None)
+            job = getattr(fact, "job", None)
             for act in cue.acts:
                 # Not from inside the append: the world goes on first, if by nothing else than the order of events.
-                self._world.after(act.after_ms, self._happen, act, entry_id, _named(fact))
+                self._world.after(act.after_ms, self._happen, act, entry_id, self._of_job(job, act.whom) or _named(fact))
 
     def _happen(self, act: Act, entry_id: str | None, named: RecorderId | None) -> None:
         if self._ended:
@@ -107,6 +75,14 @@ class Cues:
         if ask is Ask.REMOVE and target is not None:
             self._world.after(ADD_AGAIN_MS, self._world.add_again, target)
 
+    def _of_job(self, job_id: JobId | None, whom: Whom) -> RecorderId | None:
+        job = self._world.shadow.jobs.get(job_id) if job_id is not None else None
+        if job is None:
+            return None
+        if isinstance(job, CopyJob):
+            return job.source if whom is Whom.SERVER else job.home
+        return {Whom.SERVER: job.server, Whom.HOME: job.home}.get(whom, job.recorder)
+
     def _target(self, whom: Whom, entry: Failover | None, named: RecorderId | None) -> RecorderId | None:
         if entry is None:
             return named
@@ -123,8 +99,6 @@ def _named(fact: f.AnyFact) -> RecorderId | None:
 
 
 # ---------------------------------------------------------------- plots
-
-Plot = Callable[[random.Random, SitePlan], Cue]
 
 
 def _dark_home(chance: random.Random, plan: SitePlan) -> Cue:
@@ -294,6 +268,7 @@ PLOTS: tuple[Plot, ...] = (
     _switched_with_a_dark_camera,
     _stopped_while_it_asks,
     _two_of_one_group,
+    *RARE_PLOTS,
 )
 
 _HITS = (
@@ -315,7 +290,7 @@ _DELAYS_MS = (0, 1, 2, 5, 40, 300, 2_500)
 def drawn_cues(chance: random.Random, plan: SitePlan) -> tuple[Cue, ...]:
     """As one seed draws them: some plots, requests at the worst moment, and faults at the worst moment."""
     facts = [kind.__name__ for kind in ALLOWED]
-    cues = [plot(chance, plan) for plot in chance.sample(PLOTS, 4)]
+    cues = [plot(chance, plan) for plot in chance.sample(PLOTS, 6)]
     for _ in range(4):
         ask = Act(after_ms=chance.choice(_DELAYS_MS), what=chance.choice(tuple(Ask)), whom=chance.choice(tuple(Whom)[:3]))
         cues.append(Cue(fact=chance.choice(facts), skip=chance.randint(0, 2), acts=(ask,)))

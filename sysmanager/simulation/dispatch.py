@@ -184,4 +184,5 @@ class Dispatch:
         if missing and core.seen.connected(entry.recorder):
             self._fetch(entry.recorder, documents, checked)
         else:
-            self._world.agenda.after(2, self._settle, self._call(SHORT_MS, checked), checked)
+            takes_ms = self._coordinator.cache_ms
+            self._world.agenda.after(takes_ms, self._settle, self._call(takes_ms + SHORT_MS, checked), checked)

@@ -12,7 +12,7 @@ from sysmanager.protocol.practice import Fault
 from sysmanager.protocol.recorders import Leaving
 from sysmanager.simulation import server_faults
 from sysmanager.simulation.clone import clone
-from sysmanager.simulation.coordinator import APPEND_MS, KillPoint
+from sysmanager.simulation.coordinator import APPEND_MS, CACHE_MS, KillPoint
 from sysmanager.simulation.recorder import SimulatedRecorder
 from sysmanager.simulation.transfer import RATE_BYTES
 from sysmanager.simulation.world import World
@@ -69,6 +69,7 @@ class Wrong(StrEnum):
     DISK_FAILS = "journal fails to append"
     JOURNAL_CUT = "journal loses its tail"
     CACHE_LOST = "document lost from the cache"
+    CACHE_SLOW = "cache slow to answer"
     BLACKOUT = "power cut of the whole site"
     BACKUP_SLOW = "backups slow"
     BACKUP_FAILS = "backups cannot be made"
@@ -387,6 +388,11 @@ def _disk_slow(world: World, deed: Deed) -> Mend | None:
     return lambda: setattr(world.coordinator, "append_ms", APPEND_MS)
 
 
+def _cache_slow(world: World, deed: Deed) -> Mend | None:
+    world.coordinator.cache_ms = deed.amount
+    return lambda: setattr(world.coordinator, "cache_ms", CACHE_MS)
+
+
 def _disk_fails(world: World, deed: Deed) -> Mend | None:
     world.coordinator.fail_appends = deed.amount
     return None
@@ -472,6 +478,7 @@ SITE_DEEDS: dict[Wrong, Callable[[World, Deed], Mend | None]] = {
     Wrong.BUS: _bus,
     Wrong.CLOCK: _clock,
     Wrong.DISK_SLOW: _disk_slow,
+    Wrong.CACHE_SLOW: _cache_slow,
     Wrong.DISK_FAILS: _disk_fails,
     Wrong.JOURNAL_CUT: _journal_cut,
     Wrong.BLACKOUT: _blackout,

@@ -21,4 +21,24 @@ FOUND_SCENARIOS: tuple[Scenario, ...] = (
         wishes=(Wish(at_ms=0, request=c.StartFailover(recorder=RecorderId("A1"))),),
         ends=(End(recorder="A1", phase=Phase.READY, server="FA1"),),
     ),
+    Scenario(
+        name="a second server of the same id does not hide that the first is cut off",
+        deeds=(
+            Deed(at_ms=0, what=Wrong.CLONE, target="A1", lasts_ms=60_000),
+            Deed(at_ms=2_500, what=Wrong.CUT, target="A1"),
+        ),
+        ends=(End(recorder="A1", phase=Phase.READY, server="FA1"),),
+    ),
+    Scenario(
+        name="documents that a failover found missing are fetched when the recorder is back, and the next one works",
+        deeds=(
+            Deed(at_ms=0, what=Wrong.CACHE_LOST, target="A1"),
+            Deed(at_ms=0, what=Wrong.POWER, target="A1", lasts_ms=20_000),
+            Deed(at_ms=40_000, what=Wrong.POWER, target="A1"),
+        ),
+        ends=(
+            End(recorder="A1", phase=Phase.FAILED, server=None, attempts=("withdrawn",)),
+            End(recorder="A1", phase=Phase.READY, server="FA1"),
+        ),
+    ),
 )

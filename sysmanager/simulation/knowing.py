@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from sysmanager.coordinator.readiness import readiness_of
 from sysmanager.coordinator.seen import Seen
 from sysmanager.domain.ids import CameraId, RecorderId
-from sysmanager.domain.recorder import Standby
+from sysmanager.domain.recorder import Role, Standby
+from sysmanager.engine.core import Core
 from sysmanager.protocol.clients import Readiness, Topic
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import BEACON_INTERVAL_MS, BEAT_INTERVAL_MS
@@ -39,9 +40,11 @@ GOING_QUIET_MS = (2 * BEAT_INTERVAL_MS - 100, 3 * BEAT_INTERVAL_MS + BEACON_INTE
 _PASSING = (Topic.CLOCK, Topic.PREROLL, Topic.CAMERAS)
 
 
-def _clock_passes(seen: Seen, recorder: RecorderId) -> bool:
-    """Whether late messages made a clock look a second off lately: candidates rank by that, until the next round only."""
-    return any(abs(offset_ms) >= 1_000 for offset_ms in seen.of(recorder).offsets or ())
+def _passing(seen: Seen, recorder: RecorderId) -> object:
+    """What candidates rank by and time alone changes, no news: how far a clock looks off, how many seconds of pre-roll are held."""
+    heard = seen.of(recorder)
+    held = [one.held_ms // 1000 for one in heard.beat.preroll.cameras] if heard.beat is not None else []
+    return heard.clock_offset_ms // 1000, held
 
 
 def _lasting(readiness: Readiness) -> object:
@@ -55,6 +58,7 @@ class Knowing:
         self._world = world
         self._check = check
         self._looks = 0
+        self._passed: dict[RecorderId, object] = {}
         self._kept: dict[RecorderId, dict[CameraId, int]] = {}
 
     # ------------------------------------------------------------ readiness
@@ -62,28 +66,38 @@ class Knowing:
     def readiness(self) -> None:
         """What is kept, computing only what changes touch, is what computing everything anew gives.
 
-        What time alone changes is left to the rounds: clocks, how much pre-roll is held, who is late with a heartbeat.
+        What time alone changes is left to the rounds: clocks, how much pre-roll is held, who is late with a heartbeat. Where it changed
+        whom candidates rank before, it is looked at as in a round.
         """
         coordinator, world = self._world.coordinator, self._world
         core = coordinator.core
         if core is None or not coordinator.listening or coordinator.appending or world.wall_steps or coordinator.wall_step_ms:
             return
         now = coordinator.now()
-        core.look_at_readiness(now)
+        core.look_at_readiness(now, also=self._round(core))
         self._looks += 1
         if self._looks % READINESS_EVERY:
             return
         rows = core.state.recorders.values()
         if not all(world.network.open(link) for link in world.links.values()) or world.hearing.hearing_for_ms(now.mono_ms) < 10_000:
             return  # who is heard late, or was just not heard by anybody, changes by time alone
-        if any(_clock_passes(core.seen, row.id) for row in rows):
-            return
         if core.readiness.pending or any(GOING_QUIET_MS[0] <= core.seen.silence_ms(row.id) < GOING_QUIET_MS[1] for row in rows):
             return
         for row in rows:
             kept, fresh = core.readiness.known.get(row.id), readiness_of(core.state, core.seen, row, now)
             differs = kept is None or _lasting(kept) != _lasting(fresh)
             self._check(READINESS_CURRENT, f"The readiness of {row.id} is kept as {kept} and is {fresh}." if differs else None)
+
+    def _round(self, core: Core) -> list[RecorderId]:
+        """The group of every failover server of which time alone changed how it ranks."""
+        found: set[RecorderId] = set()
+        for row in core.state.recorders.values():
+            if row.role is Role.FAILOVER and row.group is not None:
+                now = _passing(core.seen, row.id)
+                if self._passed.get(row.id) != now:
+                    self._passed[row.id] = now
+                    found |= core.state.members[row.group]
+        return sorted(found)
 
     # ------------------------------------------------------------ pre-roll
 

@@ -18,14 +18,12 @@ from sysmanager.protocol.recorders import (
     Order,
     OrderAnswer,
     Record,
-    Refusal,
-    RefusalReason,
     ReportFootage,
     ServiceState,
     Standing,
 )
 from sysmanager.recorder import machine as m
-from sysmanager.simulation.answers import documents_came
+from sysmanager.simulation.answers import documents_came, job_refused
 from sysmanager.simulation.capture import Capture
 from sysmanager.simulation.drilling import Drilling
 from sysmanager.simulation.footage import Material
@@ -445,9 +443,10 @@ class SimulatedRecorder:
                 pass
 
     def _take_job(self, order: JobOrder) -> OrderAnswer:
+        refusal = job_refused(order, by_hand=Fault.REFUSE in self.faults, cannot_save=self.save_fails)
+        if refusal is not None:
+            return refusal
         if isinstance(order, RunDrill):
-            if Fault.REFUSE in self.faults:
-                return Refusal(reason=RefusalReason.REFUSED_BY_HAND, sentence="It was told by hand to refuse settings.")
             return self.drilling.take(order)
         if isinstance(order, ForgetJob):
             self.drilling.take(order)

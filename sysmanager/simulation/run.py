@@ -12,10 +12,11 @@ from concurrent.futures import ProcessPoolExecutor
 import msgspec
 
 from sysmanager.simulation import faults
+from sysmanager.simulation.acts import Cue
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.checkers import NAMES
 from sysmanager.simulation.counting import COORDINATOR_ROWS, MACHINE_ROWS, UNREACHABLE
-from sysmanager.simulation.cues import Cue, Cues, drawn_cues
+from sysmanager.simulation.cues import Cues, drawn_cues
 from sysmanager.simulation.drawing import DRAWN, drawn_deeds
 from sysmanager.simulation.people import People
 from sysmanager.simulation.rest import what_hangs

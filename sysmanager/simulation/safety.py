@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from sysmanager.simulation.checkers import Step
     from sysmanager.simulation.world import World
 
+REPORT_STALE_MS = 3_500
+"""A report counts until the recorder is silent for three beats, and half a second for its way."""
+
 FRESH_MS = 6_500
 """A word older than this says nothing: what the coordinator takes for fresh, and what it could not prove of that time."""
 
@@ -100,15 +103,16 @@ def note_word(world: World, server: RecorderId, probe: Probe, answer: ProbeAnswe
 
 
 def note_fact(step: Step) -> str | None:
-    """When brake and second opinion began to hold; breaks no rule by itself."""
+    """When brake and second opinion began to hold; breaks no rule by itself.
+
+    A coordinator whose tables were rebuilt after a failed append still knows that; one that was started anew does not.
+    """
     world, now_ms = step.world, step.world.agenda.now_ms
     match step.fact:
         case f.BrakeApplied():
             world.braked_ms = now_ms
-        case f.BrakeReleased() | f.CoordinatorStarted():
+        case f.BrakeReleased():
             world.braked_ms = None
-            if isinstance(step.fact, f.CoordinatorStarted):
-                world.opinion_held_ms.clear()
         case f.FailoverWithheld(opening=opening, by=f.Withholding.OPINION):
             world.opinion_held_ms[opening.recorder] = now_ms
         case _:
@@ -116,16 +120,22 @@ def note_fact(step: Step) -> str | None:
     return None
 
 
-def early_not_recording(step: Step, recorder: RecorderId, stale_ms: int) -> str | None:
-    """The recorder really wrote nothing for so long, and a server really reached its cameras."""
+def early_not_recording(step: Step, recorder: RecorderId, slowest_ms: int) -> str | None:
+    """The recorder really wrote nothing for so long, and a server really reached its cameras.
+
+    slowest_ms: its messages took so long at most. What the coordinator knows may be as old as that and three heartbeats: in that time
+    the recorder may have begun to record again. But when it sent the last message that was heard, it had not, for all of the time but
+    three heartbeats.
+    """
     world, now_ms = step.world, step.world.agenda.now_ms
     if world.recorders[recorder].trouble.lied:
         return None  # it is believed, until its word and its frames can be told apart
     row = step.state.recorders[recorder]
     home = step.state.recorders[row.assignment.for_recorder] if isinstance(row.assignment, Acting) else row
     needed_ms = max(home.detection_timeout_s * 1000, 10_000)
-    dark_ms = now_ms - world.lit_ms.get(recorder, 0)
-    if dark_ms + stale_ms < needed_ms:
+    recent = (dark_ms for end_ms, dark_ms in world.darknesses.get(recorder, ()) if now_ms - end_ms <= REPORT_STALE_MS + slowest_ms)
+    dark_ms = max((now_ms - world.lit_ms.get(recorder, 0), *recent))
+    if dark_ms + REPORT_STALE_MS < needed_ms:
         return f"{recorder} wrote no frame for {dark_ms} ms, and it must be {needed_ms} ms."
     if now_ms - world.cameras_reached_ms.get(recorder, -(10**9)) > REACHED_MS:
         return f"No server reached cameras of {recorder}."

@@ -19,6 +19,7 @@ def watchdog_beat(persisted: Persisted, now: Instant, service: ServiceState, fai
         service=service,
         failed_starts=failed,
         sentence="The recording service cannot be initialised." if failed else "",
+        mono_ms=now.mono_ms,
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from sysmanager.domain.documents import DocumentKind, DocumentSet
 from sysmanager.domain.ids import CameraId, DocumentHash, Epoch
+from sysmanager.protocol.jobs import MaterialHours
 from sysmanager.protocol.recorders import Beat, Mode, Obeyed, OrderAnswer
 from sysmanager.recorder import machine as m
 from sysmanager.simulation.recorder import SimulatedRecorder
@@ -76,7 +77,7 @@ def disks_one_by_one(world: World, recorder: SimulatedRecorder, amount: int) -> 
 
 
 def lie(world: World, recorder: SimulatedRecorder, amount: int) -> Mend | None:
-    """It reports another state than the truth. amount, modulo 5: mode, newer epoch, older one, documents, documents of an answer."""
+    """It reports another state than the truth. amount, modulo 5: mode, newer epoch, older one, documents, answers."""
     trouble = recorder.trouble
     trouble.lied = True
     trouble.ahead |= amount % 5 == 1
@@ -104,6 +105,8 @@ def _lying_documents(beat: Beat) -> Beat:
 
 
 def _lying_answer(answer: OrderAnswer) -> OrderAnswer:
+    if isinstance(answer, MaterialHours) and answer.hours:
+        return msgspec.structs.replace(answer, hours=(*answer.hours, answer.hours[0]))
     if not isinstance(answer, Obeyed) or answer.documents is None:
         return answer
     return msgspec.structs.replace(answer, documents=_others(answer.documents))

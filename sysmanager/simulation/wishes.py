@@ -27,6 +27,7 @@ class Ask(StrEnum):
     REGROUP = "save its group again"
     REMOVE = "remove a failover server, and add it again"
     CONFIRM = "confirm the reconcile"
+    DRILL = "start a drill"
 
 
 def request_for(world: World, ask: Ask, entry: Failover | None, server: RecorderId | None) -> c.Request | None:
@@ -47,6 +48,8 @@ def request_for(world: World, ask: Ask, entry: Failover | None, server: Recorder
             return c.StartFailover(recorder=row.id)
         case Ask.SWITCH:
             return c.SwitchOver(recorder=row.id)
+        case Ask.DRILL:
+            return c.StartDrill(recorder=row.id)
         case Ask.HOLD:
             return c.HoldFailover(recorder=row.id)
         case Ask.RELEASE:

@@ -28,7 +28,7 @@ from sysmanager.simulation.agenda import Agenda
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.checkers import Checkers
 from sysmanager.simulation.coordinator import SimulatedCoordinator
-from sysmanager.simulation.counting import machine_row, rows_of
+from sysmanager.simulation.counting import machine_rows, rows_of
 from sysmanager.simulation.footage import CameraField
 from sysmanager.simulation.hearing import Hearing
 from sysmanager.simulation.history import ENDED_KEPT, SimulatedHistory
@@ -49,6 +49,9 @@ ASK_MS = 1_000
 
 ADMINISTRATOR = Actor(name="Administrator", role=RoleName.ADMINISTRATOR)
 Heard = Callable[[Reply], None]
+DARK_MS = 4_000
+"""A shorter time without a frame is none that is worth being remembered."""
+
 LOOK_MS = 2_000
 """How often those rules are checked that hold over time."""
 
@@ -60,7 +63,8 @@ class World:
     wall_steps, stepped_ms: by how much, and when, the clock of a recorder was set.
     broken_since: when a broken service was mended, by recorder. state_lost: whose state file was ever lost.
     words: the last word of each server on each recorder. cameras_reached_ms: when a server reached cameras of each. lit_ms: when each wrote
-    frames last, and said so. braked_ms: since when the brake holds. opinion_held_ms: since when a second opinion holds a failover.
+    frames last, and said so. darknesses: when one that wrote none for a while did again, and for how long it had not.
+    braked_ms: since when the brake holds. opinion_held_ms: since when a second opinion holds a failover.
     onlookers: told of every fact when it is durable.
     mends: how to end the present faults, by kind and target. entered_facts: length of the journal when the site was in system data.
     counts: how often rows, faults and checkers were exercised, by ("row", number) and the like.
@@ -106,6 +110,7 @@ class World:
         self.words: dict[RecorderId, dict[RecorderId, safety.Word]] = {}
         self.cameras_reached_ms: dict[RecorderId, int] = {}
         self.lit_ms: dict[RecorderId, int] = {}
+        self.darknesses: dict[RecorderId, list[tuple[int, int]]] = {}
         self.braked_ms: int | None = None
         self.opinion_held_ms: dict[RecorderId, int] = {}
         self._settings: dict[bytes, SettingsDocument] = {}
@@ -172,7 +177,10 @@ class World:
     def say(self, recorder: RecorderId, message: FromRecorder, *, quiet: bool = False) -> None:
         capture = self.recorders[recorder].capture
         if not capture.frozen and isinstance(message, Beat) and capture.recorded():
-            self.lit_ms[recorder] = self.agenda.now_ms
+            now_ms = self.agenda.now_ms
+            dark_ms, self.lit_ms[recorder] = now_ms - self.lit_ms.get(recorder, 0), now_ms
+            if dark_ms >= DARK_MS:
+                self.darknesses.setdefault(recorder, []).append((now_ms, dark_ms))
         link = self.links[recorder]
         if quiet and link.last_ms <= self.agenda.now_ms and self.network.open(link):
             # Nothing else is on this way: it need not go through the agenda, which most of them would fill.
@@ -227,8 +235,7 @@ class World:
             if self.story is not None:
                 self.story.effect(self.agenda.now_ms, recorder, effect)
         else:
-            row = machine_row(state, cast(m.Input, seen), self.now(recorder))
-            if row is not None:
+            for row in machine_rows(state, cast(m.Input, seen), self.now(recorder)):
                 self.counts["machine row", f"{row:02d}"] += 1
 
     def beacon_arrives(self, beacon: Beacon) -> None:
@@ -248,6 +255,8 @@ class World:
         self.shadow = State(ENDED_KEPT)
         self.history.replayed(self.facts, self.shadow)
         self.hearing.start(self.agenda.now_ms)
+        self.braked_ms = None
+        self.opinion_held_ms.clear()
         if self.network.cut:
             self.hearing.deaf_from(self.agenda.now_ms)
         self.checkers.tables()

@@ -159,6 +159,7 @@ class Server:
             material="https://server:7443",
             copy=self.jobs.copy,
             drill=self.jobs.drill,
+            mono_ms=now.mono_ms,
         )
 
     def _kept(self, now: Instant) -> PrerollReport:
@@ -174,7 +175,7 @@ class Server:
     def watchdog(self, now: Instant) -> r.WatchdogBeat:
         assert self.service is not None
         instance = self.instance or InstanceId(f"{self.id}-1")
-        return r.WatchdogBeat(recorder=self.id, instance=instance, wall_ms=now.wall_ms, service=self.service)
+        return r.WatchdogBeat(recorder=self.id, instance=instance, wall_ms=now.wall_ms, service=self.service, mono_ms=now.mono_ms)
 
     def obey(self, order: r.Order, settings: SettingsSummary, now: Instant) -> r.OrderAnswer:
         self.orders.append(order)

@@ -56,6 +56,7 @@ from sysmanager.simulation.scenario import Scenario, Wish
 from sysmanager.simulation.scenarios import ends_of, play, settle
 from sysmanager.simulation.transfer import Transfer
 from tests.simulation.planted_failback import PLANTED_FAILBACK
+from tests.simulation.planted_found import PLANTED_FOUND
 
 Patch = pytest.MonkeyPatch
 BY_NAME = {scenario.name: scenario for scenario in (*ALL_SCENARIOS, *JOB_SCENARIOS)}
@@ -489,7 +490,7 @@ def announcements_are_ignored(patch: Patch) -> None:
 
 def the_first_that_speaks_after_a_start_is_believed(patch: Patch) -> None:
     right = seen.Seen.keep_row
-    patch.setattr(seen.Seen, "keep_row", lambda self, row: right(self, replace(row, instance=None)))
+    patch.setattr(seen.Seen, "keep_row", lambda self, row, timeout_s: right(self, replace(row, instance=None), timeout_s))
 
 
 HELD = Scenario(
@@ -545,6 +546,7 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (preroll_is_dropped_at_the_take_over, KEPT, {"pre-roll is written"}),
     (standing_down_removes_footage, "failback", {"footage stays"}),
     *PLANTED_FAILBACK,
+    *PLANTED_FOUND,
     (automatic_failback_forgets_how_long, "a crash in between begins the time anew", {"automatic failback where allowed"}),
     (automatic_failback_after_one_by_hand, "after a failover by hand only a person fails back", {"automatic failback where allowed"}),
     (edits_are_left_behind, "what was changed on the failover server travels back", {"edits travel back"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -301,9 +302,45 @@ def test_a_second_instance_is_refused_while_the_first_is_alive() -> None:
     assert heard.beat.mode is r.Mode.RECORDING
     assert heard.rival_since_wall_ms == site.now.wall_ms - 3_000
     site.server("A").up = False
+    for _ in range(RIVAL_MS // 1_000 + 1):
+        site.run(1_000)
+        site.core.take(i.Heard(message=twin), site.now)
+    assert heard.instance == "A-1", "it spoke beside the first, so it is a copy"
+    site.run(60_000, until=lambda: bool(site.state.failovers))
+    assert site.entry.trigger is Trigger.CONNECTION, "the copy does not hide that the first fell silent"
     site.run(RIVAL_MS)
     site.core.take(i.Heard(message=twin), site.now)
-    assert heard.instance == "A-2"
+    assert heard.instance == "A-2", "the first is lost for good"
+
+
+def test_a_copy_that_was_taken_for_the_first_gives_way_to_whom_system_data_knows() -> None:
+    site = small_site()
+    site.server("A").up = False
+    twin = msgspec.structs.replace(site.server("A").beat(site.now), instance="A-2", documents=None)
+    site.run(RIVAL_MS + 1_000)
+    site.core.take(i.Heard(message=twin), site.now)
+    heard = site.core.seen.of(rid("A"))
+    assert (heard.instance, heard.rival, site.row("A").instance) == ("A-2", None, "A-1")
+    site.server("A").up = True
+    site.run(1_000)
+    assert heard.instance == "A-1"
+    site.core.take(i.Heard(message=twin), site.now)
+    assert (heard.instance, heard.rival, heard.beside) == ("A-1", "A-2", False)
+
+
+def test_another_second_instance_is_no_copy_because_an_earlier_one_was() -> None:
+    site = small_site()
+    for name in ("A-2", "A-3"):
+        site.core.take(i.Heard(message=msgspec.structs.replace(site.server("A").beat(site.now), instance=name)), site.now)
+        site.run(1_000)
+    assert site.core.seen.of(rid("A")).beside
+    fourth = msgspec.structs.replace(site.server("A").beat(site.now), instance="A-4")
+    site.server("A").up = False
+    site.core.take(i.Heard(message=fourth), site.now)
+    assert not site.core.seen.of(rid("A")).beside
+    site.run(RIVAL_MS)
+    site.core.take(i.Heard(message=fourth), site.now)
+    assert site.core.seen.of(rid("A")).instance == "A-4", "a machine that was set up anew in place of the first"
 
 
 # ---------------------------------------------------------------- what counts as news

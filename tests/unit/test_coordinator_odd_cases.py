@@ -15,6 +15,7 @@ from sysmanager.coordinator.failover import choice_of
 from sysmanager.coordinator.opening import open_entry
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.coordinator.table import Case, On, find
+from sysmanager.domain.documents import DocumentKind
 from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Trigger
 from sysmanager.domain.ids import Epoch
 from sysmanager.domain.recorder import Standby
@@ -114,6 +115,24 @@ def test_documents_that_the_cache_lost_are_fetched_again_from_who_records_by_the
     again = [command for _, command in site.commands if isinstance(command, FetchDocuments) and command.recorder == "A"]
     assert len(again) == len(fetched) + 1
     assert site.core.seen.doubted == set()
+
+
+def test_a_failover_that_finds_documents_missing_has_them_fetched_as_soon_as_the_recorder_is_back() -> None:
+    site = small_site()
+    site.missing, site.server("A").up = (DocumentKind.SETTINGS,), False
+    site.run(4_000)
+    site.ask(c.StartFailover(recorder=rid("A"), maintenance=False))
+    assert (site.entry.phase, site.core.seen.doubted) == (Phase.FAILED, {"A"})
+    site.core.look_at_readiness(site.now)
+    reasons = [reason.sentence for reason in site.core.readiness.known[rid("A")].reasons if reason.topic is c.Topic.DOCUMENTS]
+    assert reasons == ["Settings of A are missing from the cache; they are fetched as soon as it is connected."]
+    site.missing, site.server("A").up = (), True
+    site.run(2_000)
+    assert site.core.seen.doubted == set()
+    site.core.look_at_readiness(site.now)
+    assert all("missing" not in reason.sentence for reason in site.core.readiness.known[rid("A")].reasons)
+    site.ask(c.ReleaseHold(recorder=rid("A")))
+    assert site.fail_over().phase is Phase.READY
 
 
 def test_a_stand_down_that_is_refused_for_missing_documents_doubts_no_cache() -> None:

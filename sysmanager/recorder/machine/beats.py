@@ -55,6 +55,7 @@ def beat(state: MachineState, observations: Observations, now: Instant) -> Beat:
         copy=observations.copy,
         drill=observations.drill,
         practice=identity.practice,
+        mono_ms=now.mono_ms,
     )
 
 
