@@ -5,8 +5,9 @@ from __future__ import annotations
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.automatic_failback import due_by_itself, held_after_abort, held_after_undo
 from sysmanager.coordinator.failback_checks import checks
+from sysmanager.coordinator.heard import Heard
 from sysmanager.coordinator.inputs import OrderAnswered
-from sysmanager.coordinator.seen import Heard, Seen
+from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View
 from sysmanager.coordinator.table import Case, On, Row, Then, always
 from sysmanager.domain.documents import DocumentSet

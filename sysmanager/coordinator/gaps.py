@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.seen import Heard, Seen
+from sysmanager.coordinator.heard import Heard
+from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.table import Case
 from sysmanager.domain.camera import RecordingMode
 from sysmanager.domain.documents import SettingsSummary

@@ -8,10 +8,11 @@ from sysmanager.coordinator.automatic_failback import NOT_WANTED, Outlook, outlo
 from sysmanager.coordinator.brake import waiting_for_brake
 from sysmanager.coordinator.crashes import CRASH_LOOP, crash_loop
 from sysmanager.coordinator.detection import Assessment, assess, why_not_automatic
+from sysmanager.coordinator.heard import RIVAL_MS, Heard
 from sysmanager.coordinator.jobs.drilling import last_drill
 from sysmanager.coordinator.maintenance import maintenance_of
 from sysmanager.coordinator.reconcile import findings
-from sysmanager.coordinator.seen import CLOCK_OFF_MS, RIVAL_MS, Heard, RefusedOrder, Seen
+from sysmanager.coordinator.seen import CLOCK_OFF_MS, RefusedOrder, Seen
 from sysmanager.coordinator.state import FailbackHold, View, open_failover_of
 from sysmanager.domain.failover import Trigger
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId

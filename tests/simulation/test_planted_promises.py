@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sysmanager.coordinator import gaps, opening, seen
+from sysmanager.coordinator import gaps, heard, opening
 from sysmanager.protocol.clients import StartFailover
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.faults import Deed, Wrong
@@ -39,8 +39,8 @@ def gap_forgets_what_lies_on_the_disks(patch: Patch) -> None:
 
 
 def clocks_are_taken_for_equal(patch: Patch) -> None:
-    patch.setattr(seen.Heard, "clock_offset_ms", property(lambda self: 0))
-    patch.setattr(seen.Heard, "clock_error_ms", property(lambda self: 0))
+    patch.setattr(heard.Heard, "clock_offset_ms", property(lambda self: 0))
+    patch.setattr(heard.Heard, "clock_error_ms", property(lambda self: 0))
 
 
 CLOCKS = Scenario(

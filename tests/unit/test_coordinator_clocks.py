@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sysmanager.coordinator.beats import differs
-from sysmanager.coordinator.seen import OFFSET_WINDOW_MS, Heard
+from sysmanager.coordinator.heard import OFFSET_WINDOW_MS, Heard
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol import clients as c
 from sysmanager.protocol.preroll import PrerollBeat, PrerollReport

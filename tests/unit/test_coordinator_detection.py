@@ -11,8 +11,9 @@ from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.beats import differs
 from sysmanager.coordinator.detection import START_GRACE_MS, assess, why_not_automatic
+from sysmanager.coordinator.heard import RIVAL_MS
 from sysmanager.coordinator.listening import LISTEN_GAP_MS, Listening
-from sysmanager.coordinator.seen import RIVAL_MS, UNKNOWN_LIMIT, Seen
+from sysmanager.coordinator.seen import UNKNOWN_LIMIT, Seen
 from sysmanager.domain.failover import Phase, Trigger
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol import clients as c

@@ -9,9 +9,9 @@ from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.crashes import WINDOW_MS
 from sysmanager.coordinator.detection import assess
 from sysmanager.coordinator.frames import expected_cameras, progressed
+from sysmanager.coordinator.heard import RIVAL_MS
 from sysmanager.coordinator.opinions import FRESH_MS, REACHED_MS
 from sysmanager.coordinator.probing import probe_of, probes
-from sysmanager.coordinator.seen import RIVAL_MS
 from sysmanager.coordinator.starting import OPINION_LIMIT_MS
 from sysmanager.coordinator.witnesses import confirmed_away, opinions_of
 from sysmanager.domain.camera import RecordingMode

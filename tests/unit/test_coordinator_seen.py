@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sysmanager.coordinator.seen import Heard, Seen
+from sysmanager.coordinator.heard import Heard
+from sysmanager.coordinator.seen import Seen
 from sysmanager.domain.ids import CameraId, Epoch, InstanceId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, DiskBeat, FromRecorder, Mode, ServiceState, WatchdogBeat
