@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sysmanager.bus.ending import Lost
 from sysmanager.bus.inbox import Inbox
 from sysmanager.bus.port import (
     ANSWERS_AT_ONCE,
@@ -96,6 +97,7 @@ class LocalEndpoint:
         self._bus = bus
         self._interests: list[_Interest] = []
         self._watchers: list[ConnectionChanged] = []
+        self._asked: set[asyncio.Future[bytes]] = set()
         self._connected = True
         self._closed = False
 
@@ -106,6 +108,8 @@ class LocalEndpoint:
     def set_connected(self, connected: bool) -> None:
         if connected != self._connected:
             self._connected = connected
+            if not connected:
+                self._give_up_requests()
             for watcher in self._watchers:
                 watcher(connected)
 
@@ -139,19 +143,27 @@ class LocalEndpoint:
         answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         if not self._deliver(subject, body, answered):
             raise NoAnswer(NoAnswerKind.NO_RESPONDERS, subject, timeout_ms)
+        self._asked.add(answered)
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                reply = await answered
+                return await answered
         except TimeoutError:
             raise NoAnswer(NoAnswerKind.TIMEOUT, subject, timeout_ms) from None
-        if not self.connected:
-            raise NoAnswer(NoAnswerKind.TIMEOUT, subject, timeout_ms)
-        return reply
+        except Lost:
+            raise NoAnswer(NoAnswerKind.LOST, subject, timeout_ms) from None
+        finally:
+            self._asked.discard(answered)
 
     async def close(self) -> None:
         self._closed = True
+        self._give_up_requests()
         for interest in list(self._interests):
             await interest.end()
+
+    def _give_up_requests(self) -> None:
+        for answered in self._asked:
+            if not answered.done():
+                answered.set_exception(Lost())
 
     def forget(self, interest: _Interest) -> None:
         if interest in self._interests:

@@ -6,10 +6,8 @@ was (nats-py gives up for good after some errors of the server), and nothing tha
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
 
 import structlog
 from nats.aio.client import Client
@@ -19,6 +17,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
 from sysmanager.bus.credentials import BusCredentials, BusUser
+from sysmanager.bus.ending import Lost, end_task, heeding
 from sysmanager.bus.inbox import Inbox
 from sysmanager.bus.port import (
     ANSWERS_AT_ONCE,
@@ -35,8 +34,6 @@ from sysmanager.bus.port import (
 __all__ = ["NatsBus"]
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 CONNECT_TIMEOUT_S = 2
 RECONNECT_WAIT_S = 0.25
@@ -97,6 +94,7 @@ class NatsBus:
         self._first_connection = asyncio.Event()
         self._outage_logged = False
         self._closing = asyncio.Event()
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def connected(self) -> bool:
@@ -127,10 +125,12 @@ class NatsBus:
         if client is None or not client.is_connected:
             raise NoAnswer(NoAnswerKind.DISCONNECTED, subject, timeout_ms)
         try:
-            reply = await _heeding(lambda: client.request(subject, body, timeout=timeout_ms / 1000))
+            reply = await heeding(client.request(subject, body, timeout=timeout_ms / 1000), self._lost)
         except NoRespondersError:
             raise NoAnswer(NoAnswerKind.NO_RESPONDERS, subject, timeout_ms) from None
-        except _CONNECTION_ERRORS:  # also when the connection was lost after it was sent: the other side may have it
+        except Lost:
+            raise NoAnswer(NoAnswerKind.LOST, subject, timeout_ms) from None
+        except _CONNECTION_ERRORS:
             raise NoAnswer(NoAnswerKind.TIMEOUT, subject, timeout_ms) from None
         return bytes(reply.data)
 
@@ -153,9 +153,7 @@ class NatsBus:
             interest.inbox.close()
         self._interests.clear()
         if self._keeper is not None:
-            self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+            await end_task(self._keeper)
             self._keeper = None
 
     async def forget(self, interest: _Interest) -> None:
@@ -163,7 +161,7 @@ class NatsBus:
             self._interests.remove(interest)
             if interest.made is not None and self.connected:
                 with suppress(*_CONNECTION_ERRORS):
-                    await _heeding(interest.made.unsubscribe)
+                    await heeding(interest.made.unsubscribe())
 
     async def _add(self, subject: str, inbox: Inbox[Msg]) -> _Interest:
         check_subject(subject, wildcards=True)
@@ -172,8 +170,8 @@ class NatsBus:
         client = self._client
         if client is not None and client.is_connected:
             with suppress(*_CONNECTION_ERRORS):  # lost at this moment: the next connection makes it
-                await self._make(client, interest)
-                await _heeding(lambda: _reach_server(client))
+                await heeding(self._make(client, interest))
+                await heeding(_reach_server(client))
         return interest
 
     async def _make(self, client: Client, interest: _Interest) -> None:
@@ -185,7 +183,7 @@ class NatsBus:
     async def _send(self, client: Client | None, subject: str, body: bytes) -> None:
         if client is not None and client.is_connected:
             with suppress(*_CONNECTION_ERRORS):  # at most once: a message that meets a lost connection is lost
-                await client.publish(subject, body)
+                await client.publish(subject, body)  # not `heeding`: it waits only when the connection is full
 
     async def _keep_connected(self) -> None:
         # The library swallows a cancellation that meets it at the wrong moment: what counts is that we are closing.
@@ -205,6 +203,7 @@ class NatsBus:
                 self._log_outage(error)
             finally:
                 was_connected, self._client = self._client is not None, None
+                self._give_up_requests()
                 await _close(client)
                 if was_connected and not self._closing.is_set():
                     log.warning("the connection to the bus is lost", url=self._url)
@@ -244,6 +243,11 @@ class NatsBus:
             closed_cb=on_closed,
         )
 
+    def _give_up_requests(self) -> None:
+        """Their answers went to the connection that is gone."""
+        self._lost.set_result(None)
+        self._lost = asyncio.get_running_loop().create_future()
+
     def _changed(self, client: Client) -> None:
         self._client = client
         self._outage_logged = False
@@ -260,21 +264,6 @@ class NatsBus:
         if not self._outage_logged:
             self._outage_logged = True
             log.warning("no connection to the bus; trying on", url=self._url, error=str(error) or type(error).__name__)
-
-
-async def _heeding(call: Callable[[], Awaitable[T]]) -> T:
-    """Await a call of the library, and heed a cancellation that it swallowed.
-
-    It waits with `asyncio.wait_for`, which on Python 3.11 forgets a cancellation that comes together with the answer: whoever was told to
-    end would go on for ever.
-    """
-    await asyncio.sleep(0)  # A cancellation that is requested and not delivered yet ends the task here, where nothing swallows it.
-    task = asyncio.current_task()
-    before = task.cancelling() if task is not None else 0
-    result = await call()
-    if task is not None and task.cancelling() > before:
-        raise asyncio.CancelledError
-    return result
 
 
 async def _reach_server(client: Client) -> None:

@@ -49,22 +49,24 @@ class BodyTooLarge(BusError):
 
 class NoAnswerKind(Enum):
     """`NO_RESPONDERS`: the bus says that nobody serves the subject. `TIMEOUT`: nothing in time. `DISCONNECTED`: this side has no
-    connection to the bus, which says nothing about the other side."""
+    connection to the bus, which says nothing about the other side. `LOST`: the connection went while the answer was awaited."""
 
     NO_RESPONDERS = "no_responders"
     TIMEOUT = "timeout"
     DISCONNECTED = "disconnected"
+    LOST = "lost"
 
 
 _NO_ANSWER = {
     NoAnswerKind.NO_RESPONDERS: "Nobody answers requests to {subject} at the moment.",
     NoAnswerKind.TIMEOUT: "A request to {subject} was not answered within {timeout_ms} ms.",
     NoAnswerKind.DISCONNECTED: "A request to {subject} could not be sent: there is no connection to the bus.",
+    NoAnswerKind.LOST: "A request to {subject} got no answer: the connection to the bus was lost meanwhile.",
 }
 
 
 class NoAnswer(BusError):
-    """A request got no answer. With `TIMEOUT`, and only then, the other side may have received it."""
+    """A request got no answer. With `TIMEOUT` and `LOST`, and only then, the other side may have received it."""
 
     def __init__(self, kind: NoAnswerKind, subject: str, timeout_ms: int) -> None:
         super().__init__(_NO_ANSWER[kind].format(subject=subject, timeout_ms=timeout_ms))

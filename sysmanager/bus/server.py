@@ -21,6 +21,7 @@ import structlog
 
 from sysmanager.bus import guard
 from sysmanager.bus.credentials import BusCredentials, generate_credentials, load_credentials, save_credentials
+from sysmanager.bus.ending import end_task
 from sysmanager.bus.port import BusError
 from sysmanager.bus.server_config import check_loopback, server_config
 from sysmanager.durable import write_durably
@@ -115,9 +116,7 @@ class BusServer:
 
     async def close(self) -> None:
         if self._keeper is not None:
-            self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
+            await end_task(self._keeper)
             self._keeper = None
         await self._end_process()
 

@@ -6,13 +6,13 @@ import asyncio
 import random
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, assert_never
 
 import msgspec
 import structlog
 
+from sysmanager.bus.ending import end_task
 from sysmanager.documents.sealing import SealBroken, SiteKey
 from sysmanager.domain.documents import DocumentSet, SettingsDocument
 from sysmanager.domain.ids import CameraId, JobId, RecorderId
@@ -219,8 +219,6 @@ class Jobs:
         drilling, self._drilling = self._drilling, None
         if drilling is None or drilling.done():
             return
-        drilling.cancel()
-        with suppress(asyncio.CancelledError):
-            await drilling
+        await end_task(drilling)
         if self._drill is not None:
             self._report(self._drill.job, DrillState.ENDED, sentence=sentence)

@@ -270,6 +270,25 @@ async def test_no_answer_in_time(connect: Connect, fault: str) -> None:
     assert caught.value.kind is NoAnswerKind.TIMEOUT
 
 
+async def test_a_request_does_not_outlive_its_connection(connect: Connect) -> None:
+    bus, other = await connect(), await connect()
+    asked = asyncio.Event()
+
+    async def never(message: Message) -> bytes:
+        asked.set()
+        await asyncio.Event().wait()
+        return b""
+
+    await other.serve("sm.mute", never)
+    asking = asyncio.ensure_future(bus.request("sm.mute", b"", 600_000))
+    async with asyncio.timeout(5):
+        await asked.wait()
+        await bus.close()
+        with pytest.raises(NoAnswer, match="the connection to the bus was lost meanwhile") as caught:
+            await asking
+    assert caught.value.kind is NoAnswerKind.LOST
+
+
 async def test_body_limit(connect: Connect) -> None:
     bus = await connect()
     heard = Heard()

@@ -147,6 +147,28 @@ async def test_killed_server_comes_back_and_clients_with_their_subscriptions(ser
         await bus.close()
 
 
+async def test_a_request_is_given_up_when_the_server_is_killed(server: BusServer) -> None:
+    """Not only when its time is over: people wait for it."""
+    coordinator, client = await connected(server, BusUser.COORDINATOR), await connected(server, BusUser.CLIENT)
+    asked = asyncio.Event()
+
+    async def never(message: Message) -> bytes:
+        asked.set()
+        await asyncio.Event().wait()
+        return b""
+
+    await coordinator.serve("sm.request", never)
+    asking = asyncio.ensure_future(client.request("sm.request", b"", 600_000))
+    async with asyncio.timeout(10):
+        await asked.wait()
+        nats_process(server).kill()
+        with pytest.raises(NoAnswer) as caught:
+            await asking
+    assert caught.value.kind is NoAnswerKind.LOST
+    for bus in (coordinator, client):
+        await bus.close()
+
+
 async def test_bus_may_be_opened_and_used_before_the_server_is_there(tmp_path: Path) -> None:
     first = BusServer(tmp_path / "bus")
     credentials = await first.start()

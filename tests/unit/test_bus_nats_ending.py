@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 from nats.aio.msg import Msg
+from nats.errors import TimeoutError as NatsTimeout
 
 from sysmanager.bus import nats
 from sysmanager.bus.credentials import BusUser, generate_credentials
@@ -40,57 +41,71 @@ async def test_a_swallowed_cancellation_does_not_keep_it_open(monkeypatch: pytes
     assert not bus.connected
 
 
-class _Answering:
-    """A connection whose answer comes together with the cancellation of who waits for it, as on a busy machine."""
+class _Slow:
+    """A connection that answers late, and loses what cancellations meet it before that: as nats-py does while it writes."""
 
     is_connected = True
 
-    def __init__(self) -> None:
+    def __init__(self, loses: int) -> None:
         self.asked = asyncio.Event()
         self.answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        self._loses = loses
 
     async def request(self, subject: str, body: bytes, timeout: float) -> Msg:
         self.asked.set()
-        try:
-            return await asyncio.shield(self.answer)
-        except asyncio.CancelledError:
-            return self.answer.result()  # what `asyncio.wait_for` does on Python 3.11
+        while True:
+            try:
+                return await asyncio.shield(self.answer)
+            except asyncio.CancelledError:
+                if not self._loses:
+                    raise
+                self._loses -= 1
 
 
-async def test_a_cancellation_that_comes_with_the_answer_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+def _bus(monkeypatch: pytest.MonkeyPatch, client: _Slow) -> NatsBus:
     bus = NatsBus(generate_credentials("127.0.0.1", 1), BusUser.CLIENT, "test")
-    client = _Answering()
     monkeypatch.setattr(bus, "_client", client)
-    asking = asyncio.create_task(bus.request("a.b", b"", 1000))
+    return bus
+
+
+@pytest.mark.parametrize("loses", [0, 1, 3])
+async def test_a_request_that_is_cancelled_ends_however_often_the_library_forgets_it(monkeypatch: pytest.MonkeyPatch, loses: int) -> None:
+    client = _Slow(loses)
+    asking = asyncio.create_task(_bus(monkeypatch, client).request("a.b", b"", 600_000))
     await client.asked.wait()
-    client.answer.set_result(Msg(client, data=b"late"))  # type: ignore[arg-type]
+    asking.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait({asking})
+    assert asking.cancelled()
+
+
+@pytest.mark.parametrize("answer", ["an answer", "an error"])
+async def test_a_cancellation_that_comes_with_the_answer_is_heeded(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    client = _Slow(1)
+    asking = asyncio.create_task(_bus(monkeypatch, client).request("a.b", b"", 1000))
+    await client.asked.wait()
+    if answer == "an answer":
+        client.answer.set_result(Msg(client, data=b"late"))  # type: ignore[arg-type]
+    else:
+        client.answer.set_exception(NatsTimeout())
     asking.cancel()
     await asyncio.wait({asking})
     assert asking.cancelled()
 
 
 async def test_a_timeout_around_a_request_stays_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    bus = NatsBus(generate_credentials("127.0.0.1", 1), BusUser.CLIENT, "test")
-    client = _Answering()
+    client = _Slow(0)
     client.answer.set_result(Msg(client, data=b"in time"))  # type: ignore[arg-type]
-    monkeypatch.setattr(bus, "_client", client)
+    bus = _bus(monkeypatch, client)
     async with asyncio.timeout(60):
         assert await bus.request("a.b", b"", 1000) == b"in time"
 
 
 async def test_a_cancellation_requested_before_a_request_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As an interrupt of a program that is just printing: it is delivered when the task waits next, which is in the library."""
-    bus = NatsBus(generate_credentials("127.0.0.1", 1), BusUser.CLIENT, "test")
-    client = _Answering()
+    """As an interrupt of a program that is just printing: it is delivered when the task waits next, which is in the request."""
+    client = _Slow(1)
     client.answer.set_result(Msg(client, data=b"late"))  # type: ignore[arg-type]
-
-    async def request(subject: str, body: bytes, timeout: float) -> Msg:
-        with suppress(asyncio.CancelledError):
-            await asyncio.get_running_loop().create_future()
-        return await client.answer
-
-    monkeypatch.setattr(client, "request", request)
-    monkeypatch.setattr(bus, "_client", client)
+    bus = _bus(monkeypatch, client)
 
     async def interrupted() -> bytes:
         task = asyncio.current_task()
@@ -101,3 +116,25 @@ async def test_a_cancellation_requested_before_a_request_is_heeded(monkeypatch: 
     asking = asyncio.create_task(interrupted())
     await asyncio.wait({asking})
     assert asking.cancelled()
+
+
+async def test_closing_does_not_swallow_the_cancellation_of_the_one_who_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slow(*_: object) -> None:
+        inside.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await may_end.wait()
+
+    monkeypatch.setattr(NatsBus, "_connect", slow)
+    bus = NatsBus(generate_credentials("127.0.0.1", 1), BusUser.CLIENT, "test")
+    await bus.open()
+    await inside.wait()
+    closing = asyncio.create_task(bus.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait({closing})
+    assert closing.cancelled()
+    may_end.set()
+    await bus.close()

@@ -17,6 +17,7 @@ import psutil
 
 from sysmanager.app.errors import CommandError
 from sysmanager.app.inherited import handed_on
+from sysmanager.bus.ending import end_task
 
 READY_S = 30.0
 END_S = 20.0
@@ -134,9 +135,7 @@ class Part:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(KILL_S):  # its output ends with the last of its children
                     await asyncio.shield(self._reader)
-            self._reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reader
+            await end_task(self._reader)
 
 
 def kill_all(processes: Iterable[psutil.Process]) -> None:

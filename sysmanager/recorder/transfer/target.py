@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,6 +20,7 @@ import aiohttp
 import msgspec
 import structlog
 
+from sysmanager.bus.ending import end_task
 from sysmanager.domain.ids import JobId
 from sysmanager.domain.jobs import CopyProblem, MaterialHour
 from sysmanager.protocol.jobs import CopyMaterial, CopyReport, HourReport, HourState
@@ -155,9 +155,7 @@ class MaterialTarget:
     async def _stop(self) -> None:
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end_task(task)
 
     def report(self) -> CopyReport | None:
         order = self._order
