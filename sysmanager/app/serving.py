@@ -12,6 +12,7 @@ import structlog
 from sysmanager import __version__
 from sysmanager.app import paths
 from sysmanager.app.errors import CommandError
+from sysmanager.app.site.step_hold import HeldJournal, HoldAtStep
 from sysmanager.backup.folder import BackupFolder
 from sysmanager.backup.restore import unfinished
 from sysmanager.bus.credentials import BusUser
@@ -59,6 +60,15 @@ def _make_folder(data: Path) -> None:
         raise CommandError(f"The data folder {data} cannot be made ({error.strerror or error}); name another one.") from error
 
 
+def _journal(file: Path, sync_delay_ms: int, hold_at: str | None) -> SqliteJournal:
+    if hold_at is None:
+        return SqliteJournal(file, sync_delay_ms=sync_delay_ms)
+    try:
+        return HeldJournal(file, HoldAtStep(hold_at), sync_delay_ms=sync_delay_ms)
+    except ValueError as error:
+        raise CommandError(f"{error}.") from None
+
+
 @asynccontextmanager
 async def serving(
     data: Path,
@@ -70,11 +80,13 @@ async def serving(
     site_key: Path | None = None,
     sync_delay_ms: int = 0,
     keep_days: int = KEEP_DAYS,
+    hold_at: str | None = None,
 ) -> AsyncIterator[Serving]:
     """Run a coordinator on a data folder until the block ends.
 
     port: of the bus, 0 for the one it had, or a free one. site_key: where the site key lies; made at the first start.
     sync_delay_ms: added to every journal sync, for measurements. keep_days: how long the failover log and the audit log can be searched.
+    hold_at: stand still at a step of the first failover, for rehearsals.
     Raises the errors of `app.errors`, each in one sentence.
     """
     _make_folder(data)
@@ -95,7 +107,7 @@ async def serving(
             raise CommandError(f"The bus at {credentials.url} does not answer; see the log of the coordinator.")
         store = FileDocumentStore(data)
         field = Field(bus, store, key.material_key)
-        journal = SqliteJournal(journal_file, sync_delay_ms=sync_delay_ms)
+        journal = _journal(journal_file, sync_delay_ms, hold_at)
         backups = BackupFolder(
             data / paths.BACKUPS, journal, store, program=__version__, site_key=key, bus=server.credentials_path.read_bytes
         )

@@ -14,6 +14,12 @@ def unsettled(old: Beat, new: Beat) -> bool:
     return any(disk.writable and disk.path not in writable for disk in old.disks)
 
 
+def disk_returned(old: Beat, new: Beat) -> bool:
+    """Whether a material disk can be written, and so read, that could not before."""
+    lost = {disk.path for disk in old.disks if not disk.writable}
+    return any(disk.writable and disk.path in lost for disk in new.disks)
+
+
 def _preroll_differs(old: Beat, new: Beat) -> bool:
     """What is held grows with every second; which plan is followed, the room for it, and of which cameras there is any, is news."""
     before, after = old.preroll, new.preroll

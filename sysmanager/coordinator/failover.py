@@ -36,7 +36,7 @@ LOST_LIMIT = 2
 """So many candidates may be lost in one failover, so that poisonous settings cannot kill every standby (SPEC 6)."""
 
 RETRY_MS = 60_000
-"""When a server that refused, or was lost, may be tried again by an entry that waits."""
+"""When a server that refused, or was lost, may be tried again by an entry that waits; at once if it was started anew since."""
 
 # ---------------------------------------------------------------- guards
 
@@ -58,7 +58,7 @@ def _tasks(case: Case) -> Recorder:
 
 
 def tried_in(seen: Seen, entry: Failover, now: Instant) -> frozenset[RecorderId]:
-    """Servers that refused or were lost in this entry within the last minute."""
+    """Servers that refused or were lost in this entry within the last minute, and were not started anew since."""
     return frozenset(
         attempt.server
         for attempt in entry.attempts

@@ -68,9 +68,10 @@ def for_failover(view: View, seen: Seen, entry: Failover) -> tuple[Command, ...]
         return (Continue(failover=entry.id),)
     if entry.phase is Phase.READY and awaits_footage(entry) and (entry.recorder, entry.previous_epoch) not in seen.footage:
         heard = seen.recorders.get(entry.recorder)
-        # One that has not stood down yet goes on recording: its last frame is still to come.
-        stood_down = heard is not None and heard.beat is not None and heard.beat.epoch > entry.previous_epoch
-        if stood_down and seen.connected(entry.recorder):
+        # One that has not stood down yet goes on recording: its last frame is still to come. Without its disks it can tell nothing.
+        beat = heard.beat if heard is not None else None
+        tells = beat is not None and beat.epoch > entry.previous_epoch and any(disk.writable for disk in beat.disks)
+        if tells and seen.connected(entry.recorder):
             cameras = tuple(gap.camera for gap in entry.gaps)
             return (SendOrder(recorder=entry.recorder, order=ReportFootage(epoch=entry.previous_epoch, cameras=cameras)),)
     return ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from sysmanager.coordinator.audit import Refusals
-from sysmanager.coordinator.beats import differs, unsettled
+from sysmanager.coordinator.beats import differs, disk_returned, unsettled
 from sysmanager.coordinator.complaints import Complaints
 from sysmanager.coordinator.frames import expected_cameras, progressed
 from sysmanager.coordinator.heard import FRESH_MS, RIVAL_MS, Heard
@@ -274,6 +274,12 @@ class Seen:
             news = old is None or not heard.service_heard() or differs(old, message)
             if news and old is not None and unsettled(old, message):
                 heard.sound = None
+            if news and old is not None and old.boot != message.boot:
+                # Started anew since it refused or was lost: what it could not then it may well be able to now.
+                self.failed_attempt_ms = {key: at_ms for key, at_ms in self.failed_attempt_ms.items() if key[1] != message.recorder}
+            if news and old is not None and disk_returned(old, message):
+                # What it said of its footage, it said without this disk.
+                self.footage = {key: told for key, told in self.footage.items() if key[0] != message.recorder}
             heard.beat, heard.beat_ms, heard.beat_wall_ms = message, now.mono_ms, now.wall_ms
             if not heard.frames_due or progressed(old, message):
                 heard.frames, heard.frames_ms, heard.frames_told_ms = (heard.stamp_ms, heard.generation), now.mono_ms, heard.told_ms

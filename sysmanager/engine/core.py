@@ -188,6 +188,7 @@ class Core(Planning):
         self._push(heard, now)
         for failover in neighbours(self.state, recorder):
             self._push(i.ReviewFailover(failover=failover), now)
+            self._work_failovers.add(failover)
         self._review_jobs(recorder, now)
 
     def _review_jobs(self, recorder: RecorderId, now: Instant) -> None:

@@ -167,6 +167,15 @@ class Capture:
         with self._lock:
             return any(card.problem.state is CameraState.CONNECTING and not card.frames for card in self._cards.values())
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing of what was to be finished is still on its way to a disk."""
+        with self._lock:
+            if self._finishing and any(not session.ended for session in self._finishing):
+                return False
+            left = [writer for camera, writer in self._writers.items() if camera not in self._sessions]
+        return all(writer.idle() for writer in left)
+
     def _begin_watch(self) -> None:
         if self._watch is None:
             self._watch = threading.Thread(target=self._run, name="capture", daemon=True)

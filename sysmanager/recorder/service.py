@@ -67,6 +67,8 @@ FETCH_TIMEOUT_MS = 3500
 """Less than the 5 s in which an order must be answered (SPEC 6, step 4)."""
 
 ANSWER_LIMIT_S = 10.0
+SETTLE_LIMIT_S = 2.0
+SETTLE_LOOK_S = 0.05
 NEWS_GATHERED_S = 0.05
 """News of cameras that come together, as when 64 are opened, go into one heartbeat."""
 
@@ -390,8 +392,15 @@ class RecordingService:
     async def _read_footage(self, ticket: int, question: ReportFootage) -> None:
         """One at a time: a disk that hangs must not take the threads that orders need. Who stopped waiting is passed over."""
         async with self._reading:
+            await self._footage_settled()
             if ticket in self._tickets:
                 self._answer(ticket, await asyncio.to_thread(read_footage, self._disks.paths(), question))
+
+    async def _footage_settled(self) -> None:
+        """Wait for the last frames of cameras that it records no more: they would be missing in what it says (SPEC 14.4)."""
+        until_s = time.monotonic() + SETTLE_LIMIT_S
+        while not self._capture.settled and time.monotonic() < until_s:  # noqa: ASYNC110 - threads settle it
+            await asyncio.sleep(SETTLE_LOOK_S)
 
     async def _give_document(self, message: Message) -> bytes:
         """Empty if it is not here."""

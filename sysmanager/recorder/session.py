@@ -115,6 +115,11 @@ class CameraSession:
         with self._lock:
             return self._problem or Problem(CameraState.CONNECTING, "")
 
+    @property
+    def ended(self) -> bool:
+        with self._lock:
+            return self._ended
+
     def start(self) -> None:
         self._report(None, Problem(CameraState.CONNECTING, ""))
         self._launch(0.0)

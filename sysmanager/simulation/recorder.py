@@ -474,7 +474,9 @@ class SimulatedRecorder:
 
     def _read_footage(self, ticket: int, question: ReportFootage, life: int) -> None:
         if life == self._life and not self.trouble.hold(self._read_footage, ticket, question, life):
-            self._answer(ticket, Footage(epoch=question.epoch, spans=self.material.spans(question.epoch, question.cameras)))
+            readable = self.lost_disks < set(self.disks)
+            spans = self.material.spans(question.epoch, question.cameras) if readable else ()
+            self._answer(ticket, Footage(epoch=question.epoch, spans=spans))
 
     def _fetch(self, documents: DocumentSet) -> None:
         life = self._life

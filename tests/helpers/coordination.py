@@ -114,6 +114,7 @@ class Server:
     without: tuple[CameraId, ...] = ()
     since_ms: int = -1000
     instance: InstanceId | None = None
+    boot: int = 1
     sequence: int = 0
     footage: bool = True
     reached_by_peers: bool = False
@@ -137,7 +138,7 @@ class Server:
         return r.Beat(
             recorder=self.id,
             instance=self.instance or InstanceId(f"{self.id}-1"),
-            boot=1,
+            boot=self.boot,
             sequence=self.sequence,
             wall_ms=now.wall_ms + self.clock_offset_ms,
             version=self.version,
@@ -207,6 +208,7 @@ class Server:
                 spans = tuple(
                     r.FootageSpan(camera=camera, first_frame_ms=WALL_MS, last_frame_ms=WALL_MS + 5_000, frames=9, segments=1)
                     for camera in order.cameras
+                    if any(self.disks.values())
                 )
                 return r.Footage(epoch=order.epoch, spans=spans)
 

@@ -210,6 +210,21 @@ def test_a_refusing_candidate_is_asked_again_after_a_minute() -> None:
     assert (site.entry.phase, site.entry.server, len(site.entry.attempts)) == (Phase.READY, "F", 2)
 
 
+def test_a_candidate_that_was_lost_is_tried_again_as_soon_as_it_was_started_anew() -> None:
+    site = small_site()
+    site.server("H").up = False
+    site.run(4_000)
+    site.server("F").answers = False
+    site.ask(c.StartFailover(recorder=rid("A")))
+    site.server("F").up = False
+    site.run(6_000)
+    assert (site.entry.phase, site.entry.attempts[0].end) == (Phase.WAITING, AttemptEnd.LOST)
+    site.server("F").answers = site.server("F").up = True
+    site.server("F").boot = 2
+    site.run(2_000)
+    assert (site.entry.phase, site.entry.server, len(site.entry.attempts)) == (Phase.READY, "F", 2)
+
+
 def test_a_waiting_entry_is_looked_at_again_without_news_because_a_candidate_may_fit_by_what_others_did() -> None:
     """The only candidate knows an epoch that was not given out; other failovers of the site give it out, and nobody says anything new."""
     site = small_site()

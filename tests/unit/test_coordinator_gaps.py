@@ -10,7 +10,7 @@ from sysmanager.coordinator.preview import answer
 from sysmanager.domain.camera import Camera, RecordingMode
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol import clients as c
-from sysmanager.protocol.recorders import ReportFootage, StandDown
+from sysmanager.protocol.recorders import Mode, ReportFootage, StandDown
 from tests.helpers.coordination import GROUP, Site, cameras_of, rid, small_site
 
 
@@ -147,3 +147,23 @@ def test_an_ended_entry_counts_once_whatever_is_written_on_it_later() -> None:
     before = dict(site.state.gap_totals)
     put_failover(site.state, replace(site.entry, server=rid("H")))
     assert site.state.gap_totals == before
+
+
+def test_a_recorder_that_lost_its_disks_is_asked_for_its_footage_when_it_has_one_again_and_at_every_one_that_returns() -> None:
+    site = small_site(disks={"D:": True, "E:": True})
+    server = site.server("A")
+    server.disks = {"D:": False, "E:": False}
+    site.run(15_000)
+    assert server.mode is Mode.STANDBY
+    assert not any(isinstance(order, ReportFootage) for order in server.orders)
+    assert {gap.final for gap in site.entry.gaps} == {False}
+    server.footage = False
+    server.disks["D:"] = True
+    site.run(3_000)
+    assert {gap.final for gap in site.entry.gaps} == {False}
+    assert sum(isinstance(order, ReportFootage) for order in server.orders) == 1
+    server.footage = True
+    server.disks["E:"] = True
+    site.run(3_000)
+    assert {gap.final for gap in site.entry.gaps} == {True}
+    assert sum(isinstance(order, ReportFootage) for order in server.orders) == 2

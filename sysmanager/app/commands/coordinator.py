@@ -52,6 +52,7 @@ def add(chosen: Any) -> None:
     parser.add_argument(
         "--sync-delay", type=whole(0, 10_000), default=0, metavar="MS", help="make every journal sync so much slower, to measure"
     )
+    parser.add_argument("--hold-at", metavar="STEP:FILE", help=argparse.SUPPRESS)  # for rehearsals: see `app.site.step_hold`
     parser.set_defaults(run=run)
 
 
@@ -101,6 +102,7 @@ async def _serve(args: argparse.Namespace) -> int:
             site_key=args.site_key,
             sync_delay_ms=args.sync_delay,
             keep_days=args.keep_log,
+            hold_at=args.hold_at,
         ) as served,
         _metrics(args, served) as metrics_url,
     ):

@@ -18,8 +18,8 @@ from sysmanager.app.ending import end_on_signals
 from sysmanager.app.errors import CommandError
 from sysmanager.app.site.files import SiteFile, set_up
 from sysmanager.app.site.layout import FAILOVER, STANDARD, SiteLayout
-from sysmanager.app.site.rehearsal import RECORDING_S, Story, check_footage, rehearse, report_of
-from sysmanager.app.site.report import table
+from sysmanager.app.site.rehearsal import KILLED, RECORDING_S, Story, check_footage, rehearse, report_of
+from sysmanager.app.site.report import KillAt, Way, table
 from sysmanager.app.site.running import RunningSite, running_site
 from sysmanager.domain.ids import FailoverId
 from sysmanager.durable import write_durably
@@ -28,6 +28,7 @@ from sysmanager.journal.lock import DataFolderLock
 T = TypeVar("T")
 
 INTERRUPTED = 130
+HELD = "held-at-step"
 
 
 class _Interrupted(Exception):
@@ -38,16 +39,28 @@ class _WentWrong(Exception):
     """A step of the rehearsal did not come about. The text is one sentence."""
 
 
-def run_site(folder: Path, cameras: int | None, rehearsal: Path | None, *, preroll: bool = False) -> int:
-    """Exit status: 0 ended as asked, or the rehearsal went right; 1 the rehearsal found something wrong. Raises `app.errors`."""
+class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
+    """What is rehearsed. preroll: with pre-roll of all cameras. also: who is killed in the middle of the failover."""
+
+    preroll: bool = False
+    way: Way = Way.KILL
+    also: KillAt | None = None
+
+
+def run_site(folder: Path, cameras: int | None, *, preroll: bool = False) -> int:
+    """Run a site until this process is asked to end. Exit status: 0. Raises `app.errors`."""
     layout = SiteLayout(folder.resolve())
-    if rehearsal is not None and not rehearsal.absolute().parent.is_dir():
-        raise CommandError(f"There is no folder {rehearsal.absolute().parent} for the report; name another file.")
     with DataFolderLock(layout.root):
-        site = set_up(layout, cameras, rehearsal=rehearsal is not None)
-        if rehearsal is None:
-            return asyncio.run(_run_until_asked(layout, site, preroll))
-        return asyncio.run(_rehearse(layout, site, rehearsal.absolute(), preroll))
+        return asyncio.run(_run_until_asked(layout, set_up(layout, cameras, rehearsal=False), preroll))
+
+
+def run_rehearsal(folder: Path, cameras: int | None, file: Path, rehearsal: Rehearsal) -> int:
+    """Exit status: 0 it went right; 1 it found something wrong; 130 interrupted. Raises `app.errors`."""
+    layout, file = SiteLayout(folder.resolve()), file.absolute()
+    if not file.parent.is_dir():
+        raise CommandError(f"There is no folder {file.parent} for the report; name another file.")
+    with DataFolderLock(layout.root):
+        return asyncio.run(_rehearse(layout, set_up(layout, cameras, rehearsal=True), file, rehearsal))
 
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
@@ -151,9 +164,9 @@ def _program() -> str:
 # ---------------------------------------------------------------- to rehearse
 
 
-async def _rehearse(layout: SiteLayout, site: SiteFile, file: Path, preroll: bool) -> int:
+async def _rehearse(layout: SiteLayout, site: SiteFile, file: Path, rehearsal: Rehearsal) -> int:
     try:
-        return await _interruptible(_rehearsal(layout, site, file, preroll))
+        return await _interruptible(_rehearsal(layout, site, file, rehearsal))
     except _Interrupted:
         return INTERRUPTED
     except _WentWrong as error:
@@ -162,11 +175,15 @@ async def _rehearse(layout: SiteLayout, site: SiteFile, file: Path, preroll: boo
         return 1
 
 
-async def _rehearsal(layout: SiteLayout, site: SiteFile, file: Path, preroll: bool) -> int:
+async def _rehearsal(layout: SiteLayout, site: SiteFile, file: Path, rehearsal: Rehearsal) -> int:
     began = time.monotonic()
-    story = Story(preroll=preroll)
+    also, held = rehearsal.also, layout.root / HELD
+    held.unlink(missing_ok=True)
+    story = Story(preroll=rehearsal.preroll, way=rehearsal.way, also=also, held=held)
     _say(f"The site in {layout.root} starts with {site.cameras} cameras.")
-    async with running_site(layout, site, preroll=preroll) as running:
+    wired = KILLED if rehearsal.way is Way.CONNECTION else None
+    hold_at = f"{also.step}:{held}" if also is not None else None
+    async with running_site(layout, site, preroll=rehearsal.preroll, wired=wired, hold_at=hold_at) as running:
         try:
             await running.while_alive(rehearse(running, story, _say))
         except CommandError as error:

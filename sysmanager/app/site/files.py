@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 import socket
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -59,12 +61,16 @@ def set_up(layout: SiteLayout, cameras: int | None, *, rehearsal: bool) -> SiteF
     return found
 
 
-def give_bus_access(layout: SiteLayout, credentials_file: Path) -> None:
-    """Give each recorder the address of the bus and the one password that a recorder needs. BusError, CommandError."""
+def give_bus_access(layout: SiteLayout, credentials_file: Path, ports: Mapping[str, int] = MappingProxyType({})) -> None:
+    """Give each recorder the address of the bus and the one password that a recorder needs. BusError, CommandError.
+
+    ports: of recorders that reach the bus through another port.
+    """
     credentials = load_credentials(credentials_file).only(BusUser.RECORDER)
     for place in layout.recorders:
         try:
-            save_credentials(place.bus, credentials)
+            port = ports.get(place.id, credentials.port)
+            save_credentials(place.bus, msgspec.structs.replace(credentials, url=f"nats://{_HOST}:{port}"))
         except OSError as error:
             raise CommandError(f"The bus credentials can't be written to {place.bus} ({error.strerror or error}).") from error
 

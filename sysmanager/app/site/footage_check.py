@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from sysmanager.app.site.frames import MarkedFrame, Piece, read_footage
-from sysmanager.app.site.report import FORMAT, CameraReport, Gap, Report, Stint, columns
+from sysmanager.app.site.report import FORMAT, CameraReport, Gap, Report, Stint, Victim, Way, columns
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import Epoch, RecorderId
 
@@ -71,7 +71,9 @@ class _Camera:
         self._camera = camera
         self._entry: Failover = report.entry
         self._moments = report.moments
-        self._preroll = report.preroll
+        self._gapless = report.gapless
+        self._way = report.way
+        self._server_killed = report.also is not None and report.also.victim is Victim.SERVER
         self._pieces = pieces
         self._moved = camera.camera in report.entry.moved
         self._by_stint: dict[tuple[RecorderId, Epoch], list[MarkedFrame]] = {}
@@ -119,6 +121,8 @@ class _Camera:
             elif machine != self._entry.recorder:
                 yield f"{where}, and it neither had the camera nor acted for the one that had."
             elif epoch <= self._entry.previous_epoch:
+                if not self._way.ends_recording:
+                    continue
                 late = [frame for frame in frames if frame.captured_us > (self._moments.killed_ms + TOLERANCE_MS) * 1000]
                 if late:
                     yield f"{where}, {len(late)} of them captured after it was killed."
@@ -149,15 +153,21 @@ class _Camera:
                 yield f"{where}: the {what} frame is stamped {off_ms:+.0f} ms away from its capture."
 
     def _continuity(self) -> Iterator[str]:
-        """What one recorder recorded without being interrupted has every number once, also across the borders of its segments."""
+        """What one recorder recorded without being interrupted has every number once, also across the borders of its segments.
+
+        A recorder that lost its disks writes what may be lost again, elsewhere or later: these frames may lie there twice. A failover
+        server that was killed has a hole of its own.
+        """
         for pieces in self._unbroken():
+            last = pieces[0].frames[-1].number
             for before, after in pairwise(pieces):
-                last, first = before.frames[-1].number, after.frames[0].number
+                first = after.frames[0].number
                 where = f"{self._camera.camera}: {after.machine}, between {before.path.name} and {after.path.name}"
-                if first > last + 1:
+                if first > last + 1 and not (self._server_killed and after.machine == self._entry.server):
                     yield f"{where} {_missing(first - last - 1)}."
-                elif first <= last:
+                elif first <= last and not (self._way is Way.DISKS and after.machine == self._entry.recorder):
                     yield f"{where} {last - first + 1} frames are doubled."
+                last = max(last, after.frames[-1].number)
 
     def _unbroken(self) -> Iterable[list[Piece]]:
         """The pieces of each recorder, of the one that was killed apart from before and after; by epoch and time."""
@@ -176,7 +186,7 @@ class _Camera:
         if before and min(frame.captured_us for frame in before) > (moments.recording_ms + TOLERANCE_MS) * 1000:
             yield f"{camera}: the footage begins after all cameras were said to be recorded."
         if self._moved and before:
-            yield from self._reaches(before, moments.killed_ms, "the kill")
+            yield from self._reaches(before, moments.killed_ms, "the recorder was broken")
         if after:
             yield from self._reaches(after, moments.stopping_ms, "the end of the rehearsal")
 
@@ -227,15 +237,17 @@ class _Camera:
         if measured.gap_by_time_ms is None or measured.gap_by_number_ms is None:
             yield f"{camera}: there is no footage on both sides of the failover."
             return
-        if self._preroll and measured.missing:
-            yield f"{camera}: {_missing(measured.missing)} at the failover, although its last seconds were held."
+        if self._gapless and measured.missing:
+            yield f"{camera}: {_missing(measured.missing)} at the failover, and there may be no gap."
         if stated is None:
             yield f"{camera}: the report states no gap, and by the footage it is {measured.gap_by_time_ms:.0f} ms."
             return
         if not stated.final:
             yield f"{camera}: the gap in the report is provisional; the recorder's footage was not read."
         for how, ms in (("capture times", measured.gap_by_time_ms), ("frame numbers", measured.gap_by_number_ms)):
-            if abs(stated.gap_ms - ms) > TOLERANCE_MS:
+            # A server that was killed after it began to record tells its first frame since then: it states too much, never too little.
+            too_much = self._server_killed and stated.gap_ms > ms
+            if abs(stated.gap_ms - ms) > TOLERANCE_MS and not too_much:
                 yield f"{camera}: the report states a gap of {stated.gap_ms} ms, and by the {how} in the footage it is {ms:.0f} ms."
         parts_ms = stated.detection_ms + stated.decision_ms + stated.saving_ms + stated.first_frame_ms
         if parts_ms != stated.gap_ms:

@@ -1,4 +1,4 @@
-"""The rehearsal: a recorder is killed, replaced, brought back, and given its tasks again, on a real site; with a report of it."""
+"""The rehearsal: a recorder is broken, replaced, brought back, and given its tasks again, on a real site; with a report of it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from msgspec.structs import replace
 
 from sysmanager import api
 from sysmanager.app.errors import CommandError
+from sysmanager.app.site.breaking import SAID, Breaking, kill_and_start
 from sysmanager.app.site.layout import DETECTION_TIMEOUT_S, FAILOVER, STANDARD, SiteLayout
-from sysmanager.app.site.report import Machine, Moments, Report, Stint, camera_reports
+from sysmanager.app.site.report import KillAt, Machine, Moments, Report, Stint, Victim, Way, camera_reports
 from sysmanager.app.site.running import RunningSite
 from sysmanager.domain.failover import Failover, Phase
-from sysmanager.domain.ids import CameraId, Epoch, RecorderId
+from sysmanager.domain.ids import CameraId, Epoch, FailoverId, RecorderId
 from sysmanager.domain.recorder import Standby
 from sysmanager.recorder.index import segments
 
@@ -37,6 +38,10 @@ MEASURED_S = 20.0
 RETURNED_S = 40.0
 AFTER_S = 4.0
 HELD_S = 60.0
+HELD_LIMIT_S = 15.0
+START_GRACE_S = 300.0
+"""A coordinator that was started anew gives a recorder so long to be heard (SPEC 4); before step 2 it knows of no failover."""
+
 TAKE_OVER_S = 4
 """Pre-roll must reach so much further back than the timeout: heartbeats come once a second, and opening takes its time."""
 
@@ -44,10 +49,16 @@ Say = Callable[[str], None]
 
 
 class Story:
-    """What happened in a rehearsal, for its report. preroll: with pre-roll of all cameras."""
+    """What happened in a rehearsal, for its report. preroll: with pre-roll of all cameras. way, also: what is done to whom.
 
-    def __init__(self, *, preroll: bool = False) -> None:
+    held: the file by which the coordinator says that it stands still at the step of `also`.
+    """
+
+    def __init__(self, *, preroll: bool = False, way: Way = Way.KILL, also: KillAt | None = None, held: Path | None = None) -> None:
         self.preroll = preroll
+        self.way = way
+        self.also = also
+        self.held = held
         self.moments = Moments(started_ms=_now_ms())
         self.entry: Failover | None = None
         self._times = psutil.cpu_times()
@@ -81,17 +92,55 @@ async def rehearse(site: RunningSite, story: Story, say: Say) -> None:
         )
     await watch.until(lambda: _all_record(site), RECORDING_S, f"Not all {total} cameras were recorded")
     story.moments = replace(story.moments, recording_ms=_now_ms())
-    say(f"All {total} cameras are recorded. {KILLED} will be killed in {BEFORE_S:g} s.")
+    say(f"All {total} cameras are recorded. {KILLED} will be broken ({story.way.value}) in {BEFORE_S:g} s.")
     await asyncio.sleep(BEFORE_S)
     if story.preroll:
         held_s = await _until_held(site)
         say(f"{FAILOVER} holds the last {held_s} s of the cameras of {KILLED}.")
 
     earlier = set(watch.failovers)
-    killed = site.kill_recorder(KILLED)
-    story.moments = replace(story.moments, killed_ms=_now_ms())
-    say(f"{KILLED} is killed: Watchdog and recording service.")
-    await site.gone(KILLED, killed)
+    breaking = Breaking(site, KILLED, story.way)
+    try:
+        await _break_and_mend(site, story, say, breaking, earlier)
+    finally:
+        breaking.undo()
+
+
+async def _break_and_mend(site: RunningSite, story: Story, say: Say, breaking: Breaking, earlier: set[FailoverId]) -> None:
+    held = asyncio.create_task(_kill_at_step(site, story, say))
+    try:
+        await breaking.breaks()
+        story.moments = replace(story.moments, killed_ms=_now_ms())
+        say(f"{KILLED} {SAID[story.way]}.")
+        await breaking.gone()
+        await _fail_over_and_back(site, story, say, breaking, earlier, held)
+    finally:
+        held.cancel()
+        await asyncio.gather(held, return_exceptions=True)
+
+
+async def _kill_at_step(site: RunningSite, story: Story, say: Say) -> None:
+    """Wait until the coordinator stands still at the step, then do what the rehearsal is about."""
+    if story.also is None or story.held is None:
+        return
+    await _appears(story.held)
+    story.moments = replace(story.moments, also_killed_ms=_now_ms())
+    await kill_and_start(site, story.also.victim, FAILOVER, story.held)
+    say(f"The {story.also.victim.value} was killed at step {story.also.step} of the failover, and is started again.")
+
+
+async def _appears(file: Path) -> None:
+    """Another process makes it."""
+    while True:
+        if await asyncio.to_thread(file.exists):
+            return
+        await asyncio.sleep(0.01)
+
+
+async def _fail_over_and_back(
+    site: RunningSite, story: Story, say: Say, breaking: Breaking, earlier: set[FailoverId], held: asyncio.Task[None]
+) -> None:
+    watch = site.watch
 
     def entry() -> Failover | None:
         return next((each for key, each in watch.failovers.items() if key not in earlier and each.recorder == KILLED), None)
@@ -99,16 +148,23 @@ async def rehearse(site: RunningSite, story: Story, say: Say) -> None:
     def now(condition: Callable[[Failover], bool]) -> Callable[[], bool]:
         return lambda: (found := entry()) is not None and (found.phase.ended or condition(found))
 
-    await watch.until(now(lambda found: found.phase is Phase.READY), READY_S, f"The failover of {KILLED} was not ready")
+    wait_s = READY_S + (START_GRACE_S if story.also == KillAt(victim=Victim.COORDINATOR, step=1) else 0.0)
+    await watch.until(now(lambda found: found.phase is Phase.READY), wait_s, f"The failover of {KILLED} was not ready")
+    try:
+        await asyncio.wait_for(held, HELD_LIMIT_S)
+    except TimeoutError:
+        raise CommandError("The coordinator never came to the step at which a part was to be killed.") from None
     story.moments = replace(story.moments, ready_ms=_now_ms())
     found = _sound(entry())
+    if found.trigger is not story.way.trigger:
+        raise CommandError(f"{found.id} has the trigger “{found.trigger.value}”, and “{story.way.trigger.value}” was to be rehearsed.")
     say(f"{found.id}: {found.server} records for {KILLED}, {len(found.moved)} cameras moved.")
     await watch.until(now(_has_gaps), FIRST_FRAMES_S, f"The first frames of {found.server} were not seen")
     await asyncio.sleep(ACTING_S)
 
-    await site.start_recorder(site.layout.recorder(KILLED))
+    await breaking.mend()
     story.moments = replace(story.moments, restarted_ms=_now_ms())
-    say(f"{KILLED} is started again.")
+    say(f"{KILLED} is well again.")
     await watch.until(lambda: _is_back(site), BACK_S, f"{KILLED} did not come back")
     await watch.until(now(_is_final), MEASURED_S, f"The footage of {KILLED} was not read")
     story.moments = replace(story.moments, measured_ms=_now_ms())
@@ -194,6 +250,8 @@ def report_of(site: RunningSite, story: Story) -> Report:
         moments=replace(story.moments, stopped_ms=_now_ms()),
         machine=story.machine(),
         preroll=story.preroll,
+        way=story.way,
+        also=story.also,
     )
 
 

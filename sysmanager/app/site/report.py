@@ -3,13 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 
 import msgspec
 
-from sysmanager.domain.failover import CameraGap, Failover, Timeline
+from sysmanager.domain.failover import CameraGap, Failover, Timeline, Trigger
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
 
-FORMAT = 1
+FORMAT = 2
+
+
+class Way(StrEnum):
+    """How the recorder is broken, or relieved, in a rehearsal (SPEC 4, 14.3)."""
+
+    KILL = "kill"
+    """Watchdog and recording service are killed, as when the machine loses power."""
+    STOP = "stop"
+    """Both stand still for a while, as on a machine that hangs."""
+    CONNECTION = "connection"
+    """Its cable to the bus is pulled; it records on."""
+    DISKS = "disks"
+    """Its material disks vanish."""
+    SERVICE = "service"
+    """The recording service ends and cannot be started again."""
+    MANUAL = "manual"
+    """A person fails it over."""
+    SWITCH = "switch"
+    """A planned switch."""
+
+    @property
+    def trigger(self) -> Trigger:
+        return _TRIGGERS[self]
+
+    @property
+    def ends_recording(self) -> bool:
+        """Whether it records nothing from that moment on; otherwise until it learns that it was replaced."""
+        return self in (Way.KILL, Way.SERVICE)
+
+
+_TRIGGERS = {
+    Way.KILL: Trigger.CONNECTION,
+    Way.STOP: Trigger.CONNECTION,
+    Way.CONNECTION: Trigger.CONNECTION,
+    Way.DISKS: Trigger.DISKS,
+    Way.SERVICE: Trigger.SERVICE,
+    Way.MANUAL: Trigger.MANUAL,
+    Way.SWITCH: Trigger.PLANNED,
+}
+
+
+class Victim(StrEnum):
+    """Who is killed, and started again at once, in the middle of the failover."""
+
+    COORDINATOR = "coordinator"
+    SERVER = "server"
+
+
+class KillAt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Kill a part once that step of the failover is durable; at step 1 before the log entry is."""
+
+    victim: Victim
+    step: int
 
 
 class Stint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,11 +113,12 @@ class CameraReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Moments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Wall-clock milliseconds of the rehearsal; 0 for what was not reached."""
+    """Wall-clock milliseconds of the rehearsal; 0 for what was not reached. killed_ms: when the recorder was broken."""
 
     started_ms: int
     recording_ms: int = 0
     killed_ms: int = 0
+    also_killed_ms: int = 0
     ready_ms: int = 0
     restarted_ms: int = 0
     measured_ms: int = 0
@@ -84,7 +139,10 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A whole rehearsal. `entry`: the failover log's entry as it was at the end. preroll: no camera may have a gap."""
+    """A whole rehearsal. `entry`: the failover log's entry as it was at the end.
+
+    preroll: the failover server held the last seconds of all cameras; no camera may have a gap, unless it was killed itself.
+    """
 
     format: int = FORMAT
     cameras: tuple[CameraReport, ...]
@@ -92,6 +150,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     moments: Moments
     machine: Machine
     preroll: bool = False
+    way: Way = Way.KILL
+    also: KillAt | None = None
+
+    @property
+    def gapless(self) -> bool:
+        """Whether no frame may be missing at the failover: its past was held and nobody lost that, or both recorded at once."""
+        server_killed = self.also is not None and self.also.victim is Victim.SERVER
+        return (self.preroll or self.way is Way.SWITCH) and not server_killed
 
 
 def gap_of(gap: CameraGap, timeline: Timeline) -> Gap | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,12 @@ from msgspec.structs import replace
 
 from sysmanager import api
 from sysmanager.app.errors import CommandError
+from sysmanager.app.site.cable import Cable
 from sysmanager.app.site.files import SESSIONS, SiteFile, camera_ids, give_bus_access
 from sysmanager.app.site.layout import CAMERA_USER, GROUP, SITE_NAME, RecorderPlace, SiteLayout, shares
 from sysmanager.app.site.processes import END_S, Part, end_all, kill_all, strays
 from sysmanager.app.site.watch import Watch
+from sysmanager.bus.credentials import load_credentials
 from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.recorder.service_process import running_service
@@ -28,13 +30,24 @@ ANNOUNCED_S = 30.0
 
 
 class RunningSite:
-    """`client`: a session as Administrator; `watch`: what it sees."""
+    """`client`: a session as Administrator; `watch`: what it sees. cables: of those recorders whose connection can be cut."""
 
     def __init__(
-        self, layout: SiteLayout, site: SiteFile, credentials_file: Path, client: api.Client, watch: Watch, needed: Sequence[Part]
+        self,
+        layout: SiteLayout,
+        site: SiteFile,
+        credentials_file: Path,
+        client: api.Client,
+        watch: Watch,
+        cameras: Part,
+        coordinator: Part,
     ) -> None:
         self.layout = layout
-        self._needed = needed
+        self._cameras = cameras
+        self._coordinator = coordinator
+        self._restarting = False
+        self._restarted = asyncio.Event()
+        self.cables: dict[RecorderId, Cable] = {}
         self.credentials_file = credentials_file
         self.client = client
         self.watch = watch
@@ -44,7 +57,7 @@ class RunningSite:
     async def while_alive(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this for as long as cameras and coordinator live. CommandError when one of them ends."""
         task = asyncio.create_task(work)
-        endings = [asyncio.create_task(part.ended()) for part in self._needed]
+        endings = [asyncio.create_task(self._cameras.ended()), asyncio.create_task(self._coordinator_ended())]
         try:
             done, _ = await asyncio.wait({task, *endings}, return_when=asyncio.FIRST_COMPLETED)
             if task not in done:
@@ -54,6 +67,32 @@ class RunningSite:
                 each.cancel()
             await asyncio.gather(task, *endings, return_exceptions=True)
         task.result()
+
+    async def _coordinator_ended(self) -> str:
+        """Wait until it ends without being meant to."""
+        while True:
+            self._restarted.clear()
+            why = await self._coordinator.ended()
+            if not self._restarting:
+                return why
+            await self._restarted.wait()
+
+    async def restart_coordinator(self) -> None:
+        """Kill it, as when its machine loses power, and start it again. CommandError when it does not come."""
+        self._restarting = True
+        try:
+            family = self._coordinator.family()
+            kill_all(family)
+            await self._coordinator.gone()
+            await asyncio.to_thread(end_all, family[1:])
+            self._coordinator = await Part.start("coordinator", coordinator_arguments(self.layout), self.layout.logs)
+            await self._coordinator.ready()
+        finally:
+            self._restarting = False
+            self._restarted.set()
+
+    async def end_coordinator(self) -> None:
+        await self._coordinator.end()
 
     async def start_recorder(self, place: RecorderPlace) -> None:
         """Start its Watchdog, which starts the recording service. CommandError."""
@@ -70,11 +109,15 @@ class RunningSite:
 
         Returns at once with the processes that were killed; `gone` waits for them.
         """
-        service = self.service_of(recorder)
-        family = self.watchdogs[recorder].family()
-        killed = family if service is None or service in family else [*family, service]
+        killed = self.processes_of(recorder)
         kill_all(killed)
         return killed
+
+    def processes_of(self, recorder: RecorderId) -> list[psutil.Process]:
+        """Its Watchdog first, then its recording service and whatever else they started."""
+        service = self.service_of(recorder)
+        family = self.watchdogs[recorder].family()
+        return family if service is None or service in family else [*family, service]
 
     async def gone(self, recorder: RecorderId, killed: list[psutil.Process]) -> None:
         watchdog = self.watchdogs[recorder]
@@ -112,16 +155,19 @@ class RunningSite:
 
 
 @asynccontextmanager
-async def running_site(layout: SiteLayout, site: SiteFile, *, preroll: bool = False) -> AsyncIterator[RunningSite]:
+async def running_site(
+    layout: SiteLayout, site: SiteFile, *, preroll: bool = False, wired: RecorderId | None = None, hold_at: str | None = None
+) -> AsyncIterator[RunningSite]:
     """Start everything; at the end of the block, or if something fails halfway, end everything. CommandError, ClientError, BusError.
 
-    preroll: the failover server holds the last seconds of all cameras.
+    preroll: the failover server holds the last seconds of all cameras. wired: a recorder that gets a cable of its own to the bus.
+    hold_at: the coordinator stands still at a step of the first failover (`step_hold`).
     """
     async with AsyncExitStack() as stack:
         await asyncio.to_thread(_end_strays, layout)
         cameras = await Part.start("cameras", _cameras_arguments(layout, site), layout.logs)
         stack.push_async_callback(cameras.end)
-        coordinator = await Part.start("coordinator", _coordinator_arguments(layout), layout.logs)
+        coordinator = await Part.start("coordinator", coordinator_arguments(layout, hold_at), layout.logs)
         stack.push_async_callback(coordinator.end)
         try:
             await cameras.ready()
@@ -133,18 +179,29 @@ async def running_site(layout: SiteLayout, site: SiteFile, *, preroll: bool = Fa
             ) from error
         ready = await coordinator.ready()
         credentials_file = Path(ready["credentials"])
-        await asyncio.to_thread(give_bus_access, layout, credentials_file)
+        cables = await _cables(stack, credentials_file, wired)
+        await asyncio.to_thread(give_bus_access, layout, credentials_file, {recorder: cable.port for recorder, cable in cables.items()})
         client = await api.connect(credentials_file, name="site")
         stack.push_async_callback(client.close)
         watch = await stack.enter_async_context(Watch(client))
-        running = RunningSite(layout, site, credentials_file, client, watch, (cameras, coordinator))
+        running = RunningSite(layout, site, credentials_file, client, watch, cameras, coordinator)
+        running.cables = cables
         stack.push_async_callback(running.end_recorders)
         # Before the recorders: it would relieve each of them that says that it ends, as long as the failover server is there.
-        stack.push_async_callback(coordinator.end)
+        stack.push_async_callback(running.end_coordinator)
         for place in layout.recorders:
             await running.start_recorder(place)
         await running.take_in_servers(preroll=preroll)
         yield running
+
+
+async def _cables(stack: AsyncExitStack, credentials_file: Path, wired: RecorderId | None) -> dict[RecorderId, Cable]:
+    if wired is None:
+        return {}
+    cable = Cable((await asyncio.to_thread(load_credentials, credentials_file)).port)
+    await cable.open()
+    stack.push_async_callback(cable.close)
+    return {wired: cable}
 
 
 def _cameras_arguments(layout: SiteLayout, site: SiteFile) -> tuple[str, ...]:
@@ -159,7 +216,7 @@ def _cameras_arguments(layout: SiteLayout, site: SiteFile) -> tuple[str, ...]:
     )
 
 
-def _coordinator_arguments(layout: SiteLayout) -> tuple[str, ...]:
+def coordinator_arguments(layout: SiteLayout, hold_at: str | None = None) -> tuple[str, ...]:
     return (
         "coordinator",
         *("--data", str(layout.coordinator)),
@@ -168,6 +225,7 @@ def _coordinator_arguments(layout: SiteLayout) -> tuple[str, ...]:
         *("--log", str(layout.logs / "coordinator.log")),
         *("--parent", str(os.getpid())),
         "--practice",
+        *(("--hold-at", hold_at) if hold_at is not None else ()),
     )
 
 

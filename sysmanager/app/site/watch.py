@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from sysmanager import api
 from sysmanager.app.errors import CommandError
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import FailoverId, RecorderId
+
+AGAIN_S = 0.5
 
 
 class Watch:
@@ -47,12 +50,16 @@ class Watch:
             raise CommandError(f"{what} within {seconds:g} s; see the folder of the site for the logs.") from None
 
     async def _follow(self) -> None:
-        async for update in self._client.changes():
-            async with self._changed:
-                self._take(update)
-                self._changed.notify_all()
-            for listener in self._listeners:
-                listener(update)
+        while True:
+            # A coordinator that was killed, and is started again, answers for a while nothing.
+            with contextlib.suppress(api.ClientError):
+                async for update in self._client.changes():
+                    async with self._changed:
+                        self._take(update)
+                        self._changed.notify_all()
+                    for listener in self._listeners:
+                        listener(update)
+            await asyncio.sleep(AGAIN_S)
 
     def _take(self, update: api.Snapshot | api.Changes) -> None:
         if isinstance(update, api.Snapshot):
