@@ -41,8 +41,7 @@ BEACON_STEP_MS = 2000
 QUIET_AFTER_MS = 10_000
 QUIET_BEAT_MS = 1_800
 QUIET_WATCHDOG_EVERY = 8
-"""When nothing has moved on a server for so long, and its surroundings say that nothing is lost on its way, it says that nothing is new
-in fewer words: so often, which is less than two heartbeats and counts as no silence; its Watchdog once in so many of them."""
+"""When nothing moved for so long, and nothing is lost on its way, it beats so often: no silence. Its Watchdog: once in so many of them."""
 
 EARLIER_KEPT = 10
 FAILED_STARTS = 3
@@ -474,9 +473,8 @@ class SimulatedRecorder:
 
     def _read_footage(self, ticket: int, question: ReportFootage, life: int) -> None:
         if life == self._life and not self.trouble.hold(self._read_footage, ticket, question, life):
-            readable = self.lost_disks < set(self.disks)
-            spans = self.material.spans(question.epoch, question.cameras) if readable else ()
-            self._answer(ticket, Footage(epoch=question.epoch, spans=spans))
+            spans = self.material.spans(question.epoch, question.cameras)
+            self._answer(ticket, Footage(epoch=question.epoch, spans=spans if self.lost_disks < set(self.disks) else ()))
 
     def _fetch(self, documents: DocumentSet) -> None:
         life = self._life
