@@ -145,7 +145,7 @@ class _Requester:
                 reply: _Taken | _Given | _Refused = _from_server.decode(
                     await self._bus.request(self._subject, _encode(message), self._timeout_ms)
                 )
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 raise TransferFailed(self._subject, "garbage") from None
             if not isinstance(reply, _Refused):
                 return reply
@@ -175,7 +175,7 @@ class _Server:
     async def take(self, message: Message) -> bytes:
         try:
             received = _from_requester.decode(message.body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return _encode(_Refused("garbage"))
         if isinstance(received, _Get):
             return _encode(self._give(received.transfer, received.offset))

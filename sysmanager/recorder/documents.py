@@ -120,7 +120,7 @@ class _Problem(msgspec.Struct, frozen=True, kw_only=True):
 def _understood(kind: DocumentKind, content: bytes) -> object:
     try:
         document: object = msgspec.json.decode(content, type=_TYPES[kind])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         sentence = f"The {kind.value} document is not understood: {without_value(error)}."
         return _Problem(reason=RefusalReason.DOCUMENTS_UNREADABLE, sentence=sentence)
     if isinstance(document, SettingsDocument) and (problem := settings_problem(document)):

@@ -50,7 +50,7 @@ def first_settings(configuration: RecorderConfiguration, key: SiteKey | None) ->
     return settings
 
 
-def without_value(error: msgspec.DecodeError) -> str:
+def without_value(error: msgspec.DecodeError | UnicodeDecodeError) -> str:
     """What a decoder says, without the value that it met: a password may stand in a wrong field."""
     return _VALUE.sub("value", str(error))
 

@@ -24,14 +24,19 @@ async def bus() -> LocalEndpoint:
 
 async def test_garbage_is_refused_and_harms_nobody(bus: LocalEndpoint) -> None:
     await serve_large(bus, "sm.store", echo)
-    for body in (b"", b"\xff\x00garbage", msgspec.msgpack.encode(["put", b"", "x"]), msgspec.msgpack.encode(["get", b"unknown", 0])):
+    no_piece = msgspec.msgpack.encode(["put", b"", "x"])
+    unknown = msgspec.msgpack.encode(["get", b"unknown", 0])
+    for body in (b"", b"\xff\x00garbage", no_piece, unknown, unknown.replace(b"get", b"\x80et")):
         assert msgspec.msgpack.decode(await bus.request("sm.store", body, 1000))[0] == "refused"
     assert await request_large(bus, "sm.store", BODY, 5000) == BODY
 
 
-async def test_server_that_talks_garbage(bus: LocalEndpoint) -> None:
+@pytest.mark.parametrize(
+    "garbage", [b"garbage", msgspec.msgpack.encode(["refused", "busy"]).replace(b"busy", b"\x80usy")], ids=["any", "no text"]
+)
+async def test_server_that_talks_garbage(bus: LocalEndpoint, garbage: bytes) -> None:
     async def answer(message: Message) -> bytes:
-        return b"garbage"
+        return garbage
 
     await bus.serve("sm.store", answer)
     with pytest.raises(TransferFailed, match="did not understand"):

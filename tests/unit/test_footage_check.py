@@ -287,7 +287,7 @@ def test_exit_status_and_output(footage: Footage, capsys: pytest.CaptureFixture[
     assert "captured after it was killed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b'{"\x80": 1}'])
 def test_what_is_no_report_is_refused_with_a_sentence(tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "report.json"
     file.write_bytes(content)

@@ -326,7 +326,7 @@ def read_report(path: Path) -> Report:
         report = msgspec.json.decode(path.read_bytes(), type=Report)
     except OSError as error:
         raise ValueError(f"The report {path} can't be read ({error.strerror or error}).") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"The file {path} is no report of a rehearsal: {error}.") from None
     if report.format != FORMAT:
         raise ValueError(f"The report {path} has the format {report.format}, and this program knows {FORMAT}.")
