@@ -18,6 +18,7 @@ from sysmanager.coordinator.failover import FAILOVER_TABLE
 from sysmanager.coordinator.ignored import IGNORED
 from sysmanager.coordinator.jobs.copying import COPY_TABLE
 from sysmanager.coordinator.jobs.drilling import DRILL_TABLE
+from sysmanager.coordinator.jobs.ignored import COPY_IGNORED, DRILL_IGNORED, JobIgnored
 from sysmanager.coordinator.jobs.table import JobRow
 from sysmanager.coordinator.switching import SWITCH_TABLE
 from sysmanager.coordinator.table import Row
@@ -60,6 +61,11 @@ def job_transitions(rows: tuple[JobRow[Any], ...]) -> str:
     return table(["row", "in", "on", "to", "what"], lines)
 
 
+def job_ignored(ignored: tuple[JobIgnored, ...]) -> str:
+    lines = [(", ".join(ignore.phases), ", ".join(on.value for on in ignore.on), ignore.sentence) for ignore in ignored]
+    return table(["in", "on", "why"], lines)
+
+
 def steps(names: tuple[str, ...]) -> str:
     return "\n".join(f"{number}. {name}" for number, name in enumerate(names, 1))
 
@@ -88,6 +94,10 @@ def rendered() -> str:
         job_transitions(DRILL_TABLE),
         "### Inputs that mean nothing",
         table(["in", "on", "why"], ignored),
+        "### Inputs that mean nothing to a material copy",
+        job_ignored(COPY_IGNORED),
+        "### Inputs that mean nothing to a drill",
+        job_ignored(DRILL_IGNORED),
         "### Facts",
         table(["fact", "what happened"], facts),
         "### Requests and their rights",
