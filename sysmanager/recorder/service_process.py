@@ -59,7 +59,8 @@ def run_service(config_path: Path) -> int:
         sentence = f"The data folder of the recorder can't be used ({error.strerror or error}); check its disk and rights."
     else:
         return 0
-    sys.stderr.write(f"sysmanager: {sentence}\n")
+    if sys.stderr is not None:
+        sys.stderr.write(f"sysmanager: {sentence}\n")
     if pulse is not None:
         pulse.complain(sentence)
     return STATUS_WRONG

@@ -30,6 +30,7 @@ from sysmanager.recorder.pulse import Phase, Pulse
 from sysmanager.recorder.service_process import STATUS_WRONG, is_alive, running_service, service_command, start_service
 from sysmanager.recorder.state_file import StateUnusable, instance_of
 from sysmanager.recorder.supervision import Action, Look, Supervision, adopted, start_failed, supervise
+from sysmanager.sdnotify import Heart, tell_systemd
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +69,7 @@ class Watchdog:
         self._command = command
         self._instance = instance_of(configuration.data_folder)
         self._pulse = Pulse(configuration.data_folder)
+        self._heart = Heart()
         self._given_bus = bus
         self._tell = tell
         self._told = ""
@@ -97,6 +99,7 @@ class Watchdog:
 
     async def run(self) -> None:
         self._adopt()
+        tell_systemd("READY=1")
         if self._given_bus is None:
             self._keeper.start()
         beating = asyncio.create_task(self._beat_for_ever())
@@ -105,6 +108,7 @@ class Watchdog:
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
+            tell_systemd("STOPPING=1")
             if not self._leave_service:
                 await self._announce()
                 await self._end_service()
@@ -124,6 +128,7 @@ class Watchdog:
     async def _watch(self) -> None:
         before_s = time.monotonic()
         while not self._end.is_set():
+            self._heart.beat()
             before = self._supervision
             after, action = supervise(before, self._look(), self._awake_ms)
             self._supervision = after
@@ -142,6 +147,7 @@ class Watchdog:
                 _kill(self._process)
             if self._supervision.state is not before.state:
                 log.info("recording service", recorder=self._id, state=self._supervision.state.value)
+                tell_systemd(f"STATUS=The recording service is {self._supervision.state.value}. {self._supervision.sentence}".rstrip())
                 self._news.set()
             if self._told and self._supervision.state is ServiceState.RUNNING:
                 self._tell_once("", f"The recording service of {self._id} runs again.")
@@ -278,34 +284,43 @@ def _kill(process: psutil.Process) -> None:
         process.kill()
 
 
-def run_watchdog(config_path: Path, command: Sequence[str] | None = None, *, leave_service: bool = False) -> int:
+def _say(sentence: str) -> None:
+    # The terminal may be gone, and a service of Windows has none; the log has it too.
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(f"sysmanager: {sentence}\n")
+            sys.stderr.flush()
+
+
+def run_watchdog(
+    config_path: Path,
+    command: Sequence[str] | None = None,
+    *,
+    leave_service: bool = False,
+    on_end: Callable[[Callable[[], None]], None] = on_end_signals,
+    tell: Callable[[str], None] = _say,
+) -> int:
     """The Watchdog in this process, until it is told to end. Returns the exit status; 2 after one sentence on stderr.
 
     command: starts the recording service; as the program does it, if not given.
     leave_service: at an orderly end the service goes on; the next Watchdog takes it up.
+    on_end: is given, on the loop, what ends it. tell: gets what a person should know, by default at the terminal.
     """
     try:
         configuration = load_configuration(config_path)
         with DataFolderLock(configuration.data_folder / "watchdog"):
-            watchdog = Watchdog(configuration, command or service_command(config_path.resolve()), tell=_say)
-            asyncio.run(_run(watchdog, leave_service))
+            watchdog = Watchdog(configuration, command or service_command(config_path.resolve()), tell=tell)
+            asyncio.run(_run(watchdog, leave_service, on_end))
     except (ConfigurationError, DataFolderError, StateUnusable) as error:
         sentence = str(error)
     except OSError as error:
         sentence = f"The data folder of the recorder can't be used ({error.strerror or error}); check its disk and rights."
     else:
         return 0
-    _say(sentence)
+    tell(sentence)
     return STATUS_WRONG
 
 
-def _say(sentence: str) -> None:
-    # The terminal may be gone; the log has it too.
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(f"sysmanager: {sentence}\n")
-        sys.stderr.flush()
-
-
-async def _run(watchdog: Watchdog, leave_service: bool) -> None:
-    on_end_signals(lambda: watchdog.end(leave_service=leave_service))
+async def _run(watchdog: Watchdog, leave_service: bool, on_end: Callable[[Callable[[], None]], None]) -> None:
+    on_end(lambda: watchdog.end(leave_service=leave_service))
     await watchdog.run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 import time
@@ -125,6 +126,25 @@ async def test_a_killed_service_is_started_again_and_ends_with_its_watchdog(conf
     pulse = Pulse(configuration.data_folder)
     assert pulse.phase is Phase.ENDING
     pulse.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="systemd is a Linux service manager")
+async def test_systemd_is_told_that_it_is_ready_alive_and_ending(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "400000")
+        async with watching(load_configuration(config), service_command(config)) as (_, coordinator):
+            await coordinator.watchdog("spare", says(ServiceState.RUNNING))
+        systemd.setblocking(False)
+        said = []
+        with suppress(BlockingIOError):
+            while True:
+                said.append(systemd.recv(1000).decode())
+    assert said[0] == "READY=1"
+    assert said[-1] == "STOPPING=1"
+    assert "STATUS=The recording service is running." in said
+    assert said.count("WATCHDOG=1") >= 2
 
 
 async def test_a_service_that_only_just_begins_ends_in_order_with_its_watchdog(config: Path) -> None:

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from sysmanager.app import paths
 from sysmanager.app.arguments import whole
+from sysmanager.app.commands import services
+from sysmanager.app.errors import CommandError
+from sysmanager.sdnotify import Heart, tell_systemd
 
 if TYPE_CHECKING:
     from sysmanager.app.serving import Serving
@@ -26,22 +29,14 @@ def add(chosen: Any) -> None:
         description="Watches the recorders of a site and carries out failovers, until it is told to end.",
         epilog="example: sysmanager coordinator --data /var/lib/sysmanager --site 'Harbour site'",
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="journal, documents and bus of the site")
-    parser.add_argument("--site", default="Site", metavar="NAME", help="the name that people see")
+    _add_what(parser)
     parser.add_argument("--listen", default="127.0.0.1", metavar="ADDRESS", help="where the bus listens (loopback only in this version)")
     parser.add_argument(
         "--port", type=whole(0, 65535), default=0, metavar="N", help="port of the bus; by default the one it had, or a free one"
     )
-    parser.add_argument("--site-key", type=Path, metavar="FILE", help="where the site key lies, apart from the data")
     parser.add_argument("--practice", action="store_true", help="mark the site as one for practice")
     parser.add_argument("--log", type=Path, metavar="FILE", help="log file; by default in the platform's log folder")
     parser.add_argument("--parent", type=whole(0, 1 << 32), default=0, metavar="PID", help="end when this process ends")
-    parser.add_argument(
-        "--metrics",
-        type=_address,
-        metavar="ADDRESS:PORT",
-        help="serve Prometheus metrics there; a port alone is on loopback, 0 a free one",
-    )
     parser.add_argument(
         "--keep-log",
         type=whole(1, 100_000),
@@ -54,6 +49,29 @@ def add(chosen: Any) -> None:
     )
     parser.add_argument("--hold-at", metavar="STEP:FILE", help=argparse.SUPPRESS)  # for rehearsals: see `app.site.step_hold`
     parser.set_defaults(run=run)
+    deeds = parser.add_subparsers(dest="deed", metavar="DEED")
+    install, uninstall = services.add_deeds(deeds, "coordinator", "--data /var/lib/sysmanager/coordinator")
+    _add_what(install, below=True)
+    install.set_defaults(run=services.install_coordinator)
+    uninstall.set_defaults(run=services.uninstall_coordinator)
+
+
+def _add_what(parser: argparse.ArgumentParser, *, below: bool = False) -> None:
+    """What a coordinator serves. below: of a deed, whose arguments must not undo those before it."""
+
+    def default(value: object) -> object:
+        return argparse.SUPPRESS if below else value
+
+    parser.add_argument("--data", type=Path, default=default(None), metavar="DIR", help="journal, documents and bus of the site")
+    parser.add_argument("--site", default=default("Site"), metavar="NAME", help="the name that people see")
+    parser.add_argument("--site-key", type=Path, default=default(None), metavar="FILE", help="where the site key lies, apart from the data")
+    parser.add_argument(
+        "--metrics",
+        type=_address,
+        default=default(None),
+        metavar="ADDRESS:PORT",
+        help="serve Prometheus metrics there; a port alone is on loopback, 0 a free one",
+    )
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -79,10 +97,21 @@ async def _metrics(args: argparse.Namespace, served: Serving) -> AsyncIterator[s
 def run(args: argparse.Namespace) -> int:
     from sysmanager.app.logs import set_up_logging
 
+    if args.data is None:
+        raise CommandError("The data folder of the coordinator is not named; name it with --data DIR.")
+
     trouble = set_up_logging(args.log or paths.log_folder() / "coordinator.log")
     if trouble is not None:
         print(f"sysmanager: {trouble}", file=sys.stderr)
     return asyncio.run(_serve(args))
+
+
+async def _beat_for_ever() -> None:
+    """Signs of life for systemd, from the loop that must not hang."""
+    heart = Heart()
+    while heart.every_s is not None:
+        heart.beat()
+        await asyncio.sleep(heart.every_s)
 
 
 async def _serve(args: argparse.Namespace) -> int:
@@ -118,7 +147,11 @@ async def _serve(args: argparse.Namespace) -> int:
         if metrics_url is not None:
             ready["metrics"] = metrics_url
         print(json.dumps(ready), flush=True)
+        tell_systemd("READY=1", "STATUS=The coordinator serves.")
+        beating = asyncio.create_task(_beat_for_ever())
         await first_of(asked, served.engine.failure)
+        beating.cancel()
+        tell_systemd("STOPPING=1")
         if served.engine.failure.done():
             print(f"sysmanager: {served.engine.failure.result()}", file=sys.stderr)
             return 2

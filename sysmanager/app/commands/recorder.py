@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sysmanager.app.commands import services
 from sysmanager.app.errors import CommandError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def add(chosen: Any) -> None:
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration of the machine, TOML")
     parser.add_argument("--service-only", action="store_true", help="the recording service alone, without a Watchdog")
+    parser.add_argument("--as-service", metavar="NAME", help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
     deeds = parser.add_subparsers(dest="deed", metavar="DEED")
     release = deeds.add_parser(
@@ -45,7 +47,10 @@ def add(chosen: Any) -> None:
     )
     held.add_argument("--json", action="store_true", help="for scripts")
     held.set_defaults(run=run_quarantine)
-    for deed in (release, held):
+    install, uninstall = services.add_deeds(deeds, "recorder", "--config /etc/sysmanager/recorder.toml")
+    install.set_defaults(run=services.install_recorder)
+    uninstall.set_defaults(run=services.uninstall_recorder)
+    for deed in (release, held, install, uninstall):
         deed.add_argument("--config", type=Path, metavar="FILE", default=argparse.SUPPRESS, help="configuration of the machine, TOML")
 
 
@@ -76,6 +81,11 @@ def run(args: argparse.Namespace) -> int:
         from sysmanager.recorder.service_process import run_service
 
         return run_service(config)
+    if args.as_service is not None:
+        from sysmanager.app.windows_service import Pywin32, run_as_service
+
+        run_as_service(Pywin32(), args.as_service, config)
+        return 0
     from sysmanager.recorder.watchdog import run_watchdog
 
     return run_watchdog(config)
