@@ -98,6 +98,16 @@ def test_recorders_without_cameras_that_move_leave_nothing_unprotected() -> None
     assert (pairs.pairs, pairs.unprotected_pairs) == (3, 0)
 
 
+def test_kinds_of_recorders_are_paired_each_with_each() -> None:
+    site = Site()
+    for name, cameras in (("A", 1), ("B", 1), ("C", 1), ("X", ()), ("Y", ())):
+        site.add(name, cameras=cameras)
+    site.add("F", failover=True)
+    site.run(3_000)
+    (pairs,) = lands(site, two=True).pairs
+    assert (pairs.pairs, pairs.unprotected_pairs) == (10 + 5, 3 + 6 + 3)
+
+
 def test_all_pairs_are_counted_and_some_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(landing, "PAIRS_LIMIT", 2)
     site = Site()

@@ -56,6 +56,19 @@ def test_nothing_fails_over_by_itself_and_the_log_says_once_what_would_have_happ
     assert contents(site.replayed()) == contents(site.state)
 
 
+def test_the_nearest_maintenance_is_the_one_that_is_told() -> None:
+    site = small_site()
+    for target in (SYSTEM, GATE, A):
+        begin(site, target)
+    told = []
+    for target in (A, GATE, SYSTEM):
+        found = maintenance_of(site.state, site.row("A"))
+        told.append(found.target if found is not None else None)
+        site.ask(c.EndMaintenance(target=target))
+    assert told == [A, GATE, SYSTEM]
+    assert maintenance_of(site.state, site.row("A")) is None
+
+
 def test_what_would_have_happened_is_said_again_after_the_recorder_was_well() -> None:
     site = small_site()
     begin(site)

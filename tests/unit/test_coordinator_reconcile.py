@@ -80,11 +80,27 @@ def test_a_lost_failover_is_found_and_confirmed_with_an_entry_to_fail_back_from(
 def test_the_coordinator_continues_above_the_highest_epoch_that_anybody_reports() -> None:
     site, mark = amnesic()
     site.fail_over("A")
-    site.server("H").epoch = 500
+    site.server("H").epoch = 5_000
     site.restart(keep=mark, damage=DAMAGE)
     site.run(2_000)
+    before = site.state.next_epoch
     confirm(site)
-    assert site.state.next_epoch > 500
+    assert before < 5_000
+    confirmed = site.of(f.ReconcileConfirmed)[-1]
+    assert confirmed.highest_epoch == max(5_000, *(one.assignment.epoch for one in confirmed.adjustments))
+    assert site.state.next_epoch > 5_000
+
+
+def test_without_a_report_of_a_higher_epoch_it_continues_above_what_the_journal_gave_out() -> None:
+    site, mark = amnesic()
+    site.fail_over("A")
+    site.restart(keep=mark, damage=DAMAGE)
+    for name in "ABFH":
+        site.server(name).up = False
+    site.run(2_000)
+    before = site.state.next_epoch
+    confirm(site)
+    assert site.of(f.ReconcileConfirmed)[-1].highest_epoch == before - 1
 
 
 def test_a_lost_failback_is_found_and_the_entry_is_closed() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sysmanager.coordinator.selection import Choice, choose
+from sysmanager.coordinator.selection import Choice, choose, held_preroll
 from sysmanager.domain.camera import Camera, FailoverPriority, RecordingMode
 from sysmanager.domain.failover import Phase, StayCause
 from sysmanager.domain.group import Group
@@ -14,6 +15,7 @@ from sysmanager.domain.ids import CameraId
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from sysmanager.protocol.hardware import Hardware
+from sysmanager.protocol.preroll import PrerollBeat, PrerollReport
 from tests.helpers.coordination import GROUP, Site, analogue, cameras_of, document_set, never, rid, small_site
 
 
@@ -37,6 +39,24 @@ def site_with(
     site.add("H", failover=True)
     site.run(3_000)
     return site
+
+
+# ---------------------------------------------------------------- pre-roll
+
+
+def test_pre_roll_is_held_in_whole_seconds_of_the_camera_with_the_least() -> None:
+    beat = small_site().core.seen.of(rid("F")).beat
+    assert beat is not None
+    cameras = cameras_of("A", 3)
+
+    def held(*held_ms: int) -> tuple[int, int]:
+        rolls = tuple(PrerollBeat(camera.id, one) for camera, one in zip(cameras, held_ms, strict=False))
+        return held_preroll(msgspec.structs.replace(beat, preroll=PrerollReport(cameras=rolls)), cameras)
+
+    assert held() == (0, 0)
+    assert held(0, 0) == (0, 0)
+    assert held(20_000, 4_000) == (2, 4)
+    assert held(3_999, 4_000, 0) == (2, 3)
 
 
 # ---------------------------------------------------------------- hard requirements
