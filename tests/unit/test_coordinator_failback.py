@@ -215,6 +215,15 @@ def test_a_recorder_that_applied_other_documents_undoes_the_failback() -> None:
     assert failback.note == "The recorder applied other documents than those it was given."
 
 
+def test_a_recorder_that_refuses_undoes_the_failback_and_its_words_are_kept() -> None:
+    site = ready_site()
+    site.server("A").refusal = r.Refusal(reason=r.RefusalReason.CANNOT_SAVE, sentence="The disk is full.")
+    site.fail_back()
+    failback = site.entry.failback
+    assert failback is not None
+    assert (site.entry.phase, failback.reason, failback.note) == (Phase.READY, Reason.SAVING_FAILED, "The disk is full.")
+
+
 # ---------------------------------------------------------------- a failover comes first
 
 
