@@ -30,6 +30,17 @@ def open_entry(view: View, seen: Seen, failed: Recorder, trigger: Trigger, now: 
     return (f.FailoverStarted(opening=opening, reservation=reservation_of(view.next_epoch, choice, home), duration_ms=0),)
 
 
+def choice_for(view: View, seen: Seen, row: Recorder) -> Choice:
+    """Who would take the recorder's tasks if it failed now; server None if nobody can, or its settings are not in the cache."""
+    group_id = group_of(view, row)
+    home = view.recorders.get(row.home) if row.home is not None else None
+    if group_id is None or home is None:
+        return Choice(server=None, verdicts=())
+    tasks = tasks_of(row, home)
+    choice = choose(view, seen, failed=row, home=tasks, group=view.groups[group_id])
+    return choice if tasks.documents is not None else Choice(server=None, verdicts=choice.verdicts)
+
+
 def opening_of(view: View, seen: Seen, failed: Recorder, trigger: Trigger, now: Instant) -> f.Opening | None:
     """How an entry of this recorder begins now; None if the recorder is in no group."""
     group_id = group_of(view, failed)

@@ -10,13 +10,13 @@ from sysmanager.coordinator.detection import group_of
 from sysmanager.coordinator.failback_preview import Opened, documents_to_compare, preview_failback
 from sysmanager.coordinator.gap_totals import gap_totals
 from sysmanager.coordinator.landing import who_lands_where
+from sysmanager.coordinator.opening import choice_for
 from sysmanager.coordinator.preview_cameras import moving
 from sysmanager.coordinator.requests import cached, failover_stops
 from sysmanager.coordinator.requests.switching import switch_stops
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
 from sysmanager.coordinator.state import View, governing, running_in_group, tasks_of, was_entry
-from sysmanager.coordinator.switching import choice_for
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import CameraId, GroupId, RecorderId, shown
@@ -47,21 +47,11 @@ def answer(
     now: for what has to do with time; None for the coordinator's start.
     """
     match question:
-        case c.PreviewFailover(recorder=recorder):
+        case c.PreviewFailover(recorder=recorder) | c.PreviewSwitch(recorder=recorder) | c.PreviewAdoption(recorder=recorder):
             row = view.recorders.get(recorder)
             if row is None:
                 return c.Refused(sentence=f"There is no server {shown(recorder)}; see the list of servers.")
-            return preview_failover(view, seen, row)
-        case c.PreviewSwitch(recorder=recorder):
-            row = view.recorders.get(recorder)
-            if row is None:
-                return c.Refused(sentence=f"There is no server {shown(recorder)}; see the list of servers.")
-            return preview_switch(view, seen, row)
-        case c.PreviewAdoption(recorder=recorder, group=group):
-            row = view.recorders.get(recorder)
-            if row is None:
-                return c.Refused(sentence=f"There is no server {shown(recorder)}; see the list of servers.")
-            return preview_adoption(view, seen, row, group)
+            return _preview_of(view, seen, question, row)
         case c.PreviewFailback(failover=failover):
             entry = view.failovers.get(failover)
             if entry is None and was_entry(view, failover):
@@ -75,6 +65,18 @@ def answer(
             return gap_totals(view, now or seen.started)
         case c.WhoLandsWhere(two=two):
             return who_lands_where(view, seen, two=two)
+        case _:
+            assert_never(question)
+
+
+def _preview_of(view: View, seen: Seen, question: c.PreviewFailover | c.PreviewSwitch | c.PreviewAdoption, row: Recorder) -> c.Preview:
+    match question:
+        case c.PreviewFailover():
+            return preview_failover(view, seen, row)
+        case c.PreviewSwitch():
+            return preview_switch(view, seen, row)
+        case c.PreviewAdoption(group=group):
+            return preview_adoption(view, seen, row, group)
         case _:
             assert_never(question)
 

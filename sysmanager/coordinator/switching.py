@@ -11,10 +11,9 @@ from sysmanager.coordinator.detection import assess, group_of
 from sysmanager.coordinator.failback import DARK_SHARE_PERCENT, FRAMES_MS, with_frames
 from sysmanager.coordinator.failover import obeyed
 from sysmanager.coordinator.invariants import commit_objection
-from sysmanager.coordinator.opening import open_entry
+from sysmanager.coordinator.opening import choice_for, open_entry
 from sysmanager.coordinator.seen import Seen
-from sysmanager.coordinator.selection import Choice, choose
-from sysmanager.coordinator.state import View, baseline_holds, running_in_group, tasks_of
+from sysmanager.coordinator.state import View, baseline_holds, running_in_group
 from sysmanager.coordinator.table import Case, On, Row
 from sysmanager.domain.failover import Failover, Phase, Reason, Trigger
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
@@ -27,17 +26,6 @@ RELIEF_MS = 500
 
 
 # ---------------------------------------------------------------- opening
-
-
-def choice_for(view: View, seen: Seen, row: Recorder) -> Choice:
-    """Who would take the recorder's tasks now; server None if nobody can."""
-    group_id = group_of(view, row)
-    home = view.recorders.get(row.home) if row.home is not None else None
-    if group_id is None or home is None:
-        return Choice(server=None, verdicts=())
-    tasks = tasks_of(row, home)
-    choice = choose(view, seen, failed=row, home=tasks, group=view.groups[group_id])
-    return choice if tasks.documents is not None else Choice(server=None, verdicts=choice.verdicts)
 
 
 def why_not_switched(view: View, seen: Seen, row: Recorder) -> str | None:

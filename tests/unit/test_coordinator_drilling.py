@@ -10,7 +10,6 @@ import pytest
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.jobs.drilling import (
     DRILL_TABLE,
-    candidate_for,
     drill_age_ms,
     is_due,
     last_drill,
@@ -18,6 +17,7 @@ from sysmanager.coordinator.jobs.drilling import (
     schedule_of,
 )
 from sysmanager.coordinator.jobs.orders import for_jobs
+from sysmanager.coordinator.opening import choice_for
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import JobId
 from sysmanager.domain.jobs import Drill, DrillSchedule, JobPhase, JobReason
@@ -273,7 +273,7 @@ def test_without_documents_or_a_group_nobody_is_chosen() -> None:
     site.run(2_000)
     for server in ("A", "L"):
         assert open_drill(site.state, site.core.seen, site.row(server)) == ()
-        assert candidate_for(site.state, site.core.seen, site.row(server)).server is None
+        assert choice_for(site.state, site.core.seen, site.row(server)).server is None
 
 
 # ---------------------------------------------------------------- schedules

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from sysmanager.coordinator.opening import choice_for
 from sysmanager.coordinator.seen import Seen
-from sysmanager.coordinator.switching import choice_for, dark_on, expected_on, open_switch
+from sysmanager.coordinator.switching import dark_on, expected_on, open_switch
 from sysmanager.domain.failover import AttemptEnd, LogState, Phase, Reason, Trigger
 from sysmanager.domain.group import Group
 from sysmanager.domain.recorder import Acting, Broken, Recording, Standby

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ import msgspec
 
 from sysmanager import api
 from sysmanager.app import paths
+from sysmanager.app.commands.asking import with_client
 from sysmanager.app.errors import CommandError
-from sysmanager.app.target import add_target, credentials_file
-from sysmanager.domain.rights import RoleName
+from sysmanager.app.target import add_target
 
 PASSPHRASE_LIMIT_BYTES = 8192
 
@@ -38,7 +37,7 @@ def add(chosen: Any) -> None:
         help="its first line opens the site key in this backup and in later automatic ones; by default the last passphrase goes on to hold",
     )
     backup.add_argument("--json", action="store_true", help="print JSON")
-    backup.set_defaults(run=lambda args: asyncio.run(_with_client(args, _backup)))
+    backup.set_defaults(run=lambda args: asyncio.run(with_client(args, _backup)))
     restore = chosen.add_parser(
         "restore",
         help="restore a system backup onto an empty data folder",
@@ -61,18 +60,7 @@ def add(chosen: Any) -> None:
     add_target(reconcile)
     reconcile.add_argument("--confirm", action="store_true", help="accept what differs; automatic failover goes on")
     reconcile.add_argument("--json", action="store_true", help="print JSON")
-    reconcile.set_defaults(run=lambda args: asyncio.run(_with_client(args, _reconcile)))
-
-
-async def _with_client(args: argparse.Namespace, work: Callable[[api.Client, argparse.Namespace], Awaitable[int]]) -> int:
-    from sysmanager.app.logs import set_up_logging
-
-    set_up_logging(None)
-    client = await api.connect(credentials_file(args.coordinator), role=RoleName(args.role))
-    try:
-        return await work(client, args)
-    finally:
-        await client.close()
+    reconcile.set_defaults(run=lambda args: asyncio.run(with_client(args, _reconcile)))
 
 
 async def _backup(client: api.Client, args: argparse.Namespace) -> int:

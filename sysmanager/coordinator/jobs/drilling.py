@@ -12,8 +12,8 @@ from sysmanager.coordinator.detection import group_of
 from sysmanager.coordinator.evolve import job_id
 from sysmanager.coordinator.inputs import OrderAnswered
 from sysmanager.coordinator.jobs.table import JobCase, JobOn, JobRow, any_case
+from sysmanager.coordinator.opening import choice_for
 from sysmanager.coordinator.seen import Seen
-from sysmanager.coordinator.selection import Choice, choose
 from sysmanager.coordinator.state import View, governing, open_failover_of, running_in_group, tasks_of
 from sysmanager.domain.hours import parse_hours, wait_ms
 from sysmanager.domain.ids import RecorderId
@@ -46,16 +46,6 @@ Case = JobCase[Drill]
 # ---------------------------------------------------------------- beginning
 
 
-def candidate_for(view: View, seen: Seen, row: Recorder) -> Choice:
-    """Who would take the recorder's tasks if it failed now."""
-    group_id = group_of(view, row)
-    home = view.recorders.get(row.home) if row.home is not None else None
-    if group_id is None or home is None:
-        return Choice(server=None, verdicts=())
-    choice = choose(view, seen, failed=row, home=tasks_of(row, home), group=view.groups[group_id])
-    return choice if tasks_of(row, home).documents is not None else Choice(server=None, verdicts=choice.verdicts)
-
-
 def why_no_drill(view: View, seen: Seen, row: Recorder) -> str | None:
     """What keeps a drill of this recorder from beginning; None if nothing does."""
     if not row.records:
@@ -68,7 +58,7 @@ def why_no_drill(view: View, seen: Seen, row: Recorder) -> str | None:
     running = running_in_group(view, group_id) or open_failover_of(view, row.id)
     if running is not None:
         return f"{running.id} is running in the group; wait until it is done."
-    choice = candidate_for(view, seen, row)
+    choice = choice_for(view, seen, row)
     if choice.server is None:
         return f"No failover server of the group {view.groups[group_id].name} can take the cameras of {row.name} now; see the candidates."
     for server in (row.id, choice.server):
@@ -82,7 +72,7 @@ def open_drill(view: View, seen: Seen, row: Recorder, *, scheduled: bool = False
     """The fact that begins a drill of this recorder; empty where it cannot begin now."""
     if why_no_drill(view, seen, row) is not None:
         return ()
-    choice = candidate_for(view, seen, row)
+    choice = choice_for(view, seen, row)
     home = tasks_of(row, view.recorders[row.home]) if row.home is not None else row
     group_id = group_of(view, row)
     assert choice.server is not None, "asked before"

@@ -18,7 +18,7 @@ from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.general_form import GeneralFields
 from sysmanager.ui.views.pages import announced_text
-from sysmanager.ui.views.parts import ActionButton, fit, heading, keep_primary_icon, muted, work_with, wrapped
+from sysmanager.ui.views.parts import ActionButton, fit, form_rows, heading, keep_primary_icon, muted, work_with, wrapped
 
 
 class AddServerDialog(QDialog):
@@ -82,20 +82,18 @@ class AddServerDialog(QDialog):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.edit.group, 1)
         row.addWidget(ActionButton(actions[Action.EDIT_GROUPS]))
-        for text, field, buddy in (
-            ("&Id", self.id, self.id),
-            ("&Name", self.edit.name, self.edit.name),
-            ("A&ddress", self.edit.address, self.edit.address),
-            ("R&ole", self.edit.role, self.edit.role),
-            ("Failover g&roup", group, self.edit.group),
-            ("Failover", self.edit.enabled, self.edit.enabled),
-            ("Disconnected f&or", self.edit.timeout, self.edit.timeout),
-        ):
-            label = muted(text)
-            label.setMinimumHeight(28)
-            label.setBuddy(buddy)
-            buddy.setAccessibleName(text.replace("&", ""))
-            form.addRow(label, field)
+        form_rows(
+            form,
+            (
+                ("&Id", self.id, self.id),
+                ("&Name", self.edit.name, self.edit.name),
+                ("A&ddress", self.edit.address, self.edit.address),
+                ("R&ole", self.edit.role, self.edit.role),
+                ("Failover g&roup", group, self.edit.group),
+                ("Failover", self.edit.enabled, self.edit.enabled),
+                ("Disconnected f&or", self.edit.timeout, self.edit.timeout),
+            ),
+        )
         return form
 
     def _buttons(self) -> QHBoxLayout:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
 
 from sysmanager.api import AuditLine, AuditOutcome
 from sysmanager.ui.icons import Glyph
@@ -14,7 +14,7 @@ from sysmanager.ui.state.events import AuditAsked
 from sysmanager.ui.state.model import Tone, UiState
 from sysmanager.ui.state.texts import NOTHING, when_text
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import IconFollower, table
+from sysmanager.ui.views.parts import IconFollower, table, with_bar
 
 SEARCH_LIMIT = 200
 
@@ -54,11 +54,7 @@ class AuditList(QWidget):
         bar.setContentsMargins(10, 6, 12, 6)
         bar.addWidget(self.filter, 2)
         bar.addStretch(1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(bar)
-        layout.addWidget(self.view, 1)
+        with_bar(self, bar, self.view)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QFormLayout, QHBoxLayout, QL
 from sysmanager.ui.icons import Glyph
 from sysmanager.ui.state.forms import problem_with_backup
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import fit, heading, keep_primary_icon, muted, wrapped
+from sysmanager.ui.views.parts import fit, form_rows, heading, keep_primary_icon, muted, wrapped
 
 SUFFIX = "smbackup"
 
@@ -59,16 +59,14 @@ class BackupDialog(QDialog):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.file, 1)
         row.addWidget(self.browse)
-        for text, field, buddy in (
-            ("&File", place, self.file),
-            ("&Passphrase", self.passphrase, self.passphrase),
-            ("&Once more", self.again, self.again),
-        ):
-            label = muted(text)
-            label.setMinimumHeight(28)
-            label.setBuddy(buddy)
-            buddy.setAccessibleName(text.replace("&", ""))
-            form.addRow(label, field)
+        form_rows(
+            form,
+            (
+                ("&File", place, self.file),
+                ("&Passphrase", self.passphrase, self.passphrase),
+                ("&Once more", self.again, self.again),
+            ),
+        )
         return form
 
     def _buttons(self) -> QHBoxLayout:

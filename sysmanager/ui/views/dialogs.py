@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from html import escape
-from typing import Protocol
+from typing import Any, Protocol
 
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QIcon
@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QDialog, QInputDialog, QMessageBox, QWidget
 from sysmanager.api import RIGHT_FOR, EditSystem, JobKind, RecorderRow
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.ids import FailoverId, JobId, RecorderId
 from sysmanager.domain.recorder import Acting, Broken, Reserved
 from sysmanager.domain.rights import missing_right
 from sysmanager.ui.icons import Glyph
@@ -65,6 +65,21 @@ class Dialogs(QObject):
             dialog.open()
         else:
             dialog.show()
+
+    def _start(self, work: Coroutine[Any, Any, object]) -> None:
+        self._context.tasks.start(work)
+
+    def _for_server(self, operation: Callable[[RecorderId], Coroutine[Any, Any, object]]) -> None:
+        """Do it with the selected server, if there is one."""
+        row = self._context.store.state.row
+        if row is not None:
+            self._start(operation(row.id))
+
+    def _for_job(self, operation: Callable[[JobId], Coroutine[Any, Any, object]]) -> None:
+        """Do it with the selected job, if there is one."""
+        job = self._context.store.state.job
+        if job is not None:
+            self._start(operation(job.id))
 
     def _forget(self, dialog: QDialog) -> None:
         self._following.pop(id(dialog), None)
@@ -118,24 +133,18 @@ class Dialogs(QObject):
         self._show(dialog)
 
     def start_drill(self) -> None:
-        row = self._context.store.state.row
-        if row is not None:
-            self._context.tasks.start(self._context.operations.start_drill(row.id))
+        self._for_server(self._context.operations.start_drill)
 
     def copy_of_entry(self) -> None:
         entry = self._context.store.state.entry
         if entry is not None:
-            self._context.tasks.start(self._context.operations.start_copy(entry.id))
+            self._start(self._context.operations.start_copy(entry.id))
 
     def pause_job(self) -> None:
-        job = self._context.store.state.job
-        if job is not None:
-            self._context.tasks.start(self._context.operations.pause_job(job.id))
+        self._for_job(self._context.operations.pause_job)
 
     def resume_job(self) -> None:
-        job = self._context.store.state.job
-        if job is not None:
-            self._context.tasks.start(self._context.operations.resume_job(job.id))
+        self._for_job(self._context.operations.resume_job)
 
     def cancel_job(self) -> None:
         job = self._context.store.state.job
@@ -147,7 +156,7 @@ class Dialogs(QObject):
             if job.kind is JobKind.COPY
             else "The drill ends without a result.",
             "End job",
-            lambda: self._context.tasks.start(self._context.operations.cancel_job(job.id)),
+            lambda: self._start(self._context.operations.cancel_job(job.id)),
         )
 
     def failback_of_server(self) -> None:
@@ -197,7 +206,7 @@ class Dialogs(QObject):
             f"Nobody records the cameras of {name} while it is broken. Automatic failover of it is held until it was well once, "
             "or until the hold is released.",
             "Abort failover",
-            lambda: self._context.tasks.start(self._context.operations.abort_failover(failover.id)),
+            lambda: self._start(self._context.operations.abort_failover(failover.id)),
         )
 
     def _abort_failback(self, failover: Failover) -> None:
@@ -208,7 +217,7 @@ class Dialogs(QObject):
             f"Abort the failback of {home}?",
             f"{acting} goes on to record the cameras of {home}. It does not fail back by itself before you let it.",
             "Abort failback",
-            lambda: self._context.tasks.start(self._context.operations.abort_failover(failover.id)),
+            lambda: self._start(self._context.operations.abort_failover(failover.id)),
         )
 
     def _failover_of_server(self) -> Failover | None:
@@ -225,24 +234,16 @@ class Dialogs(QObject):
                 return None
 
     def hold(self) -> None:
-        row = self._context.store.state.row
-        if row is not None:
-            self._context.tasks.start(self._context.operations.hold(row.id))
+        self._for_server(self._context.operations.hold)
 
     def release(self) -> None:
-        row = self._context.store.state.row
-        if row is not None:
-            self._context.tasks.start(self._context.operations.release(row.id))
+        self._for_server(self._context.operations.release)
 
     def hold_failback(self) -> None:
-        row = self._context.store.state.row
-        if row is not None:
-            self._context.tasks.start(self._context.operations.hold_failback(row.id))
+        self._for_server(self._context.operations.hold_failback)
 
     def acknowledge(self) -> None:
-        row = self._context.store.state.row
-        if row is not None:
-            self._context.tasks.start(self._context.operations.acknowledge(row.id))
+        self._for_server(self._context.operations.acknowledge)
 
     # ------------------------------------------------------------ caution
 
@@ -260,7 +261,7 @@ class Dialogs(QObject):
     def end_maintenance(self) -> None:
         row = self._context.store.state.row
         if row is not None and row.maintenance is not None:
-            self._context.tasks.start(self._context.operations.end_maintenance(row.maintenance.target))
+            self._start(self._context.operations.end_maintenance(row.maintenance.target))
 
     def system_settings(self) -> None:
         state = self._context.store.state
@@ -276,7 +277,7 @@ class Dialogs(QObject):
     def acknowledge_alarm(self) -> None:
         alarm = crash_loop_alarm(self._context.store.state)
         if alarm is not None:
-            self._context.tasks.start(self._context.operations.acknowledge_alarm(alarm.key))
+            self._start(self._context.operations.acknowledge_alarm(alarm.key))
 
     def details(self) -> None:
         """The selected entry of the failover log in a window of its own."""
@@ -302,7 +303,7 @@ class Dialogs(QObject):
     def save(self) -> None:
         draft = self._context.store.state.draft
         if draft is not None:
-            self._context.tasks.start(self._context.operations.edit(draft.recorder, draft.revision, draft.fields))
+            self._start(self._context.operations.edit(draft.recorder, draft.revision, draft.fields))
 
     def revert(self) -> None:
         recorder = self._context.store.state.selected
@@ -315,7 +316,7 @@ class Dialogs(QObject):
         text = f"{shared_machine(row)} Accept it only if there is no other machine."
 
         def accept() -> None:
-            self._context.tasks.start(self._context.operations.accept_machine(row.id, shares))
+            self._start(self._context.operations.accept_machine(row.id, shares))
 
         self._ask(f"Accept that {row.name} shares its machine?", text, "Accept", accept)
 
@@ -375,7 +376,7 @@ class Dialogs(QObject):
             f"Remove {row.name} from system data?",
             f"{_keeper(row, self._context.store.state)}{row.name} is no longer watched or protected. What it recorded stays on its disks.",
             "Remove server",
-            lambda: self._context.tasks.start(self._context.operations.remove_server(recorder)),
+            lambda: self._start(self._context.operations.remove_server(recorder)),
         )
 
     def confirm_reconcile(self) -> None:
@@ -388,7 +389,7 @@ class Dialogs(QObject):
             "What the servers say of themselves becomes system data, and automatic failover goes on.\n\n"
             + "\n".join(f"•  {finding.sentence}" for finding in findings),
             "Confirm findings",
-            lambda: self._context.tasks.start(self._context.operations.confirm_reconcile(findings)),
+            lambda: self._start(self._context.operations.confirm_reconcile(findings)),
         )
 
     def ask_to_close(self, question: str, leave: Callable[[], None]) -> None:

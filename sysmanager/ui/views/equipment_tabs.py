@@ -12,7 +12,7 @@ from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.texts import counted, size_text
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import muted, sortable, table
+from sysmanager.ui.views.parts import muted, sortable, table, widths
 
 
 class CamerasTab(QWidget):
@@ -23,9 +23,7 @@ class CamerasTab(QWidget):
         self._model = LineTableModel(CAMERA_COLUMNS, key=lambda camera: camera.id, parent=self)
         self.view = table(context, self._model, "Cameras", stretch=1, empty="No cameras.")
         sortable(self.view)
-        for column, width in enumerate((230, 0, 80, 120, 100, 100, 80, 60)):
-            if width:
-                self.view.setColumnWidth(column, width)
+        widths(self.view, (230, 0, 80, 120, 100, 100, 80, 60))
         self._note = muted()
         _fill(self, self._note, self.view)
 
@@ -56,9 +54,7 @@ class StorageTab(QWidget):
         self._model = LineTableModel(DISK_COLUMNS, key=lambda line: line.disk.path, parent=self)
         self.view = table(context, self._model, "Material disks", stretch=1, row_height=34, empty="No material disks.")
         sortable(self.view)
-        for column, width in enumerate((200, 0, 90, 90, 180)):
-            if width:
-                self.view.setColumnWidth(column, width)
+        widths(self.view, (200, 0, 90, 90, 180))
         self._note = muted()
         _fill(self, self._note, self.view)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from PySide6.QtCore import QByteArray, QEvent, QItemSelection, QObject, Qt, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QHeaderView, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QHeaderView, QLineEdit, QSizePolicy, QWidget
 
 from sysmanager.api import LogColumn
 from sysmanager.domain.failover import Severity
@@ -23,7 +23,7 @@ from sysmanager.ui.state.model import Tone, UiState
 from sysmanager.ui.state.texts import counted
 from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import ActionButton, IconFollower, muted, sortable, table
+from sysmanager.ui.views.parts import ActionButton, IconFollower, muted, sortable, table, widths, with_bar
 
 STATE_ROOM_PX = 420
 """The state of a failover in progress, with its step, reads well in this much."""
@@ -61,9 +61,7 @@ class FailoverLog(QWidget):
         self._model.sorted_by.connect(self._sorted)
         self._following = False
         self.view = table(context, self._model, "Failover log", stretch=LOG_STATE_COLUMN, row_height=34)
-        for column, width in enumerate(_WIDTHS):
-            if width:
-                self.view.setColumnWidth(column, width)
+        widths(self.view, _WIDTHS)
         sortable(self.view)
         header = self.view.horizontalHeader()
         header.setSectionResizeMode(LOG_STATE_COLUMN, QHeaderView.ResizeMode.Fixed)
@@ -98,11 +96,7 @@ class FailoverLog(QWidget):
         for action in (Action.FAILBACK_ENTRY, Action.ABORT_ENTRY, Action.COPY_ENTRY, Action.DETAILS):
             bar.addWidget(ActionButton(actions[action]))
         bar.addWidget(self._count, 1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(bar)
-        layout.addWidget(self.view, 1)
+        with_bar(self, bar, self.view)
 
     def render_state(self, state: UiState) -> None:
         lines = self._builder.build(state, self._context.now_wall_ms())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QItemSelection
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from sysmanager.ui.models.table import KEY_ROLE, Column, LineTableModel
 from sysmanager.ui.state.conditions import Action
@@ -13,7 +13,7 @@ from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.texts import when_text
 from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import ActionButton, table
+from sysmanager.ui.views.parts import ActionButton, table, widths, with_bar
 
 _WIDTHS = (150, 110, 210, 0, 90, 90)
 
@@ -36,9 +36,7 @@ class JobList(QWidget):
         self._model = LineTableModel(columns, key=lambda line: line.id, parent=self)
         none = "No jobs. Material copies and drills are listed here, with how far they are."
         self.view = table(context, self._model, "Jobs", stretch=3, row_height=34, empty=none)
-        for place, width in enumerate(_WIDTHS):
-            if width:
-                self.view.setColumnWidth(place, width)
+        widths(self.view, _WIDTHS)
         self.view.selectionModel().selectionChanged.connect(self._selected)
         bar = QHBoxLayout()
         bar.setContentsMargins(10, 6, 12, 6)
@@ -46,11 +44,7 @@ class JobList(QWidget):
         for action in (Action.PAUSE_JOB, Action.RESUME_JOB, Action.CANCEL_JOB):
             bar.addWidget(ActionButton(actions[action]))
         bar.addStretch(1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(bar)
-        layout.addWidget(self.view, 1)
+        with_bar(self, bar, self.view)
 
     def render_state(self, state: UiState) -> None:
         self._following = True

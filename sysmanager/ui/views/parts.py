@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QObject, QRectF, QSize, Qt
@@ -11,9 +11,12 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
     QDialog,
+    QFormLayout,
     QFrame,
+    QHBoxLayout,
     QHeaderView,
     QLabel,
+    QLayout,
     QListWidget,
     QPushButton,
     QSizePolicy,
@@ -307,3 +310,29 @@ def column(*widgets: QWidget, spacing: int = 8, margins: tuple[int, int, int, in
     for widget in widgets:
         layout.addWidget(widget)
     return box
+
+
+def widths(view: QTableView, wanted: Sequence[int]) -> None:
+    """The widths of the columns from the first on; 0: as it is."""
+    for place, width in enumerate(wanted):
+        if width:
+            view.setColumnWidth(place, width)
+
+
+def with_bar(place: QWidget, bar: QHBoxLayout, view: QWidget) -> None:
+    """Fill `place` with a bar of filters and buttons, and the view under it."""
+    layout = QVBoxLayout(place)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(0)
+    layout.addLayout(bar)
+    layout.addWidget(view, 1)
+
+
+def form_rows(form: QFormLayout, rows: Iterable[tuple[str, QWidget | QLayout, QWidget]]) -> None:
+    """Rows of a form: text with its mnemonic, what stands beside it, and which widget the mnemonic and the screen reader mean."""
+    for text, field, buddy in rows:
+        label = muted(text)
+        label.setMinimumHeight(28)
+        label.setBuddy(buddy)
+        buddy.setAccessibleName(text.replace("&", ""))
+        form.addRow(label, field)
