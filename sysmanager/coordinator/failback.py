@@ -5,6 +5,7 @@ from __future__ import annotations
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.automatic_failback import due_by_itself, held_after_abort, held_after_undo
 from sysmanager.coordinator.failback_checks import checks
+from sysmanager.coordinator.frames import settled_cameras, unlit_cameras
 from sysmanager.coordinator.heard import Heard
 from sysmanager.coordinator.inputs import OrderAnswered
 from sysmanager.coordinator.seen import Seen
@@ -14,7 +15,7 @@ from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover, Phase, Reason
 from sysmanager.domain.ids import CameraId, Epoch
 from sysmanager.protocol.clients import Level
-from sysmanager.protocol.recorders import CameraState, Obeyed, Record, Refusal
+from sysmanager.protocol.recorders import Obeyed, Record, Refusal
 
 DOCUMENTS_MS = 5_000
 """How long the failover server's present documents are waited for before the failback is given up."""
@@ -132,7 +133,7 @@ def expected_cameras(case: Case) -> tuple[CameraId, ...]:
     moving = {camera.id for camera in server.settings.cameras if camera.moves and camera.id not in left}
     acting = case.seen.of(server.id)
     if acting.beat is not None and case.seen.connected(server.id) and acting.service_heard():
-        moving -= {camera.camera for camera in acting.beat.cameras if camera.state not in (CameraState.RECORDING, CameraState.CONNECTING)}
+        moving -= unlit_cameras(acting.beat.cameras)
     return tuple(sorted(moving))
 
 
@@ -146,10 +147,10 @@ def dark_cameras(case: Case) -> tuple[CameraId, ...]:
 
 
 def with_frames(heard: Heard, epoch: Epoch) -> set[CameraId]:
-    """Cameras that the server reports frames of under this epoch."""
+    """Cameras that the server reports frames of under this epoch, or that are off on it by their schedule."""
     if heard.beat is None or heard.beat.epoch != epoch:
         return set()
-    return {camera.camera for camera in heard.beat.cameras if camera.first_frame_ms}
+    return settled_cameras(heard.beat.cameras)
 
 
 def _all_lit(case: Case) -> bool:

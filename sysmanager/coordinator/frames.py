@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from sysmanager.domain.camera import RecordingMode
 from sysmanager.domain.ids import CameraId
 from sysmanager.domain.recorder import Recorder
-from sysmanager.protocol.recorders import Beat, CameraState, Mode
+from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, Mode
+
+GIVES_FRAMES = (CameraState.RECORDING,)
+"""States in which the recorder gets frames of a camera."""
 
 
 def expected_cameras(row: Recorder) -> tuple[CameraId, ...]:
-    """Cameras that the recorder is to record all the time, and that another server could take: of those somebody sees that they are dark.
+    """Cameras that the recorder is to record, and that another server could take: of those somebody sees that they are dark.
 
-    One that records at motion only may be silent for good reasons; one that is off is not missed.
+    Which of them its schedule switches off for the moment, the recorder says itself (`nothing_due`).
     """
     if not row.records:
         return ()
-    return tuple(camera.id for camera in row.settings.cameras if camera.moves and camera.mode is RecordingMode.CONTINUOUS)
+    return tuple(camera.id for camera in row.settings.cameras if camera.moves and camera.mode is not RecordingMode.OFF)
+
+
+def nothing_due(beat: Beat, expected: Iterable[CameraId]) -> bool:
+    """Whether all cameras that the recorder is to record are off by their schedule now: then it is not dark, however silent they are.
+
+    Those that another recorder holds are not due on this one either; one that it does not name at all is.
+    """
+    off = {camera.camera for camera in beat.cameras if camera.state is CameraState.OFF}
+    return bool(off) and off.union(beat.without).issuperset(expected)
+
+
+def records_by_right(beat: Beat) -> bool:
+    """Whether it does what it should, as far as its cameras show: one of them gives it frames, or none of them is to be recorded now."""
+    for camera in beat.cameras:
+        if camera.state in GIVES_FRAMES:
+            return True
+    return all(camera.state is CameraState.OFF for camera in beat.cameras)
+
+
+def settled_cameras(cameras: Collection[CameraBeat]) -> set[CameraId]:
+    """Cameras of which the server has frames, or is to have none now: nobody waits for their first one."""
+    return {camera.camera for camera in cameras if camera.first_frame_ms or camera.state is CameraState.OFF}
+
+
+def unlit_cameras(cameras: Collection[CameraBeat]) -> set[CameraId]:
+    """Cameras that give the server no frames, be it that they are off, without those that it is just opening."""
+    return {camera.camera for camera in cameras if camera.state not in (*GIVES_FRAMES, CameraState.CONNECTING)}
 
 
 def progressed(old: Beat | None, new: Beat) -> bool:
@@ -24,7 +56,7 @@ def progressed(old: Beat | None, new: Beat) -> bool:
         return False
     if old is None or len(old.cameras) != len(new.cameras):
         for camera in new.cameras:  # noqa: SIM110 - at every heartbeat
-            if camera.state is CameraState.RECORDING:
+            if camera.state in GIVES_FRAMES:
                 return True
         return False
     for before, after in zip(old.cameras, new.cameras, strict=True):

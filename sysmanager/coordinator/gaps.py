@@ -15,6 +15,7 @@ from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.failover import CameraGap, Failover
 from sysmanager.domain.ids import CameraId
 from sysmanager.domain.instant import Instant
+from sysmanager.protocol.recorders import CameraBeat, CameraState
 
 GAP_WAIT_MS = 30_000
 """How long after the commit first frames are waited for before the gaps are written down as they are."""
@@ -25,39 +26,53 @@ def last_frames(heard: Heard, settings: SettingsSummary, now: Instant) -> tuple[
     beat = heard.beat
     # Its clock was compared with ours when it was last heard. If ours was set since, the server that takes over is compared with another.
     set_since_ms = (now.wall_ms - heard.beat_wall_ms) - (now.mono_ms - heard.beat_ms) if beat is not None else 0
-    last = {camera.camera: camera.last_frame_ms for camera in beat.cameras} if beat is not None else {}
+    last = {camera.camera: camera for camera in beat.cameras} if beat is not None else {}
     return tuple(
         CameraGap(
             camera=camera.id,
-            last_before_ms=last.get(camera.id, 0),
+            last_before_ms=_covered_until(last.get(camera.id)),
             before_offset_ms=heard.clock_offset_ms - set_since_ms,
             error_ms=heard.clock_error_ms,
+            off_before=camera.id in last and last[camera.id].state is CameraState.OFF,
         )
         for camera in settings.cameras
         if camera.moves and camera.mode is not RecordingMode.OFF
     )
 
 
+def _covered_until(camera: CameraBeat | None) -> int:
+    """Its last frame; of one that is off by its schedule, when that began: since then nothing is missing."""
+    if camera is None:
+        return 0
+    return camera.off_from_ms if camera.state is CameraState.OFF else camera.last_frame_ms
+
+
 def measured(seen: Seen, entry: Failover, now: Instant) -> tuple[CameraGap, ...]:
     """The gaps with all that is known by now. A beginning that was read from the disks stays; an end, once known, stays."""
     if entry.server is None:
         return entry.gaps
-    first, after = _first_frames(seen, entry), seen.of(entry.server)
+    shown, after = _shown(seen, entry), seen.of(entry.server)
     footage = seen.footage.get((entry.recorder, entry.previous_epoch))
     spans = {span.camera: span for span in footage.spans} if footage is not None else {}
     gaps = []
     for gap in entry.gaps:
-        if not gap.first_after_ms and first.get(gap.camera):
+        camera = shown.get(gap.camera)
+        if not gap.first_after_ms and camera is not None and (camera.first_frame_ms or camera.state is CameraState.OFF):
             gap = replace(
                 gap,
-                first_after_ms=first[gap.camera],
+                first_after_ms=camera.first_frame_ms,
+                off_from_ms=camera.off_from_ms,
+                off_until_ms=camera.off_until_ms,
                 # Both clocks are compared with ours, which may have been set since the entry was opened.
                 before_offset_ms=gap.before_offset_ms - seen.set_since_opening_ms(entry.id, now),
                 after_offset_ms=after.clock_offset_ms,
                 error_ms=gap.error_ms + after.clock_error_ms,
             )
+            if not gap.first_after_ms:
+                gap = replace(gap, first_after_ms=_ends_where_off_begins(gap))
         if not gap.final and gap.camera in spans:
-            gap = replace(gap, last_before_ms=spans[gap.camera].last_frame_ms, final=True)
+            last_ms = spans[gap.camera].last_frame_ms
+            gap = replace(gap, last_before_ms=max(last_ms, gap.last_before_ms) if gap.off_before else last_ms, final=True)
             if not entry.timeline.last_heard_ms:
                 # It was not heard before it broke: its clock is known only since it is back.
                 before = seen.of(entry.recorder)
@@ -66,16 +81,22 @@ def measured(seen: Seen, entry: Failover, now: Instant) -> tuple[CameraGap, ...]
     return tuple(gaps)
 
 
-def _first_frames(seen: Seen, entry: Failover) -> dict[CameraId, int]:
+def _ends_where_off_begins(gap: CameraGap) -> int:
+    """The end of the gap of a camera that is off on the server that took over: nothing is missing since. By that server's clock."""
+    began_ms = gap.last_before_ms - gap.before_offset_ms + gap.after_offset_ms
+    return began_ms if gap.off_before else max(began_ms, gap.off_from_ms)
+
+
+def _shown(seen: Seen, entry: Failover) -> dict[CameraId, CameraBeat]:
     assert entry.server is not None, "asked only for an entry with a server"
     beat = seen.of(entry.server).beat
     if beat is None or beat.epoch != entry.epoch:
         return {}
-    return {camera.camera: camera.first_frame_ms for camera in beat.cameras}
+    return {camera.camera: camera for camera in beat.cameras}
 
 
 def unmeasured(gaps: Iterable[CameraGap], moved: Iterable[CameraId]) -> tuple[CameraId, ...]:
-    """Cameras that moved, are recorded, and have no first frame yet."""
+    """Cameras that moved, are recorded, and have no first frame yet; one that is off by its schedule is not waited for."""
     dark = {gap.camera for gap in gaps if not gap.first_after_ms}
     return tuple(camera for camera in moved if camera in dark)
 

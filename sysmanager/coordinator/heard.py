@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sysmanager.domain.ids import InstanceId
+from sysmanager.coordinator.frames import nothing_due, records_by_right
+from sysmanager.domain.ids import CameraId, InstanceId
 from sysmanager.domain.recorder import Recorder
-from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Beat, CameraState, FromRecorder, Leaving, Mode, ServiceState, WatchdogBeat
+from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Beat, FromRecorder, Leaving, Mode, ServiceState, WatchdogBeat
 
 RIVAL_MS = 5000
 """A second instance of one id is refused while the first was heard within this time, in which the coordinator listened (SPEC 2)."""
@@ -22,6 +23,7 @@ class Heard:
     ever: whether anything was. steady: the service speaks, and what follows from what it says is worked out.
     disks_lost: stamp and generation since when it reports no writable disk, or None.
     well_ms: since when (monotonic) it reports frames. connected_since_ms: since when it has been heard without a pause.
+    expected: cameras that it is to record, as system data says.
     sound: stamp and generation since when it has been heard with its service running and a disk writable, without a restart and without
     losing a disk; None while it is not.
     beat_wall_ms: the coordinator's wall clock when the last beat came. clock_off_wall_ms, rival_since_wall_ms: since when its clock is off
@@ -40,8 +42,8 @@ class Heard:
         "connected_since_ms",
         "disks_lost",
         "ever",
+        "expected",
         "frames",
-        "frames_due",
         "frames_ms",
         "frames_told_ms",
         "generation",
@@ -74,7 +76,7 @@ class Heard:
         self.heard_ms = 0
         self.heard_wall_ms = 0
         self.frames = (stamp_ms, generation)
-        self.frames_due = False
+        self.expected: tuple[CameraId, ...] = ()
         self.row: Recorder | None = None
         self.frames_ms = 0
         self.frames_told_ms = 0
@@ -152,12 +154,21 @@ class Heard:
         failed = self.watchdog is not None and self.watchdog.service is ServiceState.FAILED
         return failed and self.beat_ms - self.watchdog_ms < FRESH_MS
 
+    @property
+    def frames_due(self) -> bool:
+        """Whether the recorder is to record cameras that another server could take."""
+        return bool(self.expected)
+
+    def nothing_due(self, beat: Beat) -> bool:
+        """Whether it says that all cameras it is to record are off by their schedule now."""
+        return beat.mode is Mode.RECORDING and nothing_due(beat, self.expected)
+
     def service_heard(self) -> bool:
         """Whether the recording service itself speaks, and not its Watchdog alone: a last beat from before a crash is no report."""
         return self.beat is not None and self.heard_ms - self.beat_ms < FRESH_MS and self.beat_ms >= self.connected_since_ms
 
     def reports_frames(self) -> bool:
-        """Whether the recorder says that it writes frames: it records, and at least one camera gives it some."""
+        """Whether the recorder says that it writes frames: it records, and a camera gives it some, or none is to be recorded now."""
         beat = self.beat
         if beat is None or not self.service_heard() or beat.mode is not Mode.RECORDING:
             return False
@@ -165,7 +176,4 @@ class Heard:
             return False
         if self.frames_due and self.beat_ms - self.frames_ms >= FRESH_MS:
             return False  # whatever it says of its cameras, no frame came after the last one
-        for camera in beat.cameras:
-            if camera.state is CameraState.RECORDING:
-                return True
-        return not beat.cameras
+        return records_by_right(beat)

@@ -188,7 +188,7 @@ class Seen:
             self.refused_orders[recorder] = msgspec.structs.replace(refused, again=True)
 
     def dark_ms(self, recorder: RecorderId) -> int:
-        """For how long, in proven time, no camera of the recorder gave a frame that it should have; 0 while none is due.
+        """For how long, in proven time, no camera of the recorder gave a frame, while one was to be recorded.
 
         By its own clock as well: reports that come late say nothing of the time since they were sent.
         """
@@ -225,7 +225,7 @@ class Seen:
         if heard.instance is None:
             heard.instance = row.instance
         if heard.row is not row:
-            heard.row, heard.frames_due = row, bool(expected_cameras(row))
+            heard.row, heard.expected = row, expected_cameras(row)
             heard.steady = False
 
     def observe(self, message: FromRecorder, now: Instant) -> bool:
@@ -281,7 +281,7 @@ class Seen:
                 # What it said of its footage, it said without this disk.
                 self.footage = {key: told for key, told in self.footage.items() if key[0] != message.recorder}
             heard.beat, heard.beat_ms, heard.beat_wall_ms = message, now.mono_ms, now.wall_ms
-            if not heard.frames_due or progressed(old, message):
+            if not heard.frames_due or progressed(old, message) or heard.nothing_due(message):
                 heard.frames, heard.frames_ms, heard.frames_told_ms = (heard.stamp_ms, heard.generation), now.mono_ms, heard.told_ms
             if news:
                 self.complaints.take(message, now.wall_ms)
@@ -324,7 +324,9 @@ class Seen:
             assert heard.beat is not None, "steady is only whose service speaks"
             if heard.clock_off_wall_ms or abs(message.wall_ms - wall_ms) > CLOCK_OFF_MS or message.machine != heard.beat.machine:
                 return False
-            if differs(heard.beat, message) or (heard.frames_due and not progressed(heard.beat, message)):
+            if differs(heard.beat, message):
+                return False
+            if heard.frames_due and not progressed(heard.beat, message) and not heard.nothing_due(message):
                 return False
             heard.tell(message.mono_ms)
             heard.frames, heard.frames_ms, heard.frames_told_ms = (listening.stamp_ms(now), listening.generation), mono_ms, heard.told_ms

@@ -10,6 +10,7 @@ from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.detection import assess, group_of
 from sysmanager.coordinator.failback import DARK_SHARE_PERCENT, FRAMES_MS, with_frames
 from sysmanager.coordinator.failover import obeyed
+from sysmanager.coordinator.frames import unlit_cameras
 from sysmanager.coordinator.invariants import commit_objection
 from sysmanager.coordinator.opening import choice_for, open_entry
 from sysmanager.coordinator.seen import Seen
@@ -19,7 +20,6 @@ from sysmanager.domain.failover import Failover, Phase, Reason, Trigger
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Recorder
-from sysmanager.protocol.recorders import CameraState
 
 RELIEF_MS = 500
 """How often the first frames of the failover server are looked at without news."""
@@ -72,7 +72,7 @@ def expected_on(view: View, seen: Seen, entry: Failover) -> tuple[CameraId, ...]
     heard = seen.of(entry.recorder)
     moving = set(entry.moved)
     if heard.beat is not None and seen.connected(entry.recorder) and heard.service_heard():
-        moving -= {camera.camera for camera in heard.beat.cameras if camera.state not in (CameraState.RECORDING, CameraState.CONNECTING)}
+        moving -= unlit_cameras(heard.beat.cameras)
     return tuple(sorted(moving))
 
 

@@ -113,9 +113,13 @@ class MotionMask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class SchedulesDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Per camera seven days of 96 cells of 15 minutes, each day as text of ``o`` off, ``m`` motion, ``c`` continuous."""
+    """Per camera seven days of 96 cells of 15 minutes, each day as text of ``o`` off, ``m`` motion, ``c`` continuous.
+
+    time_zone: whose hours they are, as "Europe/Helsinki", so that a failover server elsewhere keeps the same; empty: of the machine.
+    """
 
     format: int = 1
+    time_zone: str = ""
     schedules: dict[CameraId, tuple[str, ...]] = {}
 
 

@@ -261,6 +261,8 @@ class CameraGap(msgspec.Struct, frozen=True, kw_only=True):
     last_before_ms: last frame on the server that broke; 0 unknown. first_after_ms: first frame on the one that took over; 0 none yet.
     final: whether `last_before_ms` was read from the material instead of the last report.
     before_offset_ms, after_offset_ms: how far the clocks of the two were ahead of the coordinator's. error_ms: how sure that is.
+    off_from_ms, off_until_ms: time that the camera's schedule switches off, by the clock of the one that took over: nothing is missing
+    there. off_before: so it was when the other broke, and `last_before_ms` is when that began.
     """
 
     camera: CameraId
@@ -270,13 +272,25 @@ class CameraGap(msgspec.Struct, frozen=True, kw_only=True):
     before_offset_ms: int = 0
     after_offset_ms: int = 0
     error_ms: int = 0
+    off_from_ms: int = 0
+    off_until_ms: int = 0
+    off_before: bool = False
 
     @property
     def gap_ms(self) -> int | None:
         """By one clock, that of the coordinator. None while one end is unknown; never below 0: of pre-roll both have the same frames."""
         if not self.last_before_ms or not self.first_after_ms:
             return None
-        return max(0, self.first_after_ms - self.after_offset_ms - (self.last_before_ms - self.before_offset_ms))
+        return sum(until_ms - from_ms for from_ms, until_ms in self.holes())
+
+    def holes(self) -> tuple[tuple[int, int], ...]:
+        """What is missing: begin and end by the coordinator's clock, without what the schedule switches off."""
+        if not self.last_before_ms or not self.first_after_ms:
+            return ()
+        begin_ms, end_ms = self.last_before_ms - self.before_offset_ms, self.first_after_ms - self.after_offset_ms
+        off_from_ms, off_until_ms = self.off_from_ms - self.after_offset_ms, self.off_until_ms - self.after_offset_ms
+        found = [(begin_ms, min(end_ms, off_from_ms)), (max(begin_ms, off_until_ms), end_ms)] if self.off_until_ms else [(begin_ms, end_ms)]
+        return tuple((from_ms, until_ms) for from_ms, until_ms in found if from_ms < until_ms)
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):

@@ -219,8 +219,11 @@ def _refusal(seen: Seen, row: Recorder) -> RefusedOrder | None:
 
 
 def _idle_cameras(beat: Beat) -> tuple[c.Health, str] | None:
-    """Cameras that are not recorded: what is only being opened, or has its one session elsewhere, is not dark yet (SPEC 13.2)."""
-    states = [camera.state for camera in beat.cameras]
+    """Cameras that are not recorded: what is only being opened, or has its one session elsewhere, is not dark yet (SPEC 13.2).
+
+    One that is off by its schedule is none of them.
+    """
+    states = [camera.state for camera in beat.cameras if camera.state is not CameraState.OFF]
     opening, busy = states.count(CameraState.CONNECTING), states.count(CameraState.BUSY)
     idle = len(states) - states.count(CameraState.RECORDING)
     dark = idle - opening - busy

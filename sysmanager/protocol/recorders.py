@@ -70,7 +70,7 @@ class Mode(StrEnum):
 
 
 class CameraState(StrEnum):
-    """What the recording service sees of one camera."""
+    """What the recording service sees of one camera. `off`: by its schedule it is not to be recorded now."""
 
     CONNECTING = "connecting"
     RECORDING = "recording"
@@ -82,12 +82,14 @@ class CameraState(StrEnum):
     BUSY = "busy"
     FAILED = "failed"
     QUARANTINED = "quarantined"
+    OFF = "off"
 
 
 class CameraBeat(msgspec.Struct, frozen=True, array_like=True):
     """One camera in a heartbeat. Wall-clock milliseconds of frames under the present epoch, 0 while there is none.
 
     sentence: what is wrong with it and what to do, without secrets; empty if nothing is.
+    off_from_ms, off_until_ms: the time, now or last, for which its schedule says that nothing is recorded; 0 where there is none.
     """
 
     camera: CameraId
@@ -95,6 +97,8 @@ class CameraBeat(msgspec.Struct, frozen=True, array_like=True):
     first_frame_ms: WallMs = 0
     last_frame_ms: WallMs = 0
     sentence: Text = ""
+    off_from_ms: WallMs = 0
+    off_until_ms: WallMs = 0
 
 
 class DiskBeat(msgspec.Struct, frozen=True, array_like=True):

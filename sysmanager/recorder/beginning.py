@@ -12,6 +12,7 @@ from sysmanager.documents.sealing import SiteKey, SiteKeyUnusable
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.ids import InstanceId
 from sysmanager.recorder.configuration import ConfigurationError, RecorderConfiguration
+from sysmanager.recorder.first_hours import first_hours
 from sysmanager.recorder.first_settings import first_settings, take_in_first
 from sysmanager.recorder.machine import Persisted, Started, first_persisted, next_boot
 from sysmanager.recorder.state_file import Found, StateFile, highest_epoch_in_material, instance_of
@@ -55,7 +56,7 @@ def _first(configuration: RecorderConfiguration, instance: InstanceId, own: Docu
 
 async def _own(configuration: RecorderConfiguration, store: DocumentStore, key: SiteKey | None) -> DocumentSet:
     settings = await asyncio.to_thread(first_settings, configuration, key)
-    return await take_in_first(store, settings)
+    return await take_in_first(store, settings, await asyncio.to_thread(first_hours, configuration))
 
 
 async def _after_damage(

@@ -80,7 +80,16 @@ def _password(camera: CameraSettings, key: SiteKey | None) -> str:
 def camera_beats(statuses: Iterable[CameraStatus], closed: Iterable[CameraId]) -> tuple[CameraBeat, ...]:
     """By id, as capture gives them; those that cannot be opened come last."""
     seen = tuple(
-        CameraBeat(each.camera, each.state, each.first_frame_ms, each.last_frame_ms, each.sentence[:TEXT_LIMIT]) for each in statuses
+        CameraBeat(
+            each.camera,
+            each.state,
+            each.first_frame_ms,
+            each.last_frame_ms,
+            each.sentence[:TEXT_LIMIT],
+            each.off.from_ms,
+            each.off.until_ms,
+        )
+        for each in statuses
     )
     return (*seen, *(CameraBeat(camera, CameraState.FAILED, sentence=CLOSED) for camera in closed))
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import av.logging
 import msgspec
 import structlog
 
+from sysmanager.domain.camera import RecordingMode
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.disks import DiskSet
 from sysmanager.recorder.door import Door, FreeDoor
 from sysmanager.recorder.frameclock import SteadyClock
+from sysmanager.recorder.gate import Gate
 from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
 from sysmanager.recorder.preroll import PreRoll, RingSettings
 from sysmanager.recorder.reconnect import Problem
 from sysmanager.recorder.session import CameraPlan, CameraSession, FrameSink, SessionSettings
+from sysmanager.recorder.timetable import ALWAYS, OffTime, Timetable, off_time
 
 log = structlog.get_logger()
 
@@ -50,12 +54,16 @@ class FrameEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CameraStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One camera as capture sees it. Frames and their times are those written under the present epoch; 0 while there is none."""
+    """One camera as capture sees it. Frames and their times are those written under the present epoch; 0 while there is none.
+
+    off: when its schedule says that nothing is recorded, now or last.
+    """
 
     camera: CameraId
     state: CameraState
     sentence: str
     since_ms: int
+    off: OffTime
     first_frame_ms: int
     last_frame_ms: int
     frames: int
@@ -103,22 +111,23 @@ class Capture:
         self._door = door or FreeDoor()
         self._lock = threading.Lock()
         self._epoch = 0
+        self._plan: dict[CameraId, CameraPlan] = {}
         self._sessions: dict[CameraId, CameraSession] = {}
         self._held: dict[CameraId, _Held] = {}
         self._finishing: list[CameraSession] = []
         self._finish_by_s = 0.0
-        self._writers: dict[CameraId, CameraWriter] = {}
+        self._gates: dict[CameraId, Gate] = {}
         self._cards: dict[CameraId, _Card] = {}
         self._ending = threading.Event()
         self._watch: threading.Thread | None = None
         disks.listen(lambda _states: self._retry())
 
-    def start(self, plan: Sequence[CameraPlan], epoch: int) -> None:
-        """Begin to record these cameras under this epoch, all at once, priority 0 first."""
+    def start(self, plan: Sequence[CameraPlan], epoch: int, hours: Mapping[CameraId, Timetable] = MappingProxyType({})) -> None:
+        """Begin to record these cameras under this epoch, all at once, priority 0 first. hours: of those that have a schedule."""
         av.logging.set_level(None)  # FFmpeg's log lines hold stream addresses; what matters comes as an error
         self._stop_finishing()  # their frames are not of the new epoch
         self.set_epoch(epoch)
-        self.change(plan)
+        self.change(plan, hours)
         self._begin_watch()
 
     def hold(self, plan: Sequence[tuple[CameraPlan, RingSettings]]) -> None:
@@ -165,7 +174,8 @@ class Capture:
     def opening(self) -> bool:
         """Whether a camera is being opened for the first time under this epoch."""
         with self._lock:
-            return any(card.problem.state is CameraState.CONNECTING and not card.frames for card in self._cards.values())
+            cards = [card for camera, card in self._cards.items() if camera in self._sessions]
+        return any(card.problem.state is CameraState.CONNECTING and not card.frames for card in cards)
 
     @property
     def settled(self) -> bool:
@@ -181,11 +191,15 @@ class Capture:
             self._watch = threading.Thread(target=self._run, name="capture", daemon=True)
             self._watch.start()
 
-    def change(self, plan: Sequence[CameraPlan]) -> None:
+    def change(self, plan: Sequence[CameraPlan], hours: Mapping[CameraId, Timetable] = MappingProxyType({})) -> None:
         """Record exactly these cameras from now on. A camera whose plan is the same goes on without a break."""
         self._stop_finishing()
         wanted = {camera.id: camera for camera in sorted(plan, key=lambda camera: (camera.priority, camera.id))}
+        now_ms = self._clock.now_us() // 1000
         with self._lock:
+            self._plan = wanted
+            for camera in wanted:
+                self._gate(camera).follow(hours.get(camera, ALWAYS))
             ended = [session for camera, session in self._sessions.items() if wanted.get(camera) != session.plan]
             begun: list[CameraSession] = []
             for session in ended:
@@ -193,24 +207,26 @@ class Capture:
             for camera in list(self._cards):
                 if camera not in wanted:
                     del self._cards[camera]
-            taken_over: list[tuple[_Held, CameraWriter]] = []
+            taken_over: list[tuple[_Held, Gate]] = []
             dropped: list[CameraSession] = []
             for camera, item in wanted.items():
                 if camera in self._sessions:
                     continue
                 card = self._cards.setdefault(camera, _Card())
                 held = self._held.pop(camera, None)
-                if held is not None and held.session.plan == item:
+                due = self._gates[camera].timetable.wants_session(now_ms)
+                if held is not None and held.session.plan == item and due:
                     self._sessions[camera] = held.session
                     card.problem, card.since_ms = held.session.problem, self._clock.now_us() // 1000
-                    taken_over.append((held, self._writer(camera)))
+                    taken_over.append((held, self._gates[camera]))
                     continue
                 if held is not None:
                     dropped.append(held.session)
-                self._sessions[camera] = self._session(item, self._writer(camera))
-                begun.append(self._sessions[camera])
-        for held, writer in taken_over:
-            held.preroll.record(writer)
+                if due:
+                    self._sessions[camera] = self._session(item, self._gates[camera])
+                    begun.append(self._sessions[camera])
+        for held, gate in taken_over:
+            held.preroll.record(gate)
         for session in (*ended, *dropped):
             session.stop()
         for session in begun:
@@ -224,6 +240,7 @@ class Capture:
         with self._lock:
             finishing = list(self._sessions.values())
             self._sessions.clear()
+            self._plan = {}
             self._cards.clear()
             self._finishing.extend(finishing)
             self._finish_by_s = time.monotonic() + FINISH_LIMIT_S
@@ -244,9 +261,9 @@ class Capture:
             self._epoch = epoch
             for card in self._cards.values():
                 card.renew()
-            writers = list(self._writers.values())
-        for writer in writers:
-            writer.set_epoch(epoch)
+            gates = list(self._gates.values())
+        for gate in gates:
+            gate.writer.set_epoch(epoch)
 
     def stop(self, timeout_s: float = 2.0) -> None:
         """End all sessions and complete their segments. Stop the disks after it: they write what is queued."""
@@ -254,6 +271,7 @@ class Capture:
         self._ending.set()
         with self._lock:
             sessions = [*self._sessions.values(), *self._finishing, *(held.session for held in self._held.values())]
+            self._plan = {}
             self._sessions.clear()
             self._finishing.clear()
             self._held.clear()
@@ -266,30 +284,18 @@ class Capture:
 
     def snapshot(self) -> tuple[CameraStatus, ...]:
         """All cameras of the plan, by id."""
+        now_ms = self._clock.now_us() // 1000
         with self._lock:
-            return tuple(
-                CameraStatus(
-                    camera=camera,
-                    state=card.problem.state,
-                    sentence=card.problem.sentence,
-                    since_ms=card.since_ms,
-                    first_frame_ms=card.first_frame_ms,
-                    last_frame_ms=card.last_frame_ms,
-                    frames=card.frames,
-                    lost_frames=self._writers[camera].lost_frames,
-                )
-                for camera, card in sorted(self._cards.items())
-            )
+            return tuple(_status(camera, card, self._gates[camera], now_ms) for camera, card in sorted(self._cards.items()))
 
     # -- inside
 
-    def _writer(self, camera: CameraId) -> CameraWriter:
-        writer = self._writers.get(camera)
-        if writer is None:
-            writer = self._writers[camera] = CameraWriter(
-                camera, self._recorder, self._disks, epoch=self._epoch, settings=self._segments, recorded=self._recorded
-            )
-        return writer
+    def _gate(self, camera: CameraId) -> Gate:
+        gate = self._gates.get(camera)
+        if gate is None:
+            writer = CameraWriter(camera, self._recorder, self._disks, epoch=self._epoch, settings=self._segments, recorded=self._recorded)
+            gate = self._gates[camera] = Gate(writer)
+        return gate
 
     def _session(self, plan: CameraPlan, sink: FrameSink) -> CameraSession:
         return CameraSession(
@@ -320,20 +326,39 @@ class Capture:
                 look_at = now + LOOK_EVERY_S
                 if self._clock.look():
                     log.warning("the wall clock of this machine was set; times of new frames follow it")
+                self._follow_hours()
                 self._forget_writers()
+
+    def _follow_hours(self) -> None:
+        """Connect cameras shortly before their time begins, and let go of those whose time is over."""
+        now_ms = self._clock.now_us() // 1000
+        begun: list[CameraSession] = []
+        ended: list[CameraSession] = []
+        with self._lock:
+            for camera, item in self._plan.items():
+                due = self._gates[camera].timetable.wants_session(now_ms)
+                if due and camera not in self._sessions:
+                    self._sessions[camera] = self._session(item, self._gates[camera])
+                    begun.append(self._sessions[camera])
+                elif not due and camera in self._sessions:
+                    ended.append(self._sessions.pop(camera))
+        for session in ended:
+            session.stop()
+        for session in begun:
+            session.start()
 
     def _forget_writers(self) -> None:
         """Writers of cameras that are no longer in the plan stay until all their frames are on a disk."""
         with self._lock:
-            for camera in [camera for camera in self._writers if camera not in self._sessions]:
-                if camera not in self._cards and self._writers[camera].idle():
-                    del self._writers[camera]
+            for camera in [camera for camera in self._gates if camera not in self._plan]:
+                if camera not in self._cards and self._gates[camera].writer.idle():
+                    del self._gates[camera]
 
     def _retry(self) -> None:
         with self._lock:
-            writers = list(self._writers.values())
-        for writer in writers:
-            writer.retry()
+            gates = list(self._gates.values())
+        for gate in gates:
+            gate.writer.retry()
 
     def _state_changed(self, plan: CameraPlan, problem: Problem) -> None:
         at_ms = self._clock.now_us() // 1000
@@ -361,6 +386,23 @@ class Capture:
             card.told_ms = recorded.frame_ms
             frames = card.frames
         self._listener(FrameEvent(camera=camera, epoch=recorded.epoch, first=first, frame_ms=recorded.frame_ms, frames=frames))
+
+
+def _status(camera: CameraId, card: _Card, gate: Gate, now_ms: int) -> CameraStatus:
+    """A camera that is off by its schedule is that, whatever became of its session."""
+    off = off_time(gate.timetable, now_ms)
+    is_off = gate.timetable.mode(now_ms) is RecordingMode.OFF
+    return CameraStatus(
+        camera=camera,
+        state=CameraState.OFF if is_off else card.problem.state,
+        sentence="" if is_off else card.problem.sentence,
+        since_ms=off.from_ms if is_off else card.since_ms,
+        off=off,
+        first_frame_ms=card.first_frame_ms,
+        last_frame_ms=card.last_frame_ms,
+        frames=card.frames,
+        lost_frames=gate.writer.lost_frames,
+    )
 
 
 class _Held(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -32,6 +32,7 @@ class RecorderConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     to the folder; on one machine several recorders have folders of their own under the same labels.
     bus: the file of bus credentials. site_key: the file of the key that secrets in documents are sealed with.
     settings: a settings document to begin with, which may hold plain passwords; taken in at the first start, not needed afterwards.
+    schedules, masks: documents of those kinds to begin with, likewise. Hours are those of this machine, where `time_zone` names no other.
     segment_seconds: length of a piece of footage. practice: nothing real is recorded.
     minimum_free_mb: what stays free on each material disk; the oldest footage goes for it. quota_mb: what footage may take of each; 0: all.
     minimum_hours: no younger footage is ever deleted.
@@ -47,6 +48,8 @@ class RecorderConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     bus: str
     site_key: str
     settings: str = ""
+    schedules: str = ""
+    masks: str = ""
     camera_limit: int = 64
     bitrate_limit_kbps: int = 400_000
     vca_channels: int = 0
@@ -103,6 +106,8 @@ _EXPECTED = {
     "bus": "the path of the bus credentials file",
     "site_key": "the path of the site key file",
     "settings": "the path of a settings document (JSON), or left out",
+    "schedules": "the path of a schedules document (JSON), or left out",
+    "masks": "the path of a masks document (JSON), or left out",
     "camera_limit": f"a whole number from 1 to {CAMERAS_LIMIT}",
     "bitrate_limit_kbps": "a whole number from 1 to 100000000",
     "vca_channels": "a whole number from 0 to 4096",
@@ -168,7 +173,7 @@ def _is_sound(field: str, value: Any) -> bool:
             return len(value) <= 200
         case "data" | "bus" | "site_key":
             return _is_path(value)
-        case "settings":
+        case "settings" | "schedules" | "masks":
             return value == "" or _is_path(value)
         case "disks":
             return _are_disks(value)
@@ -226,4 +231,6 @@ def _absolute(configuration: RecorderConfiguration, folder: Path) -> RecorderCon
         bus=absolute(configuration.bus),
         site_key=absolute(configuration.site_key),
         settings=absolute(configuration.settings) if configuration.settings else "",
+        schedules=absolute(configuration.schedules) if configuration.schedules else "",
+        masks=absolute(configuration.masks) if configuration.masks else "",
     )

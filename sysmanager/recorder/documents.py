@@ -36,6 +36,8 @@ _TYPES: dict[DocumentKind, type] = {
     DocumentKind.SCHEDULES: SchedulesDocument,
 }
 
+_Document = SettingsDocument | MasksDocument | SchedulesDocument
+
 Fetch = Callable[[FetchDocument], Awaitable[bytes]]
 """Gets the content of one document from the coordinator. Raises BusError; empty when the coordinator does not have it."""
 
@@ -44,25 +46,36 @@ Held = Callable[[], frozenset[DocumentHash]]
 
 
 class RecorderDocuments:
-    """A store, and how it is filled and emptied. `settings_of` gives the parsed settings of what was made ready last."""
+    """A store, and how it is filled and emptied. `settings_of` and its neighbours give what was made ready, parsed."""
 
     def __init__(self, store: DocumentStore, fetch: Fetch) -> None:
         self._store = store
         self._fetch = fetch
         self._changing = asyncio.Lock()
-        self._settings: dict[DocumentHash, SettingsDocument] = {}
+        self._parsed: dict[DocumentHash, _Document] = {}
 
     def settings_of(self, document_hash: DocumentHash) -> SettingsDocument | None:
-        return self._settings.get(document_hash)
+        found = self._parsed.get(document_hash)
+        return found if isinstance(found, SettingsDocument) else None
+
+    def schedules_of(self, document_hash: DocumentHash) -> SchedulesDocument | None:
+        found = self._parsed.get(document_hash)
+        return found if isinstance(found, SchedulesDocument) else None
+
+    def masks_of(self, document_hash: DocumentHash) -> MasksDocument | None:
+        found = self._parsed.get(document_hash)
+        return found if isinstance(found, MasksDocument) else None
 
     async def make_ready(self, documents: DocumentSet) -> DocumentsReady | DocumentsFailed:
         """Have all three durable, sound and understood."""
         results = await asyncio.gather(*(self._have(kind, documents.hash_of(kind)) for kind in DocumentKind))
-        for result in results:
+        parsed: dict[DocumentHash, _Document] = {}
+        for kind, result in zip(DocumentKind, results, strict=True):
             if isinstance(result, _Problem):
                 return DocumentsFailed(documents=documents, reason=result.reason, sentence=result.sentence)
-        settings = next(each for each in results if isinstance(each, SettingsDocument))
-        self._settings[documents.settings] = settings
+            parsed[documents.hash_of(kind)] = result
+        self._parsed.update(parsed)
+        settings = next(each for each in parsed.values() if isinstance(each, SettingsDocument))
         return DocumentsReady(documents=documents, settings=summary_of(settings))
 
     async def content(self, wanted: FetchDocument) -> bytes:
@@ -77,11 +90,11 @@ class RecorderDocuments:
                     document_hash = DocumentHash(found)
                     if document_hash not in keep and document_hash not in held():
                         await self._store.remove(store, document_hash)
-        for document_hash in self._settings.keys() - keep - held():
-            del self._settings[document_hash]
+        for document_hash in self._parsed.keys() - keep - held():
+            del self._parsed[document_hash]
 
-    async def _have(self, kind: DocumentKind, document_hash: DocumentHash) -> object:
-        """The parsed document, or a _Problem."""
+    async def _have(self, kind: DocumentKind, document_hash: DocumentHash) -> _Document | _Problem:
+        """The parsed document."""
         try:
             async with self._changing:
                 content = await self._store.get(STORES[kind], document_hash)
@@ -117,9 +130,9 @@ class _Problem(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-def _understood(kind: DocumentKind, content: bytes) -> object:
+def _understood(kind: DocumentKind, content: bytes) -> _Document | _Problem:
     try:
-        document: object = msgspec.json.decode(content, type=_TYPES[kind])
+        document: _Document = msgspec.json.decode(content, type=_TYPES[kind])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         sentence = f"The {kind.value} document is not understood: {without_value(error)}."
         return _Problem(reason=RefusalReason.DOCUMENTS_UNREADABLE, sentence=sentence)

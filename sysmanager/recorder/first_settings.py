@@ -11,11 +11,12 @@ import msgspec
 
 from sysmanager.documents.port import MAX_DOCUMENT_BYTES, DocumentStore, StoreName
 from sysmanager.documents.sealing import SiteKey, canonical_hash, seal
-from sysmanager.domain.documents import DocumentSet, MasksDocument, SchedulesDocument, SettingsDocument
+from sysmanager.domain.documents import DocumentSet, SettingsDocument
 from sysmanager.domain.ids import DocumentHash, is_identifier
 from sysmanager.durable import read_bounded
 from sysmanager.protocol.recorders import CAMERAS_LIMIT
 from sysmanager.recorder.configuration import ConfigurationError, RecorderConfiguration
+from sysmanager.recorder.first_hours import NO_HOURS, FirstHours
 
 _VALUE = re.compile(r"value '.*'", re.DOTALL)
 
@@ -99,13 +100,13 @@ def _sealed_camera(camera: Any, key: SiteKey) -> Any:
     return {**camera, "password": msgspec.to_builtins(seal(camera["password"], key)) if camera["password"] else None}
 
 
-async def take_in_first(store: DocumentStore, settings: SettingsDocument) -> DocumentSet:
-    """Put the settings, and empty masks and schedules, into the store. Raises DocumentStoreFailed."""
+async def take_in_first(store: DocumentStore, settings: SettingsDocument, hours: FirstHours = NO_HOURS) -> DocumentSet:
+    """Put all three documents into the store. Raises DocumentStoreFailed."""
     hashes: dict[StoreName, DocumentHash] = {}
     for name, document in (
         (StoreName.SETTINGS, settings),
-        (StoreName.MASKS, MasksDocument()),
-        (StoreName.SCHEDULES, SchedulesDocument()),
+        (StoreName.MASKS, hours.masks),
+        (StoreName.SCHEDULES, hours.schedules),
     ):
         hashes[name] = DocumentHash(canonical_hash(msgspec.to_builtins(document)))
         await store.put(name, hashes[name], msgspec.json.encode(document))

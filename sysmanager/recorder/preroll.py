@@ -9,15 +9,28 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
-from sysmanager.recorder.material import CameraWriter
 from sysmanager.recorder.segments import Frame, StreamKind
 
 WAITING_LIMIT_BYTES: Final = 1 << 20
 """So much of the ring may wait for a disk at a time: 64 cameras that take over at once must not make their disks look too slow."""
+
+
+class Outlet(Protocol):
+    """What takes the frames in the end: a camera's gate or writer."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What was taken and no disk has taken yet."""
+
+    def begin(self, kind: StreamKind) -> None: ...
+
+    def put(self, frame: Frame) -> bool: ...
+
+    def end(self) -> None: ...
 
 
 class RingSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,11 +120,11 @@ class PreRoll:
     def __init__(self, settings: RingSettings) -> None:
         self._lock = threading.Lock()
         self._ring: FrameRing | None = FrameRing(settings)
-        self._writer: CameraWriter | None = None
+        self._writer: Outlet | None = None
         self._waiting: deque[tuple[StreamKind | None, Frame]] = deque()
         self._kind: StreamKind | None = None
 
-    def record(self, writer: CameraWriter) -> None:
+    def record(self, writer: Outlet) -> None:
         """From now on everything goes to the writer, what the ring holds first."""
         with self._lock:
             ring, self._ring = self._ring, None
@@ -160,7 +173,7 @@ class PreRoll:
                 self._feed(self._writer, all_of_it=True)
                 self._writer.end()
 
-    def _feed(self, writer: CameraWriter, *, all_of_it: bool = False) -> None:
+    def _feed(self, writer: Outlet, *, all_of_it: bool = False) -> None:
         while self._waiting and (all_of_it or writer.waiting_bytes < WAITING_LIMIT_BYTES):
             kind, frame = self._waiting.popleft()
             if kind is not None:

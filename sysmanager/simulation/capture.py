@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from sysmanager.domain.camera import Camera
+from sysmanager.domain.camera import Camera, RecordingMode
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
 from sysmanager.protocol.recorders import CameraBeat, CameraState
 from sysmanager.recorder.machine import CapturePlan
+from sysmanager.recorder.timetable import ALWAYS, Timetable
 from sysmanager.simulation.footage import FRAME_MS, Material
 from sysmanager.simulation.surroundings import Pace, Surroundings
+
+SETTLED = (CameraState.RECORDING, CameraState.OFF)
+"""States in which no first frame is waited for."""
 
 
 class Session:
     """One camera: its state, its frames under the present epoch in wall-clock milliseconds, 0 for none, and its span of footage."""
 
-    __slots__ = ("camera", "first_ms", "last_ms", "span", "state")
+    __slots__ = ("camera", "first_ms", "hours", "last_ms", "span", "state")
 
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
+        self.hours = ALWAYS
         self.state = CameraState.CONNECTING
         self.first_ms = 0
         self.last_ms = 0
@@ -56,10 +61,16 @@ class Capture:
         self.epoch = Epoch(0)
         self.plan: CapturePlan | None = None
 
-    def follow(self, plan: CapturePlan, kept: Mapping[CameraId, int] = MappingProxyType({})) -> None:
+    def follow(
+        self,
+        plan: CapturePlan,
+        kept: Mapping[CameraId, int] = MappingProxyType({}),
+        hours: Mapping[CameraId, Timetable] = MappingProxyType({}),
+    ) -> None:
         """Record by this plan from now on. Cameras of both plans go on without a pause, under the new epoch.
 
         kept: cameras whose past is here already, each with the wall clock since when: it is written first, so that there is no gap.
+        hours: of cameras that have a schedule.
         """
         wanted = {camera.id: camera for camera in plan.cameras}
         for gone in [camera for camera in self._sessions if camera not in wanted]:
@@ -73,12 +84,20 @@ class Capture:
             for session in self._sessions.values():
                 self._stamp(session, now_ms)
         self.plan = plan
+        for session in self._sessions.values():
+            session.hours = hours.get(session.camera.id, ALWAYS)
         for camera in plan.cameras:
             if camera.id not in self._sessions:
                 session = self._sessions[camera.id] = Session(camera)
+                session.hours = hours.get(camera.id, ALWAYS)
+                spell = session.hours.spell(now_ms)
+                if spell.mode is RecordingMode.OFF:
+                    session.state = CameraState.OFF
+                    self._around.cameras.close(camera.id, self._recorder)
+                    continue
                 if camera.id in kept and self._obstacle(camera) is None:
                     session.state = CameraState.RECORDING
-                    self._stamp(session, kept[camera.id])
+                    self._stamp(session, max(kept[camera.id], spell.from_ms))
                     self._extend(session, now_ms)
                     continue
                 self._later(self._around.between(self.pace.first_frame_ms), session)
@@ -127,14 +146,35 @@ class Capture:
     def beats(self, now_ms: int) -> tuple[CameraBeat, ...]:
         """The cameras as a heartbeat shows them now, by the recorder's wall clock."""
         recording = CameraState.RECORDING
+        self._follow_hours(now_ms)
         found = []
         for session in self._sessions.values():
             if session.state is recording and not self.frozen:
                 session.last_ms = now_ms
                 if now_ms > session.span[1]:
                     session.span[1] = now_ms
-            found.append(CameraBeat(session.camera.id, session.state, session.first_ms, session.last_ms))
+            off = session.hours.last_off(now_ms) if session.hours is not ALWAYS else None
+            span = (off.from_ms, off.until_ms) if off is not None else (0, 0)
+            found.append(CameraBeat(session.camera.id, session.state, session.first_ms, session.last_ms, "", *span))
         return tuple(found)
+
+    def _follow_hours(self, now_ms: int) -> None:
+        """Cameras whose time has ended are let go, with footage to its end; those whose time has begun are opened."""
+        for session in self._sessions.values():
+            if session.hours is ALWAYS or self.hung:
+                continue
+            spell = session.hours.spell(now_ms)
+            if (spell.mode is RecordingMode.OFF) is (session.state is CameraState.OFF):
+                continue
+            if spell.mode is RecordingMode.OFF:
+                if session.state is CameraState.RECORDING and not self.frozen:
+                    self._extend(session, spell.from_ms - FRAME_MS)
+                session.state = CameraState.OFF
+                self._around.cameras.close(session.camera.id, self._recorder)
+            else:
+                session.state = CameraState.CONNECTING
+                self._later(self._around.between(self.pace.first_frame_ms), session)
+            self._report()
 
     def recorded(self) -> frozenset[CameraId]:
         """Cameras that give frames which are written at this moment."""
@@ -153,7 +193,7 @@ class Capture:
         self._around.after(delay_ms, self._frame_due, session, self._life)
 
     def _frame_due(self, session: Session, life: int) -> None:
-        if life != self._life or self._sessions.get(session.camera.id) is not session or session.state is CameraState.RECORDING:
+        if life != self._life or self._sessions.get(session.camera.id) is not session or session.state in SETTLED:
             return
         if self.hung:
             self._later(self.pace.retry_ms, session)

@@ -125,6 +125,11 @@ class Knowing:
             return f"{recorder} is to keep {kbit // 8000} MB of {count} cameras, and has room for {identity.preroll_memory_mb} MB."
         return None
 
+    def _time_began_ms(self, camera: CameraId, now_ms: int) -> int:
+        """Since when the camera's schedule says that it is recorded."""
+        hours = self._world.hours.get(camera)
+        return hours.spell(now_ms).from_ms if hours is not None else 0
+
     def effect(self, recorder: SimulatedRecorder, effect: m.Effect) -> None:
         """Before it is carried out."""
         match effect:
@@ -134,9 +139,10 @@ class Knowing:
                 reaches = self._world.cameras.reaches
                 held = recorder.preroll.held() if recorder.writable() else ()
                 self._kept[recorder.id] = {
-                    one.camera: now_ms - one.held_ms
+                    one.camera: max(now_ms - one.held_ms, self._time_began_ms(one.camera, now_ms))
                     for one in held
                     if one.held_ms and one.camera in wanted and reaches(recorder.id, one.camera)
+                    if not self._world.is_off(one.camera, recorder.id)
                 }
             case m.Answer():
                 for camera, since_ms in self._kept.pop(recorder.id, {}).items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.detection import why_not_automatic
 from sysmanager.coordinator.state import governing
+from sysmanager.domain.camera import RecordingMode
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
 from sysmanager.domain.recorder import Acting, Recorder, Recording, Role
 from sysmanager.domain.rights import COORDINATOR, missing_right
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 EVERY_FACT = "every fact has its rule"
 ONE_MEANING = "one meaning per epoch"
 NEVER_LEFT = "no camera left dark"
-NAMES = (EVERY_FACT, ONE_MEANING, NEVER_LEFT)
+OFF_IS_OFF = "what is off is not recorded"
+NAMES = (EVERY_FACT, ONE_MEANING, NEVER_LEFT, OFF_IS_OFF)
 
 ROWS: dict[type, frozenset[int]] = {
     f.FailoverWaiting: frozenset({13}),
@@ -49,6 +51,9 @@ ROWS: dict[type, frozenset[int]] = {
 
 SLACK_MS = 10_000
 """So long beyond the detection timeout a camera may stay dark that somebody could record."""
+
+OFF_SLACK_MS = 4_000
+"""A simulated server looks at its schedules with every heartbeat."""
 
 WELL_MS = 8_000
 """A server that may take over counts from when it was well for so long: a start with its question takes 5 s and its first frames more."""
@@ -102,13 +107,14 @@ class Origins:
         recorded: set[CameraId] = set()
         for recorder in world.recorders.values():
             recorded |= recorder.capture.recorded()
+            self._check(OFF_IS_OFF, self._records_what_is_off(recorder))
         now_ms, dark = world.agenda.now_ms, dict[CameraId, int]()
         for home in state.recorders.values():
             if home.role is not Role.STANDARD:
                 continue
             holder = next((row for row in state.recorders.values() if row.home == home.id), None)
             for camera in home.settings.cameras if holder is not None else ():
-                if holder is None or camera.id in recorded or not camera.moves:
+                if holder is None or camera.id in recorded or not camera.moves or world.is_off(camera.id, holder.id):
                     continue
                 if not self._owed(holder, camera.id, camera.sessions):
                     continue
@@ -118,6 +124,18 @@ class Origins:
                 self._check(NEVER_LEFT, f"{camera.id}, which {holder.id} has, is dark for {now_ms - since_ms} ms." if late else None)
         self._dark_ms = dark
         self._check(NEVER_LEFT, None)
+
+    def _records_what_is_off(self, recorder: SimulatedRecorder) -> str | None:
+        """Its clock may have been set between two heartbeats."""
+        world, now_ms = self._world, self._world.now(recorder.id).wall_ms
+        steady = world.agenda.now_ms - world.stepped_ms.get(recorder.id, -OFF_SLACK_MS) >= OFF_SLACK_MS
+        if not world.hours or not steady or recorder.trouble.hung or not recorder.up:
+            return None
+        for camera in recorder.capture.recorded() & world.hours.keys():
+            spell = world.hours[camera].spell(now_ms)
+            if spell.mode is RecordingMode.OFF and now_ms - spell.from_ms > OFF_SLACK_MS:
+                return f"{recorder.id} records {camera}, which is off."
+        return None
 
     def _owed(self, holder: Recorder, camera: CameraId, sessions: int) -> bool:
         """Whether the server that has the camera in system data is well, so that it should record it without anybody's help."""

@@ -127,11 +127,12 @@ class Promises:
         world = self._world
         before = world.recorders[entry.recorder].material.spans(entry.previous_epoch, (gap.camera,))
         after = world.recorders[server].material.spans(entry.epoch, (gap.camera,))
-        if len(before) != 1 or len(after) != 1 or after[0].segments != 1:
+        if len(before) != 1 or (after and after[0].segments != 1) or not (after or world.is_off(gap.camera, server)):
             return
         begin_ms = before[0].last_frame_ms - world.wall_steps.get(entry.recorder, 0)
-        end_ms = after[0].first_frame_ms - world.wall_steps.get(server, 0)
-        true_ms = max(0, end_ms - begin_ms)
+        end_ms = (after[0].first_frame_ms if after else world.now(server).wall_ms) - world.wall_steps.get(server, 0)
+        hours = world.hours.get(gap.camera)
+        true_ms = max(0, end_ms - begin_ms) - (hours.off_between_ms(begin_ms, end_ms) if hours is not None else 0)
         way_ms = world.links[entry.recorder].slowest_ms + world.links[server].slowest_ms
         off_ms = abs(true_ms - (gap.gap_ms or 0))
         late = off_ms > gap.error_ms + way_ms + GAP_TOLERANCE_MS

@@ -23,7 +23,7 @@ from sysmanager.protocol.recorders import (
     Standing,
 )
 from sysmanager.recorder import machine as m
-from sysmanager.simulation.answers import documents_came, job_refused
+from sysmanager.simulation.answers import documents_came, hours_in, job_refused
 from sysmanager.simulation.capture import Capture
 from sysmanager.simulation.drilling import Drilling
 from sysmanager.simulation.footage import Material
@@ -423,7 +423,7 @@ class SimulatedRecorder:
                 self._answer(ticket, self._take_job(order))
             case m.StartCapture(plan=plan) | m.ChangeCapture(plan=plan):
                 self.drilling.needed()
-                self.capture.follow(plan, self.preroll.take_over(plan.cameras))
+                self.capture.follow(plan, self.preroll.take_over(plan.cameras), hours_in(self.store, plan))
             case m.FollowPreroll(order=order):
                 self.preroll.follow(order)
             case m.StopCapture():

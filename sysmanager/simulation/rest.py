@@ -88,6 +88,8 @@ def _cameras(world: World, state: State) -> list[str]:
         holder = holders[0]
         for camera in _to_record(state, row, holder):
             found = recording.pop(camera, [])
+            if not found and world.is_off(camera, holder):
+                continue
             if found != [holder]:
                 hangs.append(f"Camera {camera} is recorded by {' and '.join(found) or 'nobody'} instead of {holder}.")
     hangs += [f"Camera {camera} is recorded by {' and '.join(found)}, and by rights by nobody." for camera, found in recording.items()]

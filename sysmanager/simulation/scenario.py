@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import msgspec
 
 from sysmanager.domain.camera import FailoverPriority
@@ -35,6 +38,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """groups: recorders and failover servers of each. deeds, wishes: by the time since the site runs. until_ms: when to look.
 
     failback_after_s: of every recorder, None if they do not fail back by themselves.
+    hours: of cameras that have a schedule: letters for the quarters of an hour from the beginning.
     heals: whether everything is mended before the end, so that the site must be at rest. preroll: the setting of all groups.
     copies, drills: settings of every recorder. jobs: how each ends, as "material copy ready", "drill failed: dark".
     """
@@ -51,3 +55,4 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     jobs: tuple[str, ...] = ()
     heals: bool = True
     preroll: FailoverPriority | None = None
+    hours: Mapping[str, str] = MappingProxyType({})

@@ -302,7 +302,7 @@ def play(
 
     kill_at_length: the coordinator is killed as soon as its journal is so long. kill_at: in the transaction of that number, at that point.
     """
-    plan = plain_site(scenario.groups, failback_after_s=scenario.failback_after_s, preroll=scenario.preroll)
+    plan = plain_site(scenario.groups, failback_after_s=scenario.failback_after_s, preroll=scenario.preroll, hours=scenario.hours)
     replace = msgspec.structs.replace
     servers = tuple(
         replace(server, material_copy=scenario.copies, drill=scenario.drills) if server.settings is not None else server

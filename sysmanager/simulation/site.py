@@ -21,8 +21,10 @@ from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, DocumentHash, GroupId, InstanceId, RecorderId
 from sysmanager.domain.jobs import DrillSchedule, MaterialCopySettings
 from sysmanager.domain.recorder import DEFAULT_FAILBACK_AFTER_S, RecorderEdit, Role
+from sysmanager.domain.schedule import CELLS, Week, week_of
 from sysmanager.protocol.clients import AddRecorder, Request, SaveGroup
 from sysmanager.recorder.machine import Identity, Persisted, first_persisted
+from sysmanager.recorder.timetable import Timetable
 
 VERSION = "1.0.0"
 DISKS = ("D:", "E:")
@@ -76,6 +78,22 @@ def hashed(document: SettingsDocument | MasksDocument | SchedulesDocument) -> tu
     return DocumentHash(canonical_hash(msgspec.to_builtins(document))), msgspec.json.encode(document)
 
 
+def schedules_of(plan: SitePlan) -> Mapping[CameraId, Timetable]:
+    """Of the cameras that have a schedule; local time is UTC."""
+    return {
+        camera.id: Timetable(week_of(camera.mode, server.schedules.schedules[camera.id]), lambda _at_s: 0)
+        for server in plan.servers
+        if server.settings is not None
+        for camera in server.settings.cameras
+        if camera.id in server.schedules.schedules
+    }
+
+
+def week_from_eight(letters: str) -> Week:
+    """Every day the same: these letters for the quarters of an hour from 08:00, when a simulation begins; else continuous."""
+    return (("c" * 32 + letters).ljust(CELLS, "c"),) * 7
+
+
 def edit_of(server: ServerPlan) -> RecorderEdit:
     return RecorderEdit(
         name=server.name,
@@ -102,15 +120,22 @@ def plain_site(
     cameras: int = 2,
     failback_after_s: int | None = None,
     preroll: FailoverPriority | None = None,
+    hours: Mapping[str, str] = MappingProxyType({}),
 ) -> SitePlan:
-    """Groups of so many recorders and failover servers each, all alike: A1, A2, ..., FA1, ... in group A, and so on."""
+    """Groups of so many recorders and failover servers each, all alike: A1, A2, ..., FA1, ... in group A, and so on.
+
+    hours: by camera, see `week_from_eight`.
+    """
     servers: list[ServerPlan] = []
     for letter, (recorders, spares) in zip("ABCDEFGH", groups, strict=False):
         for number in range(1, recorders + 1):
             name = f"{letter}{number}"
             numbers = range(1, cameras + 1)
             held = tuple(CameraSettings(id=CameraId(f"{name}-c{each}"), name=f"{name} {each}", sessions=2) for each in numbers)
-            servers.append(msgspec.structs.replace(_standard(name, letter, timeout_s, held), failback_after_s=failback_after_s))
+            weeks = {camera.id: week_from_eight(hours[camera.id]) for camera in held if camera.id in hours}
+            plan = _standard(name, letter, timeout_s, held)
+            scheduled = SchedulesDocument(time_zone="UTC", schedules=weeks)
+            servers.append(msgspec.structs.replace(plan, failback_after_s=failback_after_s, schedules=scheduled))
         servers += [_spare(f"F{letter}{number}", letter) for number in range(1, spares + 1)]
     prerolls = {GroupId(letter): preroll for letter in "ABCDEFGH"}
     return SitePlan(groups=_groups(servers, prerolls=prerolls), servers=tuple(servers))
@@ -135,6 +160,7 @@ def drawn_site(chance: random.Random, *, short: bool) -> SitePlan:
         if chance.random() < 0.7:
             after_s, hours = chance.choice((30, 30, 60)), chance.choices(FAILBACK_HOURS, (8, 1, 1))[0]
             plan = msgspec.structs.replace(plan, failback_after_s=after_s, failback_hours=hours)
+        plan = msgspec.structs.replace(plan, schedules=_drawn_hours(kept, held))
         plan = msgspec.structs.replace(plan, material_copy=_drawn_copy(chance), drill=_drawn_drill(chance))
         servers.append(plan)
     for number in range(spares):
@@ -144,6 +170,16 @@ def drawn_site(chance: random.Random, *, short: bool) -> SitePlan:
     partial = chance.random() < 0.3
     prerolls = {GroupId(letter): kept.choice((None, FailoverPriority.HIGH, FailoverPriority.LOW)) for letter in letters}
     return SitePlan(groups=_groups(servers, partial=partial, prerolls=prerolls), servers=tuple(servers))
+
+
+def _drawn_hours(chance: random.Random, cameras: tuple[CameraSettings, ...]) -> SchedulesDocument:
+    """Of every third recorder: all of its cameras, or some, each by one of two weeks with hours that are off."""
+    if chance.random() < 0.67:
+        return SchedulesDocument()
+    weeks = [week_from_eight("".join(chance.choices("oc", (2, 1), k=4))) for _ in range(2)]
+    share = chance.choice((1.0, 1.0, 0.5))
+    chosen = {camera.id: chance.choice(weeks) for camera in cameras if chance.random() < share}
+    return SchedulesDocument(time_zone="UTC", schedules=chosen)
 
 
 def _drawn_copy(chance: random.Random) -> MaterialCopySettings:

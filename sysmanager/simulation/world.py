@@ -14,8 +14,9 @@ from sysmanager import wire
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.facts import FactRecord
 from sysmanager.coordinator.state import State
+from sysmanager.domain.camera import RecordingMode
 from sysmanager.domain.documents import DocumentSet, SettingsDocument
-from sysmanager.domain.ids import DocumentHash, RecorderId
+from sysmanager.domain.ids import CameraId, DocumentHash, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.engine.batch import Batch
@@ -34,7 +35,7 @@ from sysmanager.simulation.hearing import Hearing
 from sysmanager.simulation.history import ENDED_KEPT, SimulatedHistory
 from sysmanager.simulation.network import BUS_MS, Link, Network
 from sysmanager.simulation.recorder import BEACON_STEP_MS, SimulatedRecorder
-from sysmanager.simulation.site import VERSION, SitePlan, edit_of
+from sysmanager.simulation.site import VERSION, SitePlan, edit_of, schedules_of
 from sysmanager.simulation.story import Story
 from sysmanager.simulation.surroundings import Fetched, Pace
 
@@ -66,6 +67,7 @@ class World:
     frames last, and said so. darknesses: when one that wrote none for a while did again, and for how long it had not.
     braked_ms: since when the brake holds. opinion_held_ms: since when a second opinion holds a failover.
     onlookers: told of every fact when it is durable.
+    hours: of the cameras that have a schedule.
     mends: how to end the present faults, by kind and target. entered_facts: length of the journal when the site was in system data.
     counts: how often rows, faults and checkers were exercised, by ("row", number) and the like.
     """
@@ -76,6 +78,7 @@ class World:
         self._instant = Instant(mono_ms=0, wall_ms=WALL_MS)
         self._beacon_ms = 0
         self.chance = random.Random(f"world {seed}")
+        self.hours = schedules_of(plan)
         self.network = Network(self.agenda, random.Random(f"network {seed}"))
         self.story = story
         self.journal_cut = False
@@ -176,7 +179,7 @@ class World:
 
     def say(self, recorder: RecorderId, message: FromRecorder, *, quiet: bool = False) -> None:
         capture = self.recorders[recorder].capture
-        if not capture.frozen and isinstance(message, Beat) and capture.recorded():
+        if not capture.frozen and isinstance(message, Beat) and (capture.recorded() or self.all_off(recorder)):
             now_ms = self.agenda.now_ms
             dark_ms, self.lit_ms[recorder] = now_ms - self.lit_ms.get(recorder, 0), now_ms
             if dark_ms >= DARK_MS:
@@ -187,6 +190,16 @@ class World:
             self.coordinator.heard(message)
             return
         self.network.up_in_order(self.links[recorder], self.coordinator.heard, message)
+
+    def is_off(self, camera: CameraId, recorder: RecorderId) -> bool:
+        """Whether the camera's schedule switches it off now, by the clock of that recorder."""
+        hours = self.hours.get(camera)
+        return hours is not None and hours.mode(self.now(recorder).wall_ms) is RecordingMode.OFF
+
+    def all_off(self, recorder: RecorderId) -> bool:
+        """Whether all cameras that the recorder has been told to record are off."""
+        plan = self.recorders[recorder].capture.plan
+        return plan is not None and bool(plan.cameras) and all(self.is_off(camera.id, recorder) for camera in plan.cameras)
 
     def ask(self, recorder: RecorderId, ask: Ask, answered: Callable[[Standing | None], None]) -> None:
         link = self.links[recorder]

@@ -98,6 +98,7 @@ class Server:
     dark: set[CameraId] = field(default_factory=set)
     dark_state: r.CameraState = r.CameraState.UNREACHABLE
     first_frame_ms: int = 300
+    off: dict[CameraId, tuple[int, int]] = field(default_factory=dict)
     camera_limit: int = 64
     bitrate_limit_kbps: int = 400_000
     vca_channels: int = 0
@@ -128,13 +129,19 @@ class Server:
         for camera in self.settings.cameras if self.mode is r.Mode.RECORDING else ():
             if camera.id in self.without or (self.home != self.id and not camera.moves):
                 continue
-            if now.mono_ms < lit_ms:
+            wall_ms = now.wall_ms + self.clock_offset_ms
+            off = self.off.get(camera.id, (0, 0))
+            first_ms = max(WALL_MS + lit_ms + self.clock_offset_ms, off[1] if off[1] <= wall_ms else 0)
+            if off[0] <= wall_ms < off[1]:
+                began = WALL_MS + lit_ms + self.clock_offset_ms < off[0]
+                seen = (first_ms, off[0]) if began else (0, 0)
+                states.append(r.CameraBeat(camera.id, r.CameraState.OFF, *seen, "", *off))
+            elif now.mono_ms < lit_ms:
                 states.append(r.CameraBeat(camera.id, r.CameraState.CONNECTING))
             elif camera.id in self.dark:
                 states.append(r.CameraBeat(camera.id, self.dark_state))
             else:
-                offset_ms = self.clock_offset_ms
-                states.append(r.CameraBeat(camera.id, r.CameraState.RECORDING, WALL_MS + lit_ms + offset_ms, now.wall_ms + offset_ms))
+                states.append(r.CameraBeat(camera.id, r.CameraState.RECORDING, first_ms, wall_ms, "", *off))
         return r.Beat(
             recorder=self.id,
             instance=self.instance or InstanceId(f"{self.id}-1"),

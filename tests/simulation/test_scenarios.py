@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from sysmanager.simulation.backup_scenarios import ALL_SCENARIOS
+from sysmanager.simulation.hours_scenarios import HOURS_SCENARIOS
 from sysmanager.simulation.job_scenarios import JOB_SCENARIOS
 from sysmanager.simulation.scenarios import Scenario, ends_of, jobs_of, play, settle
 from sysmanager.simulation.story import Story
 
 
-@pytest.mark.parametrize("scenario", [*ALL_SCENARIOS, *JOB_SCENARIOS], ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", [*ALL_SCENARIOS, *JOB_SCENARIOS, *HOURS_SCENARIOS], ids=lambda scenario: scenario.name)
 def test_it_ends_as_it_says(scenario: Scenario) -> None:
     story = Story()
     world = play(scenario, story=story)

@@ -126,7 +126,7 @@ def test_a_valid_message_with_some_bytes_changed_is_read_or_refused_and_nothing_
         (BEAT.replace(b'"epoch":3', b'"epoch":99999999999999999999'), "Expected `int` <= "),
         (BEAT.replace(b'"recording",1,2', b'"secret stuff",1,2'), "Invalid enum value - at `$.cameras[0][1]`"),
         (BEAT.replace(b'"D:"', b'"\xff"'), "utf-8"),
-        (BEAT.replace(b'["c1","recording",1,2,""]', b",".join([b'["c1","recording",1,2,""]'] * 1025)), "length <= 1024"),
+        (BEAT.replace(b'["c1","recording",1,2,"",0,0]', b",".join([b'["c1","recording",1,2,"",0,0]'] * 1025)), "length <= 1024"),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",
 )

@@ -98,7 +98,7 @@ def _note_away(state: State, row: Failover) -> None:
     """The entry ended: what was recorded in it lies on failover servers. Kept apart from the entry, which leaves the tables in time."""
     known = {(away.source, away.epoch) for away in state.away.get(row.home, ())}
     cameras = row.moved or tuple(gap.camera for gap in row.gaps)
-    holes = tuple(Uncovered(gap.camera, gap.last_before_ms, gap.first_after_ms, GAP) for gap in row.gaps if gap.gap_ms)
+    holes = tuple(Uncovered(gap.camera, from_ms, until_ms, GAP) for gap in row.gaps for from_ms, until_ms in gap.holes())
     fresh = tuple(
         Away(failover=row.id, source=source, epoch=epoch, group=row.group, cameras=cameras, holes=holes)
         for source, epoch in sources_of(row)

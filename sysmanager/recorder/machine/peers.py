@@ -8,6 +8,10 @@ from sysmanager.recorder.machine.state import MachineState, Situation
 
 
 def peer_answer(state: MachineState, cameras: tuple[CameraBeat, ...]) -> PeerAnswer:
-    """Whether it records: it has a task, and at least one camera gives it frames. cameras: as they are at this moment."""
-    records = state.situation is Situation.RECORDING and any(camera.state is CameraState.RECORDING for camera in cameras)
+    """Whether it records: it has a task, and at least one camera gives it frames, or all are off by their schedule.
+
+    cameras: as they are at this moment.
+    """
+    states = {camera.state for camera in cameras}
+    records = state.situation is Situation.RECORDING and (CameraState.RECORDING in states or states == {CameraState.OFF})
     return PeerAnswer(recorder=state.persisted.recorder, records=records)

@@ -87,7 +87,7 @@ def _symbol(row: RecorderRow) -> Symbol:
 
 
 def _dark(row: RecorderRow) -> bool:
-    return any(camera.state not in (None, CameraState.RECORDING) for camera in row.cameras)
+    return any(camera.state not in (None, CameraState.RECORDING, CameraState.OFF) for camera in row.cameras)
 
 
 def readiness_note(row: RecorderRow) -> str:
@@ -201,6 +201,7 @@ _CAMERA_SENTENCES: dict[CameraState, tuple[str, Tone]] = {
     CameraState.BUSY: ("busy: another server has its session", Tone.WARNING),
     CameraState.FAILED: ("failed", Tone.BAD),
     CameraState.QUARANTINED: ("quarantined", Tone.BAD),
+    CameraState.OFF: ("off by its schedule", Tone.MUTED),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from sysmanager.api import RecorderRow
+from sysmanager.api import CameraState, RecorderRow
 from sysmanager.domain.recorder import Broken
 from sysmanager.ui.models.columns import CAMERA_COLUMNS, DISK_COLUMNS, DiskLine
 from sysmanager.ui.models.table import LineTableModel
@@ -42,7 +42,8 @@ def _recorded(row: RecorderRow, state: UiState) -> str:
         return "This server has no cameras of its own now."
     entry = state.failovers.get(row.assignment.failover) if isinstance(row.assignment, Broken) else None
     if entry is None or entry.server is None:
-        return f"{row.cameras_recording} of {cameras} recording."
+        off = sum(camera.state is CameraState.OFF for camera in row.cameras)
+        return f"{row.cameras_recording} of {cameras} recording{f', {off} off by their schedules' if off else ''}."
     return f"{name_of(entry.server, state)} has {len(entry.moved)} of these {cameras} until a failback; this server waits."
 
 

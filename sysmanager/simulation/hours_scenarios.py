@@ -1,0 +1,73 @@
+"""Named scenarios of schedules: what is off is no failure, is not recorded by whoever takes over, and is no gap (SPEC 2, 4.4, 14.4).
+
+A simulation begins at 08:00 with 12 s in which the site starts; so 08:15 is 888 s later.
+"""
+
+from __future__ import annotations
+
+from sysmanager.domain.failover import Phase
+from sysmanager.domain.ids import RecorderId
+from sysmanager.protocol import clients as c
+from sysmanager.simulation.faults import Deed, Wrong
+from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish
+
+QUARTER_MS = 888_000
+ALL_OFF = {"A1-c1": "o", "A1-c2": "o"}
+"""Off until 08:15."""
+
+OFF_LATER = {"A1-c1": "co", "A1-c2": "co"}
+"""Off from 08:15 to 08:30."""
+
+READY = (End(recorder="A1", phase=Phase.READY, server="FA1"),)
+
+
+def _lost(at_ms: int, lasts_ms: int = 0) -> Deed:
+    return Deed(at_ms=at_ms, what=Wrong.POWER, target="A1", lasts_ms=lasts_ms)
+
+
+HOURS_SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(name="all cameras off by their schedule: no failure of their recorder", hours=ALL_OFF, until_ms=120_000),
+    Scenario(name="their time begins and they are recorded", hours=ALL_OFF, until_ms=QUARTER_MS + 60_000),
+    Scenario(name="their time ends, and nobody takes the recorder for dark", hours=OFF_LATER, until_ms=QUARTER_MS + 60_000),
+    Scenario(
+        name="one camera off, the other dark: found out",
+        hours={"A1-c1": "o"},
+        deeds=(Deed(at_ms=0, what=Wrong.CAMERAS_CUT, target="A1"),),
+        ends=READY,
+    ),
+    Scenario(
+        name="cut off from its cameras while they are off: found out when their time begins",
+        hours=ALL_OFF,
+        deeds=(Deed(at_ms=QUARTER_MS - 60_000, what=Wrong.CAMERAS_CUT, target="A1"),),
+        until_ms=QUARTER_MS + 60_000,
+        ends=READY,
+    ),
+    Scenario(
+        name="the recorder is lost while its cameras are off; who takes over records from when their time begins",
+        hours=ALL_OFF,
+        deeds=(_lost(QUARTER_MS - 60_000, lasts_ms=30_000),),
+        until_ms=QUARTER_MS + 60_000,
+        ends=READY,
+    ),
+    Scenario(
+        name="the recorder is lost just before the time of its cameras ends: the gap ends with it",
+        hours=OFF_LATER,
+        deeds=(_lost(QUARTER_MS - 4_000, lasts_ms=30_000),),
+        until_ms=QUARTER_MS + 60_000,
+        ends=READY,
+    ),
+    Scenario(
+        name="a failback while the cameras are off",
+        hours=ALL_OFF,
+        deeds=(_lost(0, lasts_ms=20_000),),
+        wishes=(Wish(at_ms=40_000, request=c.StartFailback(failover=FIRST)),),
+        until_ms=80_000,
+        ends=(End(recorder="A1", phase=Phase.RETURNED, server="FA1"),),
+    ),
+    Scenario(
+        name="a planned switch while one camera is off",
+        hours={"A1-c2": "o"},
+        wishes=(Wish(at_ms=0, request=c.SwitchOver(recorder=RecorderId("A1"))),),
+        ends=READY,
+    ),
+)
