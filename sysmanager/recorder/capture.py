@@ -183,7 +183,7 @@ class Capture:
         with self._lock:
             if self._finishing and any(not session.ended for session in self._finishing):
                 return False
-            left = [writer for camera, writer in self._writers.items() if camera not in self._sessions]
+            left = [gate.writer for camera, gate in self._gates.items() if camera not in self._sessions]
         return all(writer.idle() for writer in left)
 
     def _begin_watch(self) -> None:

@@ -132,6 +132,10 @@ class Promises:
         begin_ms = before[0].last_frame_ms - world.wall_steps.get(entry.recorder, 0)
         end_ms = (after[0].first_frame_ms if after else world.now(server).wall_ms) - world.wall_steps.get(server, 0)
         hours = world.hours.get(gap.camera)
+        if gap.off_before and hours is not None:
+            # Whatever went wrong with the camera earlier is no gap of this failover: it was not to be recorded when that began.
+            off = hours.last_off(gap.last_before_ms)
+            begin_ms = max(begin_ms, off.from_ms if off is not None else 0)
         true_ms = max(0, end_ms - begin_ms) - (hours.off_between_ms(begin_ms, end_ms) if hours is not None else 0)
         way_ms = world.links[entry.recorder].slowest_ms + world.links[server].slowest_ms
         off_ms = abs(true_ms - (gap.gap_ms or 0))
