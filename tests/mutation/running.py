@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -78,18 +79,31 @@ class Runner:
     known: Known
     folder: Path
     killers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _texts: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def in_order(self, tests: Iterable[str], place: Place) -> tuple[str, ...]:
         """Those that killed others of the module, then those in a file named like it, then the quickest.
 
-        What is evaluated at import is much the same in all modules: there the tests that killed the like of it go first.
+        What is evaluated at import is much the same in all modules: there the tests that killed the like of it go first,
+        then those in files that name what the line defines.
         """
         stem, like = Path(place.module).stem, _like(place)
+        defined = re.search(r"(?:class |def )?(\w+)", place.text) if place.imported else None
 
-        def rank(test: str) -> tuple[int, bool, float, str]:
-            return (-self.killers[like, test], stem not in file_of(test), self.known.seconds.get(test, 0.0), test)
+        def far(test: str) -> tuple[bool, bool]:
+            file = file_of(test)
+            return defined is not None and defined[1] not in self._words(file), stem not in file
+
+        def rank(test: str) -> tuple[int, tuple[bool, bool], float, str]:
+            return (-self.killers[like, test], far(test), self.known.seconds.get(test, 0.0), test)
 
         return tuple(sorted(tests, key=rank))
+
+    def _words(self, file: str) -> frozenset[str]:
+        if file not in self._texts:
+            path = self.root / file
+            self._texts[file] = frozenset(re.findall(r"\w+", path.read_text("utf-8"))) if path.exists() else frozenset()
+        return self._texts[file]
 
     def run(self, mutant: Mutant) -> Verdict:
         """Raises MutationRunError if the tests could not be run."""

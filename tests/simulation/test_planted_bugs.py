@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from sysmanager.coordinator import (
     automatic_failback,
     backup,
-    brake,
     decide,
     detection,
     evolve,
@@ -22,17 +21,13 @@ from sysmanager.coordinator import (
     listening,
     opening,
     preroll,
-    probing,
     readiness_book,
     reconcile,
     requests,
     seen,
-    selection,
     standing,
     starting,
 )
-from sysmanager.coordinator.jobs import copying, review
-from sysmanager.coordinator.jobs import orders as job_orders
 from sysmanager.coordinator.requests import backup as backup_request
 from sysmanager.coordinator.table import Row
 from sysmanager.domain.ids import Epoch, RecorderId
@@ -46,7 +41,6 @@ from sysmanager.simulation.backup_scenarios import ALL_SCENARIOS
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.capture import Capture
 from sysmanager.simulation.coordinator import SimulatedCoordinator
-from sysmanager.simulation.drilling import Drilling
 from sysmanager.simulation.faults import Deed, Wrong
 from sysmanager.simulation.history import SimulatedHistory
 from sysmanager.simulation.job_scenarios import JOB_SCENARIOS
@@ -54,9 +48,10 @@ from sysmanager.simulation.preroll import Preroll
 from sysmanager.simulation.run import run_seed
 from sysmanager.simulation.scenario import Scenario, Wish
 from sysmanager.simulation.scenarios import ends_of, play, settle
-from sysmanager.simulation.transfer import Transfer
+from tests.simulation.planted_caution import PLANTED_CAUTION
 from tests.simulation.planted_failback import PLANTED_FAILBACK
 from tests.simulation.planted_found import PLANTED_FOUND
+from tests.simulation.planted_jobs import PLANTED_JOBS
 
 Patch = pytest.MonkeyPatch
 BY_NAME = {scenario.name: scenario for scenario in (*ALL_SCENARIOS, *JOB_SCENARIOS)}
@@ -315,25 +310,6 @@ def readiness_of_others_is_forgotten(patch: Patch) -> None:
 KEPT = "pre-roll: the server that keeps the cameras takes over, though another one comes first in the group"
 
 
-def maintenance_is_ignored(patch: Patch) -> None:
-    patch.setattr(detection, "maintenance_of", lambda view, row: None)
-
-
-def maintenance_of_a_group_is_forgotten(patch: Patch) -> None:
-    right = detection.maintenance_of
-    patch.setattr(
-        detection, "maintenance_of", lambda view, row: next((o for o in [right(view, row)] if o and o.target.scope != "group"), None)
-    )
-
-
-def maintenance_is_for_ever(patch: Patch) -> None:
-    patch.setattr(decide.maintenance, "ended", lambda view, now: ())
-
-
-def candidates_in_maintenance_are_taken(patch: Patch) -> None:
-    patch.setattr(selection, "own_maintenance", lambda view, server: None)
-
-
 def edits_are_left_behind(patch: Patch) -> None:
     patch.setattr(failback, "current_documents", lambda view, seen, entry: entry.documents)
     change_row(patch, 134, when=never)
@@ -415,84 +391,6 @@ BACKED_UP_IN_A_RESTORE = Scenario(
 )
 
 
-def any_digest_counts_as_copied(patch: Patch) -> None:
-    right = copying._news
-
-    def news(case: Any) -> Any:
-        found = right(case)
-        if found is None:
-            return None
-        camera, copied, failed = found
-        return camera, (*copied, *(one.hour for one in failed)), ()
-
-    patch.setattr(copying, "_news", news)
-
-
-def target_forgets_what_it_has(patch: Patch) -> None:
-    patch.setattr(Transfer, "_there", lambda self, key: frozenset())
-
-
-def source_is_told_for_ever(patch: Patch) -> None:
-    right = copying.next_untold
-
-    def next_untold(job: Any) -> Any:
-        return right(job) or next((camera for camera in job.cameras if camera.copied), None)
-
-    patch.setattr(copying, "next_untold", next_untold)
-    change_job_row(patch, 706, when=never)
-
-
-def drill_stands_its_ground(patch: Patch) -> None:
-    change_job_row(patch, 501, when=never)
-    patch.setattr(Drilling, "needed", lambda self: None)
-
-
-def target_is_never_told_to_forget(patch: Patch) -> None:
-    patch.setattr(job_orders, "ForgetJob", lambda job: None)
-
-
-def change_job_row(patch: Patch, number: int, **changes: Any) -> None:
-    for module, name in ((review, "COPY_TABLE"), (review, "DRILL_TABLE")):
-        rows = getattr(module, name)
-        patch.setattr(module, name, tuple(dataclasses.replace(row, **changes) if row.number == number else row for row in rows))
-
-
-def brake_is_never_on(patch: Patch) -> None:
-    patch.setattr(starting, "braked", lambda view, seen, row, now: False)
-
-
-def brake_goes_on_too_soon(patch: Patch) -> None:
-    right = brake.braked
-    patch.setattr(starting, "braked", lambda view, seen, row, now: right(view, seen, row, now.after(55_000)))
-
-
-def brake_holds_for_ever(patch: Patch) -> None:
-    patch.setattr(brake, "anybody_heard", lambda view, seen, row: False)
-    patch.setattr(brake, "confirmed_away", lambda view, seen, row: False)
-
-
-def second_opinion_is_forgotten(patch: Patch) -> None:
-    patch.setattr(starting, "_held_by", lambda view, seen, row, now: None)
-
-
-def any_word_counts_as_reached(patch: Patch) -> None:
-    patch.setattr(detection, "cameras_reached", lambda view, seen, row: True)
-
-
-def no_frames_are_noticed_too_soon(patch: Patch) -> None:
-    patch.setattr(detection, "dark_limit_ms", lambda view, row: 3_000)
-    patch.setattr(probing, "dark_limit_ms", lambda view, row: 3_000)
-
-
-def announcements_are_ignored(patch: Patch) -> None:
-    patch.setattr(decide, "announced", lambda view, seen, recorder, now: decide.Decision())
-
-
-def the_first_that_speaks_after_a_start_is_believed(patch: Patch) -> None:
-    right = seen.Seen.keep_row
-    patch.setattr(seen.Seen, "keep_row", lambda self, row, timeout_s: right(self, replace(row, instance=None), timeout_s))
-
-
 HELD = Scenario(
     name="held, then lost",
     wishes=(Wish(at_ms=0, request=HoldFailover(recorder="A1")),),  # type: ignore[arg-type]  # an id is text
@@ -501,11 +399,6 @@ HELD = Scenario(
 )
 
 FLAPS = "two failovers within an hour: it waits for a person, across a restart, and fails over all the same"
-MASS = "many cut off from the coordinator, and not from one another: the brake holds, then goes on"
-OPINION = "a second opinion holds while others reach the recorder, and it records"
-ANNOUNCED = "an announced shutdown is covered before it happens"
-CLONED = "a second server of the same id is not believed after a restart of the coordinator"
-IN_MAINTENANCE = "in maintenance nothing fails over by itself, and when it is over it does"
 
 EDITED = "settings that are changed on the failover server during a failback undo it, and the next one takes them along"
 ROT = "copies rot on the disks at home: nothing is marked copied, and the next try works"
@@ -524,15 +417,6 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (replaced_recorder_is_never_told, "cut off, it records on until it learns that it was replaced", {"comes to rest"}),
     (planned_switch_does_not_wait_for_frames, "planned switch, and back", {"first frames before a switch"}),
     (failed_switch_leaves_the_cameras_released, "planned switch gives way to a failover of the group", {"comes to rest"}),
-    (
-        any_digest_counts_as_copied,
-        "copies rot on the disks at home: nothing is marked copied, and the next try works",
-        {"copied only when verified"},
-    ),
-    (target_forgets_what_it_has, "a copy goes on after its target, its source and the coordinator died in turn", {"never copied twice"}),
-    (source_is_told_for_ever, "footage goes home by itself after a failback", {"comes to rest", "no circle"}),
-    (drill_stands_its_ground, "a failover of another recorder takes the server out of its drill", {"a drill never delays a failover"}),
-    (target_is_never_told_to_forget, "footage goes home by itself after a failback", {"comes to rest"}),
     (failback_does_not_wait_for_frames, "failback", {"first frames before a failback"}),
     (failback_steps_are_swapped, "failback", {"steps by the table", "system data sound", "every fact has its rule"}),
     (dispatch_comes_before_append, "connection lost", {"durable before done", "replay equals live"}),
@@ -547,6 +431,8 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (standing_down_removes_footage, "failback", {"footage stays"}),
     *PLANTED_FAILBACK,
     *PLANTED_FOUND,
+    *PLANTED_JOBS,
+    *PLANTED_CAUTION,
     (automatic_failback_forgets_how_long, "a crash in between begins the time anew", {"automatic failback where allowed"}),
     (automatic_failback_after_one_by_hand, "after a failover by hand only a person fails back", {"automatic failback where allowed"}),
     (edits_are_left_behind, "what was changed on the failover server travels back", {"edits travel back"}),
@@ -558,18 +444,6 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     (ended_entries_leave_memory_by_their_number, LONG_LOG, {"replay equals live"}),
     (refusals_are_not_audited, LONG_LOG, {"every answer is audited"}),
     (what_was_done_is_not_audited, LONG_LOG, {"every answer is audited"}),
-    (brake_is_never_on, MASS, {"nothing by itself under the brake"}),
-    (brake_goes_on_too_soon, MASS, {"nothing by itself under the brake"}),
-    (brake_holds_for_ever, MASS, {"ends"}),
-    (second_opinion_is_forgotten, OPINION, {"a second opinion holds"}),
-    (any_word_counts_as_reached, "cameras that nobody reaches are no failure of their recorder", {"never early"}),
-    (no_frames_are_noticed_too_soon, "cut off from its cameras, which the failover server reaches", {"never early"}),
-    (announcements_are_ignored, ANNOUNCED, {"ends"}),
-    (the_first_that_speaks_after_a_start_is_believed, CLONED, {"never early"}),
-    (maintenance_is_ignored, IN_MAINTENANCE, {"nothing by itself in maintenance"}),
-    (maintenance_of_a_group_is_forgotten, "a group in maintenance: by hand it works all the same", {"nothing by itself in maintenance"}),
-    (maintenance_is_for_ever, msgspec.structs.replace(BY_NAME[IN_MAINTENANCE], until_ms=130_000), {"maintenance ends"}),
-    (candidates_in_maintenance_are_taken, "a failover server in maintenance is passed over", {"nobody taken in maintenance"}),
     (baseline_is_forgotten, "the queue waits for a slow baseline, and goes on after 10 s", {"the baseline has its time"}),
     (baseline_covers_the_last_failover_only, "one baseline for the failovers of several groups", {"one baseline covers all"}),
     (queue_does_not_wait_for_the_baseline, "the queue waits for a slow baseline, and goes on after 10 s", {"queue waits for the baseline"}),

@@ -375,29 +375,31 @@ def test_who_is_not_in_system_data_is_answered_too() -> None:
 # ---------------------------------------------------------------- two instances of one id
 
 
-def test_after_a_pause_the_first_instance_is_still_the_one_that_counts() -> None:
+@pytest.mark.parametrize("other", ["copy", "0-copy"])
+def test_after_a_pause_the_first_instance_is_still_the_one_that_counts(other: str) -> None:
     """Paused for longer than a second instance needs to be believed: nobody was heard meanwhile, so the first has not fallen silent."""
     site = small_site()
-    copy = msgspec.structs.replace(site.server("A").beat(site.now), instance="copy", cameras=())
+    copy = msgspec.structs.replace(site.server("A").beat(site.now), instance=other, cameras=())
     site.mono_ms += 60_000
     site.core.take(i.Heard(message=copy), site.now)
     heard = site.core.seen.of(rid("A"))
-    assert (heard.instance, heard.rival) == ("A-1", "copy")
+    assert (heard.instance, heard.rival) == ("A-1", other)
 
 
-def test_after_a_restart_too_and_a_machine_that_was_set_up_anew_is_taken_when_the_old_one_is_gone() -> None:
+@pytest.mark.parametrize("new", ["new", "0-new"])
+def test_after_a_restart_too_and_a_machine_that_was_set_up_anew_is_taken_when_the_old_one_is_gone(new: str) -> None:
     site = small_site()
     assert site.row("A").instance == "A-1"
     site.server("A").up = False
     site.restart()
-    copy = msgspec.structs.replace(site.server("A").beat(site.now), instance="new")
+    copy = msgspec.structs.replace(site.server("A").beat(site.now), instance=new)
     site.core.take(i.Heard(message=copy), site.now)
     heard = site.core.seen.of(rid("A"))
-    assert (heard.instance, heard.rival, heard.ever) == ("A-1", "new", False)
-    site.server("A").up, site.server("A").instance = True, "new"  # type: ignore[assignment]  # an id is text
+    assert (heard.instance, heard.rival, heard.ever) == ("A-1", new, False)
+    site.server("A").up, site.server("A").instance = True, new  # type: ignore[assignment]  # an id is text
     site.run(RIVAL_MS + 3_000)
-    assert heard.instance == "new"
-    assert site.row("A").instance == "new", "the documents of the new one are looked at, and it is remembered"
+    assert heard.instance == new
+    assert site.row("A").instance == new, "the documents of the new one are looked at, and it is remembered"
     assert site.state.failovers == {}
 
 

@@ -131,6 +131,15 @@ def test_the_first_are_those_that_killed_before_then_those_of_the_module_then_th
     assert runner.in_order(everything, mutant_at(4).place)[0] == "t/test_m.py::a", "what runs at import has killers of its own"
 
 
+def test_of_what_is_evaluated_at_import_the_tests_that_name_it_go_first(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "test_y.py").write_text("from p.m import LIMIT_MS", "utf-8")
+    runner = Runner(tmp_path, known(), tmp_path)
+    everything = tuple(known().seconds)
+    assert runner.in_order(everything, mutant_at(4).place)[0] == "t/test_y.py::c"
+    assert runner.in_order(everything, mutant_at(10).place)[0] == "t/test_m.py::a"
+
+
 def test_the_first_tests_are_few_and_of_few_files() -> None:
     tests = [f"t/test_{number % 5}.py::{number}" for number in range(200)]
     first, rest = first_and_rest(tests)
