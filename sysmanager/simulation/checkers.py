@@ -273,7 +273,7 @@ BEFORE: dict[str, Rule] = {
     "edits travel back": failback_rules.edits_travel_back,
     "no backup by hand meanwhile": no_backup_by_hand_meanwhile,
     "queue waits for the baseline": queue_waits_for_baseline,
-    "episodes are noted": safety.note_fact,
+    "episodes are noted": safety.note_durable,
 }
 DECIDED: dict[str, Rule] = {
     "never early": never_early,
@@ -281,6 +281,7 @@ DECIDED: dict[str, Rule] = {
     "a second opinion holds": safety.second_opinion_holds,
     "nobody taken who is leaving": safety.nobody_taken_who_is_leaving,
     "automatic failback where allowed": failback_rules.automatic_failback_where_allowed,
+    "episodes begin": safety.note_decided,
 }
 """Looked at when decided; durable it may be only when the world has changed."""
 

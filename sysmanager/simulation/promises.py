@@ -9,7 +9,7 @@ from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.failback_preview import preview_failback
 from sysmanager.coordinator.preview import preview_failover, preview_switch
 from sysmanager.coordinator.seen import Seen
-from sysmanager.coordinator.state import View
+from sysmanager.coordinator.state import View, baseline_holds
 from sysmanager.domain.failover import CameraGap, Failover
 from sysmanager.domain.ids import GroupId, RecorderId
 from sysmanager.domain.rights import COORDINATOR, Actor, Right, missing_right
@@ -182,6 +182,7 @@ def _rests_on(view: View, seen: Seen, group: GroupId | None) -> object:
         dict(view.holds),
         view.reconcile,
         dict(view.maintenance),
+        group is not None and baseline_holds(view, group),
     )
 
 

@@ -102,8 +102,8 @@ def note_word(world: World, server: RecorderId, probe: Probe, answer: ProbeAnswe
         world.cameras_reached_ms[probe.recorder] = now_ms
 
 
-def note_fact(step: Step) -> str | None:
-    """When brake and second opinion began to hold; breaks no rule by itself.
+def note_decided(step: Step) -> str | None:
+    """When brake and second opinion began to hold; breaks no rule by itself. They hold from the decision on, however slow the journal is.
 
     A coordinator whose tables were rebuilt after a failed append still knows that; one that was started anew does not.
     """
@@ -111,12 +111,17 @@ def note_fact(step: Step) -> str | None:
     match step.fact:
         case f.BrakeApplied():
             world.braked_ms = now_ms
-        case f.BrakeReleased():
-            world.braked_ms = None
         case f.FailoverWithheld(opening=opening, by=f.Withholding.OPINION):
             world.opinion_held_ms[opening.recorder] = now_ms
         case _:
             pass
+    return None
+
+
+def note_durable(step: Step) -> str | None:
+    """When the brake holds no more; breaks no rule by itself."""
+    if isinstance(step.fact, f.BrakeReleased):
+        step.world.braked_ms = None
     return None
 
 
