@@ -71,12 +71,12 @@ def measured(seen: Seen, entry: Failover, now: Instant) -> tuple[CameraGap, ...]
             if not gap.first_after_ms:
                 gap = replace(gap, first_after_ms=_ends_where_off_begins(gap))
         if not gap.final and gap.camera in spans:
-            last_ms = spans[gap.camera].last_frame_ms
-            gap = replace(gap, last_before_ms=max(last_ms, gap.last_before_ms) if gap.off_before else last_ms, final=True)
-            if not entry.timeline.last_heard_ms:
-                # It was not heard before it broke: its clock is known only since it is back.
+            if not gap.last_before_ms:
+                # Its service was not heard before it broke, at most its Watchdog: its clock is known only since it is back.
                 before = seen.of(entry.recorder)
                 gap = replace(gap, before_offset_ms=before.clock_offset_ms, error_ms=gap.error_ms + before.clock_error_ms)
+            last_ms = spans[gap.camera].last_frame_ms
+            gap = replace(gap, last_before_ms=max(last_ms, gap.last_before_ms) if gap.off_before else last_ms, final=True)
         gaps.append(gap)
     return tuple(gaps)
 

@@ -37,5 +37,10 @@ def clone(world: World, recorder: SimulatedRecorder) -> Callable[[], None]:
             world.after(BEAT_INTERVAL_MS, speak)
             world.network.canary(world.coordinator.heard, msgspec.structs.replace(copy, wall_ms=world.instant().wall_ms))
 
+    def mend() -> None:
+        present.clear()
+        recorder.trouble.copied = False
+
+    recorder.trouble.copied = True
     speak()
-    return present.clear
+    return mend

@@ -223,6 +223,8 @@ class SimulatedCoordinator:
             known = core.seen.recorders.get(recorder)
             if known is None or known.instance == message.instance:  # a second instance of one id is not heard (SPEC 2)
                 self.world.hearing.heard_ms[recorder] = now.mono_ms
+                if message.instance == self.world.recorders[recorder].persisted.instance:
+                    self.world.hearing.themselves.add(recorder)
             if not core.idle:
                 self._pump()
         elif not self.drop_inbox:

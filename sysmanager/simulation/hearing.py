@@ -9,16 +9,19 @@ UNHEARD_MS = 1_500
 
 
 class Hearing:
-    """heard_ms: when the last message of each recorder reached the running coordinator, in virtual time. started_ms: of this life of it."""
+    """heard_ms: when the last message of each recorder reached the running coordinator, in virtual time. themselves: those of which
+    that was not a second server of the same id alone. started_ms: of this life of it."""
 
     def __init__(self) -> None:
         self.heard_ms: dict[RecorderId, int] = {}
+        self.themselves: set[RecorderId] = set()
         self.started_ms = 0
         self._deaf_since: int | None = None
         self._deaf: list[tuple[int, int]] = []
 
     def start(self, now_ms: int) -> None:
         self.heard_ms.clear()
+        self.themselves.clear()
         self.started_ms = now_ms
         self._deaf_since = None
         self._deaf.clear()

@@ -16,6 +16,7 @@ from sysmanager.domain.rights import COORDINATOR, missing_right
 from sysmanager.engine.core import Batch
 from sysmanager.protocol.clients import RIGHT_FOR
 from sysmanager.protocol.recorders import Order, Record, StandDown
+from sysmanager.simulation import takeover
 from sysmanager.simulation.recorder import SimulatedRecorder
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ EVERY_FACT = "every fact has its rule"
 ONE_MEANING = "one meaning per epoch"
 NEVER_LEFT = "no camera left dark"
 OFF_IS_OFF = "what is off is not recorded"
-NAMES = (EVERY_FACT, ONE_MEANING, NEVER_LEFT, OFF_IS_OFF)
+TAKEN_OVER = "who can take over does"
+NAMES = (EVERY_FACT, ONE_MEANING, NEVER_LEFT, OFF_IS_OFF, TAKEN_OVER)
 
 ROWS: dict[type, frozenset[int]] = {
     f.FailoverWaiting: frozenset({13}),
@@ -59,6 +61,8 @@ WELL_MS = 8_000
 """A server that may take over counts from when it was well for so long: a start with its question takes 5 s and its first frames more."""
 
 Check = Callable[[str, str | None], None]
+Well = Callable[[SimulatedRecorder], bool]
+"""Whether nothing is wrong with a server, or on its way, and has not been for a while."""
 
 
 class Origins:
@@ -69,6 +73,7 @@ class Origins:
         self._check = check
         self._meant: dict[tuple[RecorderId, Epoch], tuple[type, RecorderId | None]] = {}
         self._dark_ms: dict[CameraId, int] = {}
+        self._chances_ms: dict[takeover.Chance, int] = {}
 
     # ------------------------------------------------------------ facts
 
@@ -109,10 +114,14 @@ class Origins:
             recorded |= recorder.capture.recorded()
             self._check(OFF_IS_OFF, self._records_what_is_off(recorder))
         now_ms, dark = world.agenda.now_ms, dict[CameraId, int]()
+        chances: list[takeover.Chance] = []
         for home in state.recorders.values():
             if home.role is not Role.STANDARD:
                 continue
             holder = next((row for row in state.recorders.values() if row.home == home.id), None)
+            if holder is not None:
+                unrecorded = tuple(one for one in home.settings.cameras if one.moves and one.id not in recorded)
+                chances += takeover.chances(world, holder, unrecorded, self._well) if unrecorded else ()
             for camera in home.settings.cameras if holder is not None else ():
                 if holder is None or camera.id in recorded or not camera.moves or world.is_off(camera.id, holder.id):
                     continue
@@ -123,6 +132,11 @@ class Origins:
                 late = now_ms - since_ms > limit_ms
                 self._check(NEVER_LEFT, f"{camera.id}, which {holder.id} has, is dark for {now_ms - since_ms} ms." if late else None)
         self._dark_ms = dark
+        self._chances_ms = {chance: self._chances_ms.get(chance, now_ms) for chance in chances}
+        for (lost, server, noticed_ms), since_ms in self._chances_ms.items():
+            late = now_ms - since_ms > noticed_ms + SLACK_MS
+            sentence = f"{lost} is dark for {now_ms - since_ms} ms, and {server} could have taken over after {noticed_ms} ms."
+            self._check(TAKEN_OVER, sentence if late else None)
         self._check(NEVER_LEFT, None)
 
     def _records_what_is_off(self, recorder: SimulatedRecorder) -> str | None:

@@ -92,7 +92,11 @@ def _cameras(world: World, state: State) -> list[str]:
                 continue
             if found != [holder]:
                 hangs.append(f"Camera {camera} is recorded by {' and '.join(found) or 'nobody'} instead of {holder}.")
-    hangs += [f"Camera {camera} is recorded by {' and '.join(found)}, and by rights by nobody." for camera, found in recording.items()]
+    for camera, found in recording.items():
+        # A recorder that a person took out of system data while it recorded its own cameras is nobody's business any more. One that was
+        # replaced before is: it has been retired.
+        if any(one in state.recorders or one in state.retired for one in found):
+            hangs.append(f"Camera {camera} is recorded by {' and '.join(found)}, and by rights by nobody.")
     return hangs
 
 

@@ -295,6 +295,10 @@ SCENARIOS: tuple[Scenario, ...] = (
 )
 
 
+ASK_AGAIN_MS = 4_000
+"""So long a person waits for an answer before asking again: a coordinator that died is back by then."""
+
+
 def play(
     scenario: Scenario, *, kill_at_length: int | None = None, kill_at: tuple[int, KillPoint] | None = None, story: Story | None = None
 ) -> World:
@@ -322,8 +326,24 @@ def play(
 
 
 def _wish(world: World, wish: Wish) -> None:
+    """Ask for it. Who gets no answer, because the coordinator died with the request, asks again when it is back; not if it was done."""
     request = wish.request if wish.request is not None else c.ConfirmReconcile(findings=findings_of(world))
-    world.ask_coordinator(ADMINISTRATOR, request)
+    life, down, known = world.coordinator.life, world.coordinator.core is None, len(world.facts)
+    answers: list[c.Reply] = []
+
+    def again() -> None:
+        died = down or world.coordinator.life != life
+        if died and not answers and not _is_durable(world, request, known):
+            _wish(world, wish)
+
+    world.ask_coordinator(ADMINISTRATOR, request, answers.append)
+    world.after(ASK_AGAIN_MS, again)
+
+
+def _is_durable(world: World, request: c.Request, known: int) -> bool:
+    """Whether the journal says since then that this was done, or refused."""
+    tag = type(request).__struct_config__.tag
+    return any(record.answer is not None and record.answer.request == tag for record in world.facts[known:])
 
 
 def ends_of(world: World) -> tuple[End, ...]:

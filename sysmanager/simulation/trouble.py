@@ -12,7 +12,8 @@ class Trouble:
     """hung: its processes are stopped, and go on later. leaving: its Watchdog announced a shutdown, and says no more.
 
     lie, lie_answer: what it says instead of the truth. disks_lost_ms, disks_mended_ms: when, last, none of its disks could be written any
-    more, and when one could again; None: never, not yet. lied: it ever did. ahead: it ever said that it knew a newer epoch than it does.
+    more, and when one could again; None: never, not yet. copied: a second server announces itself under its id. lied: it ever
+    did. ahead: it ever said that it knew a newer epoch than it does.
     """
 
     def __init__(self) -> None:
@@ -21,6 +22,7 @@ class Trouble:
         self.lie: Callable[[Beat], Beat] | None = None
         self.lie_answer: Callable[[OrderAnswer], OrderAnswer] | None = None
         self.lied = False
+        self.copied = False
         self.ahead = False
         self.disks_lost_ms: int | None = None
         self.disks_mended_ms: int | None = None

@@ -8,9 +8,10 @@ from sysmanager.coordinator.evolve.tables import put_failover
 from sysmanager.coordinator.gaps import last_frames, measured
 from sysmanager.coordinator.preview import answer
 from sysmanager.domain.camera import Camera, RecordingMode
+from sysmanager.domain.failover import Phase, Trigger
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol import clients as c
-from sysmanager.protocol.recorders import Mode, ReportFootage, StandDown
+from sysmanager.protocol.recorders import Mode, ReportFootage, ServiceState, StandDown
 from tests.helpers.coordination import GROUP, Site, cameras_of, rid, small_site
 
 
@@ -79,6 +80,20 @@ def test_a_recorder_that_was_never_heard_tells_its_clock_when_it_is_back() -> No
     site.run(3_000)
     gap = site.entry.gaps[0]
     assert (gap.final, gap.before_offset_ms) == (True, 4_000)
+
+
+def test_the_word_of_a_watchdog_tells_no_clock_of_frames() -> None:
+    """Since the start of the coordinator the Watchdog alone was heard, and said that the service cannot start."""
+    site = small_site(clock_offset_ms=7_000)
+    server = site.server("A")
+    server.service, server.beats = ServiceState.FAILED, False
+    site.restart()
+    site.run(3_000)
+    assert (site.entry.trigger, site.entry.phase, site.entry.gaps[0].before_offset_ms) == (Trigger.SERVICE, Phase.READY, 0)
+    server.service, server.beats = ServiceState.RUNNING, True
+    site.run(4_000)
+    gap = site.entry.gaps[0]
+    assert (gap.final, gap.before_offset_ms, gap.after_offset_ms) == (True, 7_000, 0)
 
 
 def test_a_camera_that_is_not_recorded_has_no_gap_and_nobody_waits_for_its_frames() -> None:
