@@ -7,10 +7,13 @@ from collections.abc import Collection, Iterable
 from sysmanager.domain.camera import RecordingMode
 from sysmanager.domain.ids import CameraId
 from sysmanager.domain.recorder import Recorder
-from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, Mode
+from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Beat, CameraBeat, CameraState, Mode
 
 GIVES_FRAMES = (CameraState.RECORDING,)
 """States in which the recorder gets frames of a camera."""
+
+NEW_MS = 3 * BEAT_INTERVAL_MS
+"""A frame older than this is none of the present."""
 
 
 def expected_cameras(row: Recorder) -> tuple[CameraId, ...]:
@@ -51,12 +54,15 @@ def unlit_cameras(cameras: Collection[CameraBeat]) -> set[CameraId]:
 
 
 def progressed(old: Beat | None, new: Beat) -> bool:
-    """Whether a camera gave a frame between the two beats; one that only says that it records does not count."""
+    """Whether a camera gave a frame between the two beats; one that only says that it records does not count.
+
+    Without a beat to compare with, its last frame must be new by the recorder's own clock.
+    """
     if new.mode is not Mode.RECORDING:
         return False
     if old is None or len(old.cameras) != len(new.cameras):
         for camera in new.cameras:  # noqa: SIM110 - at every heartbeat
-            if camera.state in GIVES_FRAMES:
+            if camera.state in GIVES_FRAMES and abs(new.wall_ms - camera.last_frame_ms) < NEW_MS:
                 return True
         return False
     for before, after in zip(old.cameras, new.cameras, strict=True):

@@ -33,10 +33,12 @@ def _removed_with_a_job(chance: random.Random, plan: SitePlan) -> Cue:
 
 
 def _drill_ended_by_a_failover_that_is_forgotten(chance: random.Random, plan: SitePlan) -> Cue:
-    """The server leaves the drill for a failover, and the journal loses that failover."""
+    """The server leaves the drill for a failover, refuses, is not told to forget the drill, and the journal loses all of that."""
     acts = (
+        Act(after_ms=200, what=Wrong.REFUSE, whom=Whom.SERVER, lasts_ms=3_000),
+        Act(after_ms=250, what=Wrong.LOSSY, whom=Whom.SERVER, amount=50, lasts_ms=400),
         Act(after_ms=300, what=Ask.FAILOVER, whom=Whom.RECORDER),
-        Act(after_ms=chance.choice((330, 380)), what=Wrong.JOURNAL_CUT, amount=chance.randint(2, 4), lasts_ms=1_000),
+        Act(after_ms=chance.randint(309, 310), what=Wrong.JOURNAL_CUT, amount=4, lasts_ms=1_000),
     )
     return Cue(fact="DrillStarted", skip=chance.randint(0, 1), acts=acts)
 

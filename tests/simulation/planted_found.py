@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
-from sysmanager.coordinator import decide, seen
+from sysmanager.coordinator import decide, detection, seen
+from sysmanager.coordinator.state import View
+from sysmanager.domain.recorder import Acting, Recorder
 
 Patch = pytest.MonkeyPatch
 
@@ -23,7 +26,18 @@ def missing_documents_are_not_asked_for_again(patch: Patch) -> None:
     patch.setattr(decide, "_doubt_cache", lambda view, seen, documents: None)
 
 
+def who_acts_for_another_is_not_protected(patch: Patch) -> None:
+    right = detection.assess
+
+    def assess(view: View, seen: seen.Seen, row: Recorder) -> detection.Assessment:
+        judged = right(view, seen, row)
+        return replace(judged, trigger=None) if isinstance(row.assignment, Acting) else judged
+
+    patch.setattr(decide, "assess", assess)
+
+
 PLANTED_FOUND: tuple[tuple[Callable[[Patch], None], str, set[str]], ...] = (
     (a_copy_is_believed_after_five_seconds, COPIED, {"never early"}),
+    (who_acts_for_another_is_not_protected, "the acting server breaks, then the next", {"who can take over does"}),
     (missing_documents_are_not_asked_for_again, MISSING, {"ends"}),
 )

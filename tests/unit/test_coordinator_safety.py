@@ -142,7 +142,11 @@ small_beat = small_site().server("A").beat(small_site().now)
 def test_progress_is_a_frame_and_not_a_word() -> None:
     lit, later = r.CameraBeat("c", r.CameraState.RECORDING, 1, 5), r.CameraBeat("c", r.CameraState.RECORDING, 1, 9)
     dark = r.CameraBeat("c", r.CameraState.STALLED)
-    assert progressed(None, beat_of(lit))
+    assert not progressed(None, beat_of(lit)), "an old frame is none of the present"
+    now_ms = beat_of(lit).wall_ms
+    for near_ms, is_new in ((-2_999, True), (2_999, True), (-3_000, False), (3_000, False)):
+        new = msgspec.structs.replace(lit, last_frame_ms=now_ms + near_ms)
+        assert progressed(None, beat_of(new)) is is_new, "by the recorder's own clock"
     assert not progressed(None, beat_of(dark))
     assert progressed(beat_of(lit), beat_of(later))
     assert not progressed(beat_of(lit), beat_of(lit))

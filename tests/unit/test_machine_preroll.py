@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from sysmanager.domain.ids import CameraId, Epoch
+from sysmanager.domain.ids import CameraId, Epoch, JobId
+from sysmanager.protocol.jobs import RunDrill
 from sysmanager.protocol.preroll import NO_PREROLL, KeepPreroll, PrerollBeat, PrerollPart
 from sysmanager.protocol.recorders import Obeyed, Refusal, RefusalReason
 from sysmanager.recorder import machine as m
@@ -75,6 +76,20 @@ def test_who_cannot_says_so(world: object, order: KeepPreroll, reason: RefusalRe
     assert isinstance(answer, Refusal)
     assert answer.reason is reason
     assert found.state.preroll is None
+
+
+def test_an_order_that_it_refused_keeps_it_from_neither_pre_roll_nor_drill() -> None:
+    """The coordinator may never hear of the refusal, and forget that order with its journal: the server waits as it did before."""
+    world = able()
+    world.put(m.RefuseByHand(present=True))
+    assert isinstance(told(world, record(9)), Refusal)  # type: ignore[arg-type]  # any order
+    drill = RunDrill(job=JobId("J00001"), epoch=Epoch(0), home=HOME, documents=FOREIGN, cameras=(), described=(), seconds=5)
+    assert told(world, keep()) == Obeyed(epoch=Epoch(0))
+    world.order(drill)  # type: ignore[arg-type]  # any order
+    assert isinstance(world.done[-1], m.CarryOutJob)
+    stale = told(world, stand_down(8))  # type: ignore[arg-type]  # any order
+    assert isinstance(stale, Refusal)
+    assert stale.reason is RefusalReason.OLD_EPOCH, "what tells it to record or to stop is never older than what it has seen"
 
 
 def test_an_order_of_an_older_epoch_is_refused() -> None:

@@ -226,9 +226,9 @@ def read_footage(state: MachineState, turn: FootageTurn, now: Instant) -> Result
 
 
 def drills_busily(state: MachineState, turn: JobTurn, now: Instant) -> bool:
-    """A drill is for a server on standby that has nothing else to do."""
+    """A drill is for a server on standby that has nothing else to do. An order that it refused keeps it from nothing."""
     busy = state.situation is not Situation.STANDBY or state.pending is not None
-    return isinstance(turn.order, RunDrill) and (busy or turn.order.epoch < highest_epoch(state))
+    return isinstance(turn.order, RunDrill) and (busy or turn.order.epoch < state.persisted.epoch)
 
 
 def refuse_drill(state: MachineState, turn: JobTurn, now: Instant) -> Result:

@@ -20,7 +20,8 @@ class PrerollTurn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_old(state: MachineState, turn: PrerollTurn, now: Instant) -> bool:
-    return turn.order.epoch < highest_epoch(state)
+    """Older than what it does, or than what it is about to do. An order that it refused keeps it from nothing: it waits as before."""
+    return turn.order.epoch < (highest_epoch(state) if state.pending is not None else state.persisted.epoch)
 
 
 def is_unable(state: MachineState, turn: PrerollTurn, now: Instant) -> bool:
