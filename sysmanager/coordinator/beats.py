@@ -35,6 +35,11 @@ def _preroll_differs(old: Beat, new: Beat) -> bool:
     )
 
 
+def _failed(beat: Beat) -> tuple[str, ...] | None:
+    """What the self-test found; when it was is no news."""
+    return beat.self_test.problems if beat.self_test is not None else None
+
+
 def differs(old: Beat, new: Beat) -> bool:
     """Whether two beats differ in something that a decision could rest on; counters, clocks, free space and frame times are not that."""
     if (
@@ -51,6 +56,7 @@ def differs(old: Beat, new: Beat) -> bool:
         or old.plugins != new.plugins
         or old.hardware != new.hardware
         or old.machine != new.machine
+        or _failed(old) != _failed(new)
         or _preroll_differs(old, new)
         or len(old.cameras) != len(new.cameras)
         or len(old.disks) != len(new.disks)

@@ -16,7 +16,7 @@ from sysmanager.domain.group import Group
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Reserved, Role, Standby
 from sysmanager.protocol.clients import HoldCause, Level, Readiness, Ready, ReadyReason, Topic
-from sysmanager.protocol.recorders import Mode
+from sysmanager.protocol.recorders import Beat, Mode
 
 _RANK = {Level.GOOD: 0, Level.WARNING: 1, Level.STOP: 2}
 _READY = (Ready.READY, Ready.LIMITED, Ready.NOT_READY)
@@ -150,6 +150,8 @@ def _target(view: View, seen: Seen, home: Recorder, fit: Fit, count: int) -> Rea
     yield _good(Topic.CANDIDATE, f"{server.name} would take over {_cameras(len(fit.moved))}{others}.")
     if fit.rank_key[0]:
         yield _warning(Topic.CANDIDATE, f"{server.name} was not heard for two heartbeats.")
+    if beat.self_test is not None and not beat.self_test.passed:
+        yield _warning(Topic.SELF_TEST, f"{server.name} failed its self-test: {beat.self_test.problems[0]}")
     if fit.left:
         yield _warning(Topic.ROOM, f"{_cameras(len(fit.left))} would not be protected: {server.name} has no room for more.")
     lost = [disk.path for disk in beat.disks if not disk.writable]
@@ -222,9 +224,21 @@ def _standby(view: View, seen: Seen, row: Recorder) -> Reasons:
         yield _stop(Topic.DISKS, f"{row.name} can write to none of its material disks; repair one.")
     elif lost:
         yield _warning(Topic.DISKS, f"{row.name} cannot write to {', '.join(lost)}.")
+    yield from _self_test(row, beat)
     yield from _of_use(view, seen, row, group)
     if group.preroll is not None and not beat.preroll.memory_mb:
         yield _warning(Topic.PREROLL, f"The group wants pre-roll, and {row.name} cannot keep any.")
+
+
+def _self_test(row: Recorder, beat: Beat) -> Reasons:
+    """What it finds of itself, every minute (SPEC 16)."""
+    tested = beat.self_test
+    if tested is None:
+        return
+    for problem in tested.problems:
+        yield _warning(Topic.SELF_TEST, f"{row.name} failed its self-test: {problem}")
+    if tested.passed:
+        yield _good(Topic.SELF_TEST, f"{row.name} passed its self-test.")
 
 
 def _of_use(view: View, seen: Seen, row: Recorder, group: Group) -> Reasons:

@@ -197,12 +197,15 @@ def _fit(seen: Seen, server: Recorder, home: Recorder, group: Group, needs: Need
     vca = min(wanted_vca, beat.vca_channels)
     days = min(_retention_days(beat, moved if left else None, needs), home.settings.retention_days)
     late = seen.silence_ms(server.id) >= 2 * BEAT_INTERVAL_MS
+    # It may work all the same, and is taken where nobody else is: a camera that could be recorded comes before tidiness.
+    failing = beat.self_test is not None and not beat.self_test.passed
     place = group.preference.index(server.id) if server.id in group.preference else UNLISTED
     held, held_s = held_preroll(beat, moved)
     revision = beat.documents.revision if beat.documents is not None else 0
     offset_s = abs(heard.clock_offset_ms) // 1000
     key = (
         late,
+        failing,
         0 if at_home else 1,
         # An unprotected camera is worse than a gap: pre-roll counts among those that leave equally many behind.
         len(left),
@@ -228,6 +231,8 @@ def _fit(seen: Seen, server: Recorder, home: Recorder, group: Group, needs: Need
         parts.append(f"clock {offset_s} s off")
     if late:
         parts.append("not heard for two heartbeats")
+    if failing:
+        parts.append("its self-test failed")
     if at_home:
         parts.append(f"is {home.id} itself, well again")
     return Fit(server=server.id, rank_key=key, sentence="; ".join(parts), moved=moved, left=left, days=days, preroll_s=held_s)

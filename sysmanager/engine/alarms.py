@@ -37,20 +37,25 @@ def queue_alarms(view: View) -> list[c.Alarm]:
 
 
 def complaint_alarms(view: View, seen: Seen) -> list[c.Alarm]:
-    """One for each server that has cameras in quarantine (SPEC 16)."""
+    """One for each server that has cameras in quarantine, or whose self-test fails (SPEC 16)."""
     alarms: list[c.Alarm] = []
-    for recorder, complaint in seen.complaints.known.items():
+    for recorder, complaint in seen.complaints.quarantined.items():
         row = view.recorders.get(recorder)
         if row is None:
             continue
-        names = {camera.id: camera.name for camera in row.settings.cameras}
-        cameras = ", ".join(names.get(camera, camera) for camera in complaint.quarantined[:SHOWN])
-        more = len(complaint.quarantined) - SHOWN
+        names = {str(camera.id): camera.name for camera in row.settings.cameras}
+        cameras = ", ".join(names.get(camera, camera) for camera in complaint.words[:SHOWN])
+        more = len(complaint.words) - SHOWN
         sentence = (
             f"{row.name} does not record {cameras}{f' and {more} more' if more > 0 else ''}: its recording service crashed while it opened "
             "or decoded the stream. What to do stands in the list of its cameras."
         )
         alarms.append(c.Alarm(key=f"quarantine {recorder}", sentence=sentence, since_wall_ms=complaint.since_wall_ms))
+    for recorder, complaint in seen.complaints.failed.items():
+        row = view.recorders.get(recorder)
+        if row is not None:
+            sentence = f"{row.name} waits and failed its self-test: {complaint.words[0]}"
+            alarms.append(c.Alarm(key=f"self-test {recorder}", sentence=sentence, since_wall_ms=complaint.since_wall_ms))
     return alarms
 
 

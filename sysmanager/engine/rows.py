@@ -82,6 +82,7 @@ def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant, readiness:
         readiness=readiness,
         hardware=beat.hardware.words if beat is not None else "",
         leaving=heard.leaving is not None,
+        self_test=beat.self_test if beat is not None and reported else None,
     )
 
 
@@ -190,7 +191,8 @@ def _connected_condition(view: View, seen: Seen, row: Recorder, heard: Heard) ->
         return c.Health.WARNING, "refuses an order"
     match row.assignment:
         case Standby():
-            return c.Health.GOOD, "standby"
+            failed = beat.self_test is not None and not beat.self_test.passed
+            return (c.Health.WARNING, "standby, self-test failed") if failed else (c.Health.GOOD, "standby")
         case Reserved(for_recorder=recorder):
             return c.Health.WARNING, f"reserved for {name_of(view, recorder)}"
     if row.records and beat.mode is not Mode.RECORDING:

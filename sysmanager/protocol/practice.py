@@ -27,6 +27,8 @@ class Fault(StrEnum):
     """The recording service cannot be started; its Watchdog says so."""
     REFUSE = "refuse settings"
     """Refuses settings that it is told to apply."""
+    SELF_TEST = "self-test"
+    """Its self-test fails while it waits, and it says so; it would work all the same."""
     VANISH = "vanish when asked"
     """Loses power at the moment it is told to apply settings."""
 
@@ -40,6 +42,7 @@ FAULT_SENTENCES: dict[Fault, str] = {
     Fault.ONE_DISK: "Break one of its material disks.",
     Fault.SERVICE: "Break its recording service: the Watchdog cannot start it.",
     Fault.REFUSE: "Let it refuse settings that it is told to apply.",
+    Fault.SELF_TEST: "Let its self-test fail while it waits.",
     Fault.VANISH: "Let it lose power when it is told to apply settings.",
 }
 

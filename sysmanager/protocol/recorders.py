@@ -16,6 +16,7 @@ from sysmanager.domain.ids import CameraId, DocumentHash, Epoch, FailoverId, Ins
 from sysmanager.protocol.hardware import Hardware
 from sysmanager.protocol.jobs import CopyReport, DrillReport, JobAnswer, JobOrder
 from sysmanager.protocol.preroll import NO_PREROLL, KeepPreroll, PrerollReport
+from sysmanager.protocol.selftest import SelfTestReport
 from sysmanager.protocol.values import CAMERAS_LIMIT, DISKS_LIMIT, Count, EpochReport, Text, WallMs
 
 __all__ = [
@@ -119,6 +120,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
     camera_limit, bitrate_limit_kbps: room for cameras in all. machine: the same for all servers of one machine; empty: not known.
     material: where it serves its footage to other recorders ("https://host:port"); empty: it does not.
     copy, drill: of the jobs that it was last ordered to do. mono_ms: its machine's monotonic clock; 0: it does not tell.
+    self_test: the last one, of a server that waits.
     """
 
     recorder: RecorderId
@@ -144,6 +146,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
     material: Text = ""
     copy: CopyReport | None = None
     drill: DrillReport | None = None
+    self_test: SelfTestReport | None = None
     practice: bool = False
     mono_ms: Count = 0
 

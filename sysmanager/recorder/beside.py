@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import OrderAnswer
 from sysmanager.recorder import machine as m
+from sysmanager.recorder.camera_plans import plans_of
 from sysmanager.recorder.capture import Capture
 from sysmanager.recorder.configuration import RecorderConfiguration
 from sysmanager.recorder.disks import DiskSet
@@ -23,6 +25,8 @@ from sysmanager.recorder.documents import RecorderDocuments
 from sysmanager.recorder.door import Door
 from sysmanager.recorder.holding import AGAIN_S, cameras_to_hold, preroll_beats
 from sysmanager.recorder.jobs import Jobs, JobSurroundings
+from sysmanager.recorder.selftest import SelfTest, Surroundings
+from sysmanager.recorder.session import CameraPlan
 from sysmanager.recorder.transfer.copied import CopiedHours
 
 log = structlog.get_logger(__name__)
@@ -34,7 +38,7 @@ DISK_BEHIND_S: Final = 0.3
 class Beside:
     """`open` before the first order is taken; `close` before capture and disks are stopped. On the loop of the service.
 
-    changed: a heartbeat should go now.
+    waits: whether it is on standby. changed: a heartbeat should go now.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Beside:
         copied: CopiedHours,
         *,
         door: Door,
+        waits: Callable[[], bool],
         changed: Callable[[], None],
     ) -> None:
         self._configuration = configuration
@@ -57,6 +62,9 @@ class Beside:
         self._changed = changed
         self._key: SiteKey | None = None
         self._jobs: Jobs | None = None
+        self._known: SettingsDocument | None = None
+        self._self_test = SelfTest(self._tested(), wanted=waits, changed=changed)
+        self._testing: asyncio.Task[None] | None = None
 
     async def open(self, key: SiteKey | None) -> None:
         configuration = self._configuration
@@ -75,8 +83,29 @@ class Beside:
         )
         self._jobs = Jobs(around, key)
         await self._jobs.open(configuration.material_host, configuration.material_port)
+        self._testing = asyncio.create_task(self._self_test.run())
+
+    def _tested(self) -> Surroundings:
+        configuration = self._configuration
+        return Surroundings(
+            disks=configuration.disk_paths,
+            data_folder=configuration.data_folder,
+            minimum_free_bytes=configuration.minimum_free_mb << 20,
+            camera_limit=configuration.camera_limit,
+            has_key=lambda: self._key is not None,
+            cameras=self._known_cameras,
+            address=lambda: self._jobs.address if self._jobs is not None else "",
+            wall_ms=lambda: time.time_ns() // 1_000_000,
+        )
+
+    def _known_cameras(self) -> Sequence[CameraPlan]:
+        """Of the settings of another recorder that it had last, for pre-roll or a drill."""
+        return plans_of(self._known.cameras, self._key).cameras if self._known is not None else ()
 
     async def close(self) -> None:
+        if self._testing is not None:
+            self._testing.cancel()
+            await asyncio.gather(self._testing, return_exceptions=True)
         if self._jobs is not None:
             await self._jobs.close()
 
@@ -86,7 +115,13 @@ class Beside:
         jobs = self._jobs
         if jobs is None:
             return observations
-        return replace(observations, material=jobs.address, copy=jobs.copy_report(), drill=jobs.drill_report())
+        return replace(
+            observations,
+            material=jobs.address,
+            copy=jobs.copy_report(),
+            drill=jobs.drill_report(),
+            self_test=self._self_test.report,
+        )
 
     async def carry_out(self, order: JobOrder) -> OrderAnswer:
         assert self._jobs is not None, "opened before the first order is taken"
@@ -113,7 +148,9 @@ class Beside:
         if isinstance(made, m.DocumentsFailed):
             log.warning("settings of another recorder can't be had", why=made.sentence)
             return None
-        return self._documents.settings_of(documents.settings)
+        settings = self._documents.settings_of(documents.settings)
+        self._known = settings or self._known
+        return settings
 
     def _writable_disks(self) -> tuple[Path, ...]:
         """Those with most space first."""

@@ -113,7 +113,9 @@ class RecordingService:
             ),
             copied=copied,
         )
-        self._beside = Beside(configuration, self._disks, self._capture, self._documents, copied, door=self._door, changed=self._news_now)
+        self._beside = Beside(
+            configuration, self._disks, self._capture, self._documents, copied, door=self._door, waits=self._waits, changed=self._news_now
+        )
         self._probing = Probing(self._id, self._fetch, lambda: self._key, self._peer_answer)
         self._key: SiteKey | None = None
         self._closed: tuple[CameraId, ...] = ()
@@ -276,6 +278,9 @@ class RecordingService:
 
     async def _carry_out_job(self, ticket: int, order: JobOrder) -> None:
         self._answer(ticket, await self._beside.carry_out(order))
+
+    def _waits(self) -> bool:
+        return self._state is not None and self._state.situation is m.Situation.STANDBY
 
     def _news_now(self) -> None:
         self._news.set()

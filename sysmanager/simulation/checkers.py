@@ -30,7 +30,7 @@ from sysmanager.protocol.jobs import MarkCopied
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
-from sysmanager.simulation import failback_rules, history, job_rules, knowing, origins, promises, safety
+from sysmanager.simulation import failback_rules, history, job_rules, knowing, origins, promises, safety, waiting_rules
 from sysmanager.simulation.backup_rules import no_backup_by_hand_meanwhile, one_baseline_covers_all, overdue, queue_waits_for_baseline
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.phases import ALLOWED
@@ -280,6 +280,7 @@ DECIDED: dict[str, Rule] = {
     "nothing by itself under the brake": safety.nothing_by_itself_under_the_brake,
     "a second opinion holds": safety.second_opinion_holds,
     "nobody taken who is leaving": safety.nobody_taken_who_is_leaving,
+    waiting_rules.FAILED_LAST: waiting_rules.failed_self_test_comes_last,
     "automatic failback where allowed": failback_rules.automatic_failback_where_allowed,
     "episodes begin": safety.note_decided,
 }

@@ -26,6 +26,7 @@ _SHARES: dict[Wrong, int] = {
     Wrong.DISKS_IN_TURN: 3,
     Wrong.REFUSE: 5,
     Wrong.VANISH: 5,
+    Wrong.SELF_TEST: 3,
     Wrong.SAVE_FAILS: 3,
     Wrong.SLOW_SERVER: 4,
     Wrong.CAMERA_SLOW: 4,
@@ -64,7 +65,7 @@ _SHARES: dict[Wrong, int] = {
 DRAWN = tuple(_SHARES)
 """Kinds that a seed may draw. What destroys the only copy of something is for scenarios alone."""
 
-_ON_SPARES = {Wrong.PREROLL_LIE, Wrong.CRASH_APPLYING, Wrong.REFUSE, Wrong.VANISH, Wrong.SAVE_FAILS, Wrong.SLOW_SERVER}
+_ON_SPARES = {Wrong.SELF_TEST, Wrong.PREROLL_LIE, Wrong.CRASH_APPLYING, Wrong.REFUSE, Wrong.VANISH, Wrong.SAVE_FAILS, Wrong.SLOW_SERVER}
 _AMOUNTS: dict[Wrong, tuple[int, int]] = {
     Wrong.CUT: (0, 1),
     Wrong.MASS: (0, 1),

@@ -39,6 +39,7 @@ class Wrong(StrEnum):
     DISKS_IN_TURN = "disks lost one by one"
     REFUSE = "refuses settings"
     VANISH = "vanishes when asked"
+    SELF_TEST = "self-test fails"
     SAVE_FAILS = "cannot save its state"
     SLOW_SERVER = "slow to apply"
     CAMERA_SLOW = "first frames late"
@@ -154,6 +155,7 @@ _PLAIN = {
     Wrong.ALL_DISKS: Fault.ALL_DISKS,
     Wrong.REFUSE: Fault.REFUSE,
     Wrong.VANISH: Fault.VANISH,
+    Wrong.SELF_TEST: Fault.SELF_TEST,
 }
 
 

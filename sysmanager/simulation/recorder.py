@@ -29,7 +29,7 @@ from sysmanager.simulation.drilling import Drilling
 from sysmanager.simulation.footage import Material
 from sysmanager.simulation.preroll import Preroll
 from sysmanager.simulation.probing import find_out
-from sysmanager.simulation.said import disk_beats, watchdog_beat
+from sysmanager.simulation.said import QUIET_AFTER_MS, QUIET_BEAT_MS, QUIET_WATCHDOG_EVERY, disk_beats, self_test, watchdog_beat
 from sysmanager.simulation.surroundings import Pace, Surroundings
 from sysmanager.simulation.transfer import RATE_BYTES, Copies, Transfer
 from sysmanager.simulation.trouble import Trouble
@@ -37,11 +37,6 @@ from sysmanager.simulation.trouble import Trouble
 BEAT_MS = 1000
 BEACON_STEP_MS = 2000
 """A recorder listens for the beacon so often: it needs to know only that the coordinator is there, not each of them."""
-
-QUIET_AFTER_MS = 10_000
-QUIET_BEAT_MS = 1_800
-QUIET_WATCHDOG_EVERY = 8
-"""When nothing moved for so long, and nothing is lost on its way, it beats so often: no silence. Its Watchdog: once in so many of them."""
 
 EARLIER_KEPT = 10
 FAILED_STARTS = 3
@@ -137,6 +132,8 @@ class SimulatedRecorder:
             case Fault.REFUSE:
                 if self.up:
                     self._input(m.RefuseByHand(present=present))
+            case Fault.SELF_TEST:
+                self._job_news()
             case Fault.VANISH | Fault.CONNECTION | Fault.SHUTDOWN | Fault.CAMERAS:
                 pass
 
@@ -309,6 +306,7 @@ class SimulatedRecorder:
             material=f"https://{self.id.lower()}.example:7443",
             copy=self.transfer.report,
             drill=self.drilling.report,
+            self_test=self_test(self.faults, now),
         )
         said, lie = self.preroll.said(m.beat(self.state, seen, now), self.identity), self.trouble.lie
         self._around.say(self.id, said if lie is None else lie(said), quiet=quiet and lie is None)

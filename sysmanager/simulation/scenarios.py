@@ -27,6 +27,7 @@ from sysmanager.simulation.safety_scenarios import SAFETY_SCENARIOS
 from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish
 from sysmanager.simulation.site import plain_site
 from sysmanager.simulation.story import Story
+from sysmanager.simulation.waiting_scenarios import WAITING_SCENARIOS
 from sysmanager.simulation.world import ADMINISTRATOR, World
 
 
@@ -67,6 +68,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *FAILBACK_SCENARIOS,
     *LEAVING_SCENARIOS,
     *FOUND_SCENARIOS,
+    *WAITING_SCENARIOS,
     Scenario(name="connection lost", deeds=(_off("A1"),), ends=(End(recorder="A1", phase=READY, server="FA1"),)),
     Scenario(
         name="cut off, it records on until it learns that it was replaced",

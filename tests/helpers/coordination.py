@@ -34,6 +34,7 @@ from sysmanager.protocol.hardware import Hardware
 from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll, PrerollBeat, PrerollReport
 from sysmanager.protocol.probes import CamerasProbed, Probe, ProbeAnswer, ProbeCameras, RecorderProbed
+from sysmanager.protocol.selftest import SelfTestReport
 from tests.helpers.job_side import JobSide
 
 WALL_MS = 1_760_000_000_000
@@ -107,6 +108,7 @@ class Server:
     hardware: Hardware = field(default_factory=Hardware)
     machine: str = ""
     practice: bool = False
+    self_test: SelfTestReport | None = None
     preroll_memory_mb: int = 0
     preroll_limit_s: int = 0
     preroll: KeepPreroll | None = None
@@ -163,6 +165,7 @@ class Server:
             hardware=self.hardware,
             machine=self.machine,
             practice=self.practice,
+            self_test=self.self_test,
             preroll=self._kept(now),
             material="https://server:7443",
             copy=self.jobs.copy,

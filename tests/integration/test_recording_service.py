@@ -102,7 +102,11 @@ async def test_a_recorder_and_a_failover_server_through_a_failover_and_back(
             settings = await coordinator.document(GATE, DocumentKind.SETTINGS, documents.settings)
             assert b"open sesame" not in settings
             assert await coordinator.document(GATE, DocumentKind.SETTINGS, DocumentHash("0" * 64)) == b""
-        assert (await coordinator.beat(SPARE, lambda beat: beat.mode is Mode.STANDBY)).home is None
+        waiting = await coordinator.beat(SPARE, lambda beat: beat.mode is Mode.STANDBY and beat.self_test is not None)
+        assert waiting.home is None
+        assert waiting.self_test is not None
+        assert not any("D:" in problem for problem in waiting.self_test.problems), "its disk was written and read back"
+        assert beat.self_test is None, "who records is tested by recording"
 
         order = Record(key=KEY, epoch=Epoch(5), home=GATE, documents=documents)
         assert await coordinator.order(SPARE, order) == Obeyed(epoch=Epoch(5), documents=documents)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from sysmanager.coordinator.complaints import Complaints
+from msgspec.structs import replace
+
+from sysmanager.coordinator.complaints import Complaint, Complaints
 from sysmanager.domain.ids import CameraId, Epoch, InstanceId, RecorderId
 from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, Mode
+from sysmanager.protocol.selftest import SelfTestReport
 
 A = RecorderId("A")
 
@@ -28,13 +31,13 @@ def beat(**cameras: CameraState) -> Beat:
 def test_cameras_in_quarantine_stand_since_the_first_of_them() -> None:
     complaints = Complaints()
     complaints.take(beat(a=CameraState.RECORDING, b=CameraState.UNREACHABLE), 100)
-    assert complaints.known == {}
+    assert complaints.quarantined == {}
     complaints.take(beat(a=CameraState.QUARANTINED, b=CameraState.RECORDING), 200)
     complaints.take(beat(a=CameraState.QUARANTINED, b=CameraState.RECORDING), 250)
     complaints.take(beat(a=CameraState.QUARANTINED, b=CameraState.QUARANTINED), 300)
-    assert (complaints.known[A].quarantined, complaints.known[A].since_wall_ms) == (("a", "b"), 200)
+    assert (complaints.quarantined[A].words, complaints.quarantined[A].since_wall_ms) == (("a", "b"), 200)
     complaints.take(beat(a=CameraState.RECORDING, b=CameraState.RECORDING), 400)
-    assert complaints.known == {}
+    assert complaints.quarantined == {}
 
 
 def test_a_removed_server_has_no_complaints() -> None:
@@ -42,4 +45,15 @@ def test_a_removed_server_has_no_complaints() -> None:
     complaints.take(beat(a=CameraState.QUARANTINED), 200)
     complaints.forget(A)
     complaints.forget(A)
-    assert complaints.known == {}
+    assert complaints.quarantined == {}
+
+
+def test_a_failed_self_test_stands_since_it_failed_first_in_whatever_words() -> None:
+    complaints = Complaints()
+    failed = replace(beat(), self_test=SelfTestReport(wall_ms=1, problems=("The disk rots.",)))
+    complaints.take(failed, 100)
+    complaints.take(failed, 150)
+    complaints.take(replace(failed, self_test=SelfTestReport(wall_ms=2, problems=("The key is gone.",))), 200)
+    assert complaints.failed[A] == Complaint(words=("The key is gone.",), since_wall_ms=100)
+    complaints.take(replace(failed, self_test=SelfTestReport(wall_ms=3)), 300)
+    assert complaints.failed == {}

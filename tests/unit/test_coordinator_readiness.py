@@ -19,6 +19,7 @@ from sysmanager.domain.rights import RoleName
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from sysmanager.protocol.clients import Level, Readiness, Ready, Topic
+from sysmanager.protocol.selftest import SelfTestReport
 from tests.helpers.coordination import ADMIN, GROUP, Site, cameras_of, document_set, rid, small_site
 
 RED, YELLOW, GREEN = Ready.NOT_READY, Ready.LIMITED, Ready.READY
@@ -177,6 +178,18 @@ def test_what_makes_a_recorder_yellow(changes: dict[str, object], topic: Topic, 
     site = spare(**changes)
     assert of(site, "A").level is YELLOW
     assert said(site, "A", Level.WARNING) == {topic: sentence}
+
+
+def test_what_a_failover_server_finds_of_itself_is_said_of_it_and_of_whom_it_would_replace() -> None:
+    site = spare(self_test=SelfTestReport(wall_ms=1, problems=("The disk rots.", "The key is gone.")))
+    assert said(site, "A", Level.WARNING) == {Topic.SELF_TEST: "F failed its self-test: The disk rots."}
+    found = [reason.sentence for reason in of(site, "F").reasons if reason.topic is Topic.SELF_TEST]
+    assert found == ["F failed its self-test: The disk rots.", "F failed its self-test: The key is gone."]
+    assert of(site, "F").level is YELLOW
+    site.server("F").self_test = SelfTestReport(wall_ms=2)
+    site.run(1_000)
+    assert said(site, "F", Level.GOOD)[Topic.SELF_TEST] == "F passed its self-test."
+    assert said(site, "A", Level.WARNING) == {}
 
 
 def test_a_lost_disk_of_the_candidate_that_is_not_needed_and_one_that_is_slow_to_be_heard() -> None:

@@ -16,6 +16,7 @@ from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from sysmanager.protocol.hardware import Hardware
 from sysmanager.protocol.preroll import PrerollBeat, PrerollReport
+from sysmanager.protocol.selftest import SelfTestReport
 from tests.helpers.coordination import GROUP, Site, analogue, cameras_of, document_set, never, rid, small_site
 
 
@@ -164,6 +165,17 @@ def test_a_candidate_not_heard_for_two_beats_comes_last() -> None:
     choice = chosen(site)
     assert [found.server for found in choice.verdicts] == ["H", "F"]
     assert "not heard for two heartbeats" in verdict(choice, "F")
+
+
+def test_a_candidate_whose_self_test_failed_comes_after_those_whose_did_not_and_before_nobody() -> None:
+    site = small_site()
+    site.server("F").self_test = SelfTestReport(wall_ms=1, problems=("The disk rots.",))
+    site.server("H").self_test = SelfTestReport(wall_ms=1)
+    site.run(1_000)
+    choice = chosen(site)
+    assert [found.server for found in choice.verdicts] == ["H", "F"]
+    assert verdict(choice, "F").endswith("its self-test failed")
+    assert chosen(site, tried=("H",)).server == "F"
 
 
 def test_the_sentence_tells_room_channels_and_retention() -> None:

@@ -11,6 +11,7 @@ from sysmanager.coordinator import inputs as i
 from sysmanager.engine.rows import recorder_row, system_row
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
+from sysmanager.protocol.selftest import SelfTestReport
 from tests.helpers.coordination import Site, analogue, cameras_of, edit, rid, small_site
 
 
@@ -332,10 +333,26 @@ def test_cameras_in_quarantine_raise_one_alarm_for_their_server_and_say_why_in_t
     assert alarms(site)["quarantine A"].startswith(f"A does not record {', '.join(names[:3])} and 2 more: its recording service crashed")
     assert row(site, "A").cameras[0].sentence == f"{cameras[0].camera} made it crash."
     site.core.seen.recorders[rid("Z")] = site.core.seen.recorders[rid("A")]
-    site.core.seen.complaints.known[rid("Z")] = site.core.seen.complaints.known[rid("A")]
+    site.core.seen.complaints.quarantined[rid("Z")] = site.core.seen.complaints.quarantined[rid("A")]
     assert "quarantine Z" not in alarms(site), "of a server that is not in system data"
     site.run(1_000)
     assert alarms(site) == {}
+
+
+def test_a_failover_server_that_waits_and_fails_its_self_test_is_yellow_and_raises_an_alarm() -> None:
+    site = small_site()
+    site.server("F").self_test = SelfTestReport(wall_ms=1, problems=("The disk rots.",))
+    site.run(1_000)
+    assert (row(site, "F").condition, row(site, "F").health) == ("standby, self-test failed", "warning")
+    assert row(site, "F").self_test == site.server("F").self_test
+    assert alarms(site) == {"self-test F": "F waits and failed its self-test: The disk rots."}
+    site.core.seen.complaints.failed[rid("Z")] = site.core.seen.complaints.failed[rid("F")]
+    assert set(alarms(site)) == {"self-test F"}, "of a server that is not in system data"
+    site.core.seen.complaints.forget(rid("Z"))
+    site.server("F").self_test = SelfTestReport(wall_ms=2)
+    site.run(1_000)
+    assert alarms(site) == {}
+    assert row(site, "F").condition == "standby"
 
 
 def test_a_recording_service_that_is_not_running_is_not_said_to_refuse_orders() -> None:

@@ -35,6 +35,7 @@ class Topic(StrEnum):
     CAMERAS = "cameras"
     DRILL = "drill"
     MACHINE = "machine"
+    SELF_TEST = "self-test"
 
 
 class ReadyReason(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from sysmanager.domain.system import SystemSettings
 from sysmanager.protocol.clients.readiness import Readiness
 from sysmanager.protocol.clients.safety import BrakeRow
 from sysmanager.protocol.recorders import CameraState, ServiceState
+from sysmanager.protocol.selftest import SelfTestReport
 
 
 class Connection(StrEnum):
@@ -157,6 +158,7 @@ class RecorderRow(msgspec.Struct, frozen=True, kw_only=True):
     readiness: Readiness | None = None
     hardware: str = ""
     leaving: bool = False
+    self_test: SelfTestReport | None = None
 
     @property
     def edit(self) -> RecorderEdit:

@@ -8,14 +8,15 @@ from sysmanager.domain.instant import Instant
 from sysmanager.protocol.jobs import CopyReport, DrillReport
 from sysmanager.protocol.preroll import NO_PREROLL, PrerollBeat, PrerollReport
 from sysmanager.protocol.recorders import Beat, CameraBeat
-from sysmanager.recorder.machine.state import MachineState, shown_documents
+from sysmanager.protocol.selftest import SelfTestReport
+from sysmanager.recorder.machine.state import MachineState, Situation, shown_documents
 
 
 class Observations(msgspec.Struct, frozen=True, kw_only=True):
     """What a heartbeat says beyond the state. sequence: grows with every beat of one boot.
 
     cameras: with frame times of this moment; None: as reported last. preroll: what is kept of other recorders' cameras now.
-    material: where it serves its footage; empty: it does not. copy, drill: how its jobs stand.
+    material: where it serves its footage; empty: it does not. copy, drill: how its jobs stand. self_test: the last one.
     """
 
     sequence: int
@@ -25,6 +26,7 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     material: str = ""
     copy: CopyReport | None = None
     drill: DrillReport | None = None
+    self_test: SelfTestReport | None = None
 
 
 def beat(state: MachineState, observations: Observations, now: Instant) -> Beat:
@@ -54,6 +56,7 @@ def beat(state: MachineState, observations: Observations, now: Instant) -> Beat:
         material=observations.material,
         copy=observations.copy,
         drill=observations.drill,
+        self_test=observations.self_test if state.situation is Situation.STANDBY else None,
         practice=identity.practice,
         mono_ms=now.mono_ms,
     )

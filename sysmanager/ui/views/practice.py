@@ -24,6 +24,7 @@ _LABELS: dict[Fault, str] = {
     Fault.ONE_DISK: "Break one disk",
     Fault.SERVICE: "Break recording service",
     Fault.REFUSE: "Refuse settings",
+    Fault.SELF_TEST: "Fail its self-test",
     Fault.VANISH: "Vanish when asked",
 }
 
@@ -37,6 +38,7 @@ _STATES: dict[Fault, str] = {
     Fault.ONE_DISK: "one disk broken",
     Fault.SERVICE: "recording service broken",
     Fault.REFUSE: "refuses settings",
+    Fault.SELF_TEST: "fails its self-test",
     Fault.VANISH: "vanishes when asked",
 }
 
