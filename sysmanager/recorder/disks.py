@@ -28,6 +28,7 @@ class DiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of the material disks. Together, hang limit and tick stay under the 2 s of SPEC 16.
 
     hang_limit_s: a call that takes so long is a hanging disk; bytes that waited so long go elsewhere, if there is an elsewhere.
+    gather_s: while frames come, a disk takes what has come in so long at once; so much a killed process may lose.
     reserve_bytes: less free space than this is *full*. queue_limit_bytes: what may wait for one disk, but for a burst of `burst_s`.
     stuck_threads: abandoned writers of one disk that may exist at once.
     """
@@ -41,6 +42,7 @@ class DiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     reserve_bytes: int = 64 << 20
     queue_limit_bytes: int = 128 << 20
     burst_s: float = 0.5
+    gather_s: float = 0.04
     stuck_threads: int = 2
 
 
@@ -199,6 +201,7 @@ class DiskSet:
                 clock=lambda: self._clock_s,
                 queue_limit_bytes=settings.queue_limit_bytes,
                 burst_s=settings.burst_s,
+                gather_s=settings.gather_s,
                 sync_every_s=settings.sync_every_s,
                 write_test_every_s=settings.write_test_every_s,
                 healthy=lambda jobs, space: self._healthy(disk, jobs, space),

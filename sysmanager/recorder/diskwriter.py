@@ -85,6 +85,7 @@ class DiskJobs:
         clock: Callable[[], float],
         queue_limit_bytes: int,
         burst_s: float,
+        gather_s: float,
         sync_every_s: float,
         write_test_every_s: float,
         healthy: Callable[[DiskJobs, Space], None],
@@ -95,6 +96,7 @@ class DiskJobs:
         self._clock = clock
         self._queue_limit_bytes = queue_limit_bytes
         self._burst_s = burst_s
+        self._gather_s = gather_s
         self._sync_every_s = sync_every_s
         self._write_test_every_s = write_test_every_s
         self._healthy = healthy
@@ -109,6 +111,8 @@ class DiskJobs:
         self._abandoned = False
         self._overfull = False
         self._finishing = False
+        self._fed = False
+        self._gathering = False
         self._health_queued = False
         self._test_due_s = 0.0
         self._thread = threading.Thread(target=self._run, name=f"disk {disk}", daemon=True)
@@ -145,7 +149,7 @@ class DiskJobs:
         file = DiskFile(self, path, owner)
         with self._wake:
             self._files[file] = None
-        self.put(_Job(self.create, file))
+        self.put(_Job(self.create, file), at_once=True)
         return file
 
     def check_health(self) -> None:
@@ -155,7 +159,7 @@ class DiskJobs:
             self._health_queued = True
         self.put(_Job(self._check))
 
-    def put(self, job: _Job) -> None:
+    def put(self, job: _Job, *, at_once: bool = False) -> None:
         with self._wake:
             if self._abandoned or self._overfull:
                 return
@@ -166,7 +170,8 @@ class DiskJobs:
                 job.queued_s = self._clock()
                 self._queue.append(job)
                 self._queued_bytes += len(job.data)
-                self._wake.notify()
+                if at_once or not self._gathering:
+                    self._wake.notify()
         if overfull:
             # Told from a thread of its own: the caller may hold the lock of the very owner that has to hear it.
             problem = f"The material disk {self._disk} is too slow for what is recorded on it. Use a faster one, or more."
@@ -214,10 +219,14 @@ class DiskJobs:
                 if job is not None or syncing is not None:
                     self._queued_bytes -= len(job.data) if job else 0
                     self._busy_since_s = now_s
+                    self._fed |= job is not None
                     return job, syncing
                 if self._finishing:
                     break
-                self._wake.wait(0.25)
+                # While frames come, they are gathered for a moment: waking for each of them costs more than writing it.
+                self._gathering, self._fed = self._fed, False
+                self._wake.wait(self._gather_s if self._gathering else 0.25)
+                self._gathering = False
             return None, None
 
     def _due_sync(self, now_s: float) -> DiskFile | None:

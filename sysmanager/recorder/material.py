@@ -25,6 +25,7 @@ from sysmanager.recorder.segments import Frame, SegmentName, StreamKind, contain
 log = structlog.get_logger()
 
 CLOCK_STEP_US = 1_000_000
+HASH_BYTES = 64 << 10
 
 
 class SegmentSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,7 +195,7 @@ class CameraWriter:
             copy.stretch.note_end(frame, copy.bytes)
         if muxed.data:
             assert copy.file is not None
-            copy.sha256.update(muxed.data)
+            copy.hash(muxed.data)
             copy.file.write(muxed.data)
 
     def _damaged(self, frames: int, error: Exception) -> None:
@@ -222,7 +223,11 @@ class CameraWriter:
         copy.file.close()
 
     def _limit_memory(self) -> None:
-        kept = sum(stretch.kept_bytes for stretch in self._stretches)
+        kept = 0
+        for stretch in self._stretches:
+            kept += stretch.kept_bytes
+        if kept <= self._settings.memory_limit_bytes:
+            return
         for stretch in list(self._stretches):
             while kept > self._settings.memory_limit_bytes and stretch.groups:
                 if stretch is self._current and len(stretch.groups) == 1:
@@ -279,7 +284,7 @@ class CameraWriter:
                     frames=copy.frames,
                     first_frame_ms=copy.first_us // 1000,
                     last_frame_ms=copy.last_us // 1000,
-                    sha256=copy.sha256.hexdigest(),
+                    sha256=copy.digest(),
                 )
                 copy.file.append_beside(index_name(self._recorder), line.encode())
 
@@ -358,12 +363,29 @@ class _Copy(FileOwner):
         self.file: DiskFile | None = None
         self.bytes = 0
         self.accepted_bytes = 0
-        self.sha256 = hashlib.sha256()
+        self._sha256 = hashlib.sha256()
+        self._unhashed: list[bytes] = []
+        self._unhashed_bytes = 0
         self.frames = 0
         self.first_us = 0
         self.last_us = 0
         self.unreported: deque[tuple[int, Frame]] = deque()
         self._writer = writer
+
+    def hash(self, data: bytes) -> None:
+        """In large portions: each call lets other threads run, and hands over to them."""
+        self._unhashed.append(data)
+        self._unhashed_bytes += len(data)
+        if self._unhashed_bytes >= HASH_BYTES:
+            self._hash_all()
+
+    def digest(self) -> str:
+        self._hash_all()
+        return self._sha256.hexdigest()
+
+    def _hash_all(self) -> None:
+        data, self._unhashed, self._unhashed_bytes = b"".join(self._unhashed), [], 0
+        self._sha256.update(data)
 
     def note(self, frame: Frame) -> None:
         """It is whole in the file, as far as the file goes now."""

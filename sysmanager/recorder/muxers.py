@@ -63,7 +63,12 @@ class _Sink:
 
 
 class _ContainerMuxer:
-    """What both containers share. `_video` and `_audio` are made by the subclass."""
+    """What both containers share. `_video` and `_audio` are made by the subclass.
+
+    _rescales: whether the streams may tick otherwise than our times do; where not, a packet's times are taken as they are.
+    """
+
+    _rescales = True
 
     def __init__(self, kind: StreamKind, start_ms: int, container: str, options: dict[str, str]) -> None:
         self._kind = kind
@@ -83,7 +88,8 @@ class _ContainerMuxer:
             return Muxed(b"", ())
         packet = av.Packet(self._sound(frame.data) if frame.sound else self._picture(frame))
         packet.stream = stream
-        packet.time_base = _TIME_BASE
+        if self._rescales:
+            packet.time_base = _TIME_BASE
         packet.is_keyframe = frame.key or frame.sound
         dts = max(self._ticks(frame.dts_us), self._last_dts[frame.sound] + 1)
         self._last_dts[frame.sound] = packet.dts = dts
@@ -114,7 +120,9 @@ class _ContainerMuxer:
 
 
 class TsMuxer(_ContainerMuxer):
-    """MPEG-TS. ValueError for streams that it does not carry."""
+    """MPEG-TS, whose clock ticks as ours does. ValueError for streams that it does not carry."""
+
+    _rescales = False
 
     def __init__(self, kind: StreamKind, start_ms: int) -> None:
         if container_for(kind) is not Container.TS:

@@ -331,7 +331,8 @@ class _Timing:
     """Turns packets into frames with wall-clock times that only grow."""
 
     def __init__(self, base: Fraction | None, frame_us: int, clock: SteadyClock, *, sound: bool = False) -> None:
-        self._us_per_tick = 1_000_000 * base if base is not None else None
+        # Whole numbers: a Fraction costs as much as all the rest that is done for a frame.
+        self._us_of, self._ticks_of = (1_000_000 * base).as_integer_ratio() if base is not None else (0, 1)
         self._frame_us = frame_us
         self._sound = sound
         self._clock = clock
@@ -368,7 +369,7 @@ class _Timing:
         return Frame(data, key, max(captured_us, dts_us), dts_us, self._sound)
 
     def _us(self, ticks: int | None) -> int | None:
-        return None if ticks is None or self._us_per_tick is None else round(ticks * self._us_per_tick)
+        return None if ticks is None or not self._us_of else (2 * ticks * self._us_of + self._ticks_of) // (2 * self._ticks_of)
 
 
 def _camera_clock_us(packet: av.Packet[Any]) -> int | None:
