@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import psutil
@@ -21,8 +22,10 @@ from sysmanager.recorder.configuration import ConfigurationError, load_configura
 from sysmanager.recorder.crashes import TRACE_NAME
 from sysmanager.recorder.ending import on_end_signals
 from sysmanager.recorder.pulse import Pulse
-from sysmanager.recorder.service import RecordingService
 from sysmanager.recorder.state_file import StateUnusable
+
+if TYPE_CHECKING:
+    from sysmanager.recorder.service import RecordingService
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +55,9 @@ def run_service(config_path: Path) -> int:
             pulse.begin(os.getpid())
             _sign(configuration.data_folder)
             _trace_crashes(configuration.data_folder)
+            # The Watchdog imports this module too, and needs none of FFmpeg, HTTP and cryptography.
+            from sysmanager.recorder.service import RecordingService
+
             asyncio.run(_serve(RecordingService(configuration, pulse=pulse)))
     except (ConfigurationError, DataFolderError, StateUnusable, DocumentError) as error:
         sentence = str(error)
