@@ -26,7 +26,7 @@ from sysmanager.domain.jobs import CopyProblem, MaterialHour
 from sysmanager.protocol.jobs import CopyMaterial, CopyReport, HourReport, HourState
 from sysmanager.recorder.transfer.certificates import host_name
 from sysmanager.recorder.transfer.hours import BLOCK_BYTES, Shelf, StoredPiece, digest_of, sha256_of
-from sysmanager.recorder.transfer.staging import Staging, dated_name, is_piece_of, sync
+from sysmanager.recorder.transfer.staging import Staging, dated_name, is_piece_of, sync, write_out
 
 log = structlog.get_logger(__name__)
 
@@ -237,8 +237,10 @@ class MaterialTarget:
                 continue
             path = await self._fetch(session, hour, piece, staging)
             staged.append(_stored(path, piece))
-        # What is on the disk counts, and not what came over the line.
-        checksums = {piece.path.name: await self._io(sha256_of, piece.path) for piece in (*there, *staged)}
+        # What is on the disk counts, and not what came over the line; of what was fetched it was read back already.
+        checksums = {piece.path.name: piece.sha256 for piece in staged}
+        for kept in there:
+            checksums[kept.path.name] = await self._io(sha256_of, kept.path)
         if digest_of(checksums[piece.name] for piece in listed) != hour.digest:
             for kept in staged:
                 await self._io(kept.path.unlink, missing_ok=True)
@@ -327,7 +329,7 @@ class MaterialTarget:
             async with self._request(session, hour, piece.name, start) as response:
                 self._judge(response.status, response.headers)
                 async for block in response.content.iter_chunked(BLOCK_BYTES):
-                    await self._io(file.write, block)
+                    await self._io(write_out, file, block)
                     self._written += len(block)
                     self._rates.append((time.monotonic(), len(block)))
                     self._wait_for(None)
