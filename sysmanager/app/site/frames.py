@@ -42,7 +42,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_footage(root: Path, machines: Sequence[str], since_us: int) -> list[Piece]:
     """All footage under the site's folder that was captured since then, by camera and time. Raises OSError for a folder gone."""
-    pieces = [piece for machine in machines for path in _files(root / machine) if (piece := _read(path, machine)) is not None]
+    pieces = [piece for machine in machines for path in _files(root / machine) if (piece := read_piece(path, machine)) is not None]
     recent = [piece for piece in pieces if not piece.frames or piece.frames[-1].captured_us >= since_us]
     return sorted(recent, key=lambda piece: (piece.camera, piece.frames[0].captured_us if piece.frames else 0, str(piece.path)))
 
@@ -51,8 +51,11 @@ def _files(folder: Path) -> Iterator[Path]:
     return folder.glob("disk-*/*/*/*.ts")
 
 
-def _read(path: Path, machine: str) -> Piece | None:
-    """None for a file that has another name than footage, or no frame at all: a recorder killed before the first came."""
+def read_piece(path: Path, machine: str) -> Piece | None:
+    """One file of footage, which lies in the folder of that recorder.
+
+    None for a file that has another name than footage, or no frame at all: a recorder killed before the first came.
+    """
     found = _NAME.fullmatch(path.name)
     if found is None:
         return None

@@ -91,6 +91,10 @@ class RunningSite:
             self._restarting = False
             self._restarted.set()
 
+    def coordinator_processes(self) -> list[psutil.Process]:
+        """The coordinator itself first, then the guard of its bus and the bus."""
+        return self._coordinator.family()
+
     async def end_coordinator(self) -> None:
         await self._coordinator.end()
 

@@ -1,0 +1,1 @@
+"""A long run of a real site: `python -m tests.soak`."""
