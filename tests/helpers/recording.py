@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.capture import CameraEvent, CameraStatus, Capture
-from sysmanager.recorder.disks import DiskSet
+from sysmanager.recorder.disks import DiskSet, DiskSettings
 from sysmanager.recorder.material import SegmentSettings
 from sysmanager.recorder.session import SessionSettings
 from tests.helpers.footage import FaultyFileSystem, Gauge
@@ -20,13 +20,13 @@ IMPATIENT = SessionSettings(socket_timeout_s=1.0, open_timeout_s=2.0, stall_s=0.
 class Recording:
     """A capture of its own disk, and all that it said. more: further disks; files: where all of them can be told to hang."""
 
-    def __init__(self, folder: Path, segment_ms: int = 60_000, more: Sequence[Path] = ()) -> None:
+    def __init__(self, folder: Path, segment_ms: int = 60_000, more: Sequence[Path] = (), settings: DiskSettings | None = None) -> None:
         self.disk = folder
         for disk in (folder, *more):
-            disk.mkdir()
+            disk.mkdir(exist_ok=True)
         self.gauge = Gauge()
         self.files = FaultyFileSystem()
-        self.disks = DiskSet([folder, *more], filesystem=self.files, on_change=self.gauge.notice)
+        self.disks = DiskSet([folder, *more], filesystem=self.files, settings=settings, on_change=self.gauge.notice)
         self.disks.start()
         self.capture = Capture(
             "rec-1",

@@ -25,7 +25,7 @@ def add(chosen: Any) -> None:
         "cameras",
         help="synthetic RTSP cameras",
         description="Serves live H.264 cameras whose frames carry a number, until it is told to end. The control port beside the RTSP port "
-        "takes: stall, drop, refuse, blackhole, ok with a camera's id or all; and stat.",
+        "takes: stall, drop, refuse, blackhole, garbage, ok with a camera's id or all; and stat.",
         epilog="example: sysmanager cameras --count 8 --port 8554",
     )
     parser.add_argument("--count", type=whole(1, 1000), default=8, metavar="N", help="how many cameras (default 8)")
@@ -103,4 +103,7 @@ def _say(server: CameraServer, as_json: bool) -> None:
         return
     for address in addresses.values():
         print(address)
-    print(f"Control port {server.control_port}: stall, drop, refuse, blackhole or ok, and a camera or all; stat. Ctrl-C ends.", flush=True)
+    print(
+        f"Control port {server.control_port}: stall, drop, refuse, blackhole, garbage or ok, and a camera or all; stat. Ctrl-C ends.",
+        flush=True,
+    )

@@ -10,10 +10,11 @@ _HOST = "127.0.0.1"
 
 
 class Cable:
-    """Listens on a free port of loopback and carries each connection to `port` there. `open`, then `address`; `close` ends all."""
+    """Carries each connection to `port` of loopback. `open`, then `port` says where it listens, on `host`; `close` ends all."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = _HOST) -> None:
         self._port = port
+        self._host = host
         self._whole = asyncio.Event()
         self._whole.set()
         self._server: asyncio.Server | None = None
@@ -22,7 +23,7 @@ class Cable:
 
     async def open(self) -> None:
         """Raises OSError."""
-        self._server = await asyncio.start_server(self._connected, _HOST)
+        self._server = await asyncio.start_server(self._connected, self._host, 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     def pull(self) -> None:

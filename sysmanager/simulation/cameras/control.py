@@ -1,7 +1,7 @@
 """The control port of the synthetic cameras: one command a line, one answer a line.
 
-`stall CAMERA`, `drop CAMERA`, `refuse CAMERA`, `blackhole CAMERA`, `ok CAMERA` (CAMERA may be `all`), and `stat`, which answers with
-JSON: camera → sessions, fault, frame number, refused sessions. Answers are `ok` or `error: …`.
+`stall CAMERA`, `drop CAMERA`, `refuse CAMERA`, `blackhole CAMERA`, `garbage CAMERA`, `ok CAMERA` (CAMERA may be `all`), and `stat`, which
+answers with JSON: camera → sessions, fault, frame number, refused sessions. Answers are `ok` or `error: …`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def execute(server: CameraServer, line: str) -> str:
     match line.split():
         case ["stat"]:
             return msgspec.json.encode({camera: _status(server, camera) for camera in server.cameras}).decode("utf-8")
-        case ["drop" | "stall" | "refuse" | "blackhole" | "ok" as verb, name]:
+        case ["drop" | "stall" | "refuse" | "blackhole" | "garbage" | "ok" as verb, name]:
             if name != "all" and name not in server.cameras:
                 return f"error: there is no camera {name!r}"
             for camera in list(server.cameras) if name == "all" else [name]:
@@ -53,7 +53,7 @@ def execute(server: CameraServer, line: str) -> str:
                     server.set_fault(camera, Fault(verb))
             return "ok"
         case _:
-            return "error: expected stat, or one of stall, drop, refuse, blackhole, ok and a camera or all"
+            return "error: expected stat, or one of stall, drop, refuse, blackhole, garbage, ok and a camera or all"
 
 
 def _status(server: CameraServer, camera: str) -> CameraStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from enum import StrEnum
 from typing import Protocol
@@ -13,17 +14,22 @@ from sysmanager.simulation.cameras.sei import FrameMark, encode_mark
 
 SEND_BUFFER_LIMIT_BYTES = 4 << 20
 REPORT_EVERY_S = 5.0
+NOISE_BYTES = 300
+NOISE_EVERY = 7
+"""Most noise is in packets that look well; every so often it stands between them."""
+
 _GOLDEN = 0.618_033_988_75
 
 
 class Fault(StrEnum):
     """What a camera does wrong. `stall`: sessions stay, frames stop. `refuse`: sessions and new connections are closed.
-    `blackhole`: nothing is answered or sent any more."""
+    `blackhole`: nothing is answered or sent any more. `garbage`: noise instead of frames, in and between packets."""
 
     OK = "ok"
     STALL = "stall"
     REFUSE = "refuse"
     BLACKHOLE = "blackhole"
+    GARBAGE = "garbage"
 
 
 class Connection(Protocol):
@@ -82,6 +88,15 @@ class LiveCamera:
             session.connection.abort()
         self.sessions.clear()
 
+    def show(self, clip: Clip) -> None:
+        """Send another picture from the next frame on, which is a key frame: a camera whose resolution was changed. ValueError
+        when that has another frame rate."""
+        if clip.shape.fps != self.clip.shape.fps:
+            raise ValueError(f"{self.camera} sends {self.clip.shape.fps} frames a second, and the other picture {clip.shape.fps}")
+        self.clip = clip
+        self._parts = [payloads(frame.units) for frame in clip.frames]
+        self._offset = -self.frame
+
     async def run(self, started: float, wall_us: int) -> None:
         """Send frames for ever. `started` (monotonic seconds) and `wall_us` (µs since the epoch) are the same instant; the wall
         clock is not read again, so that a step of it does not bend the capture times."""
@@ -100,6 +115,8 @@ class LiveCamera:
             self.frame += 1
 
     def _send(self, captured_us: int, now: float) -> None:
+        if self.fault is Fault.GARBAGE:
+            self._send_noise()
         if self.fault is not Fault.OK or not self.sessions:
             return
         position = (self.frame + self._offset) % len(self.clip.frames)
@@ -116,3 +133,13 @@ class LiveCamera:
                 session.reported_at = now
                 data = session.stream.sender_report(captured_us, timestamp) + data
             session.connection.write(data)
+
+    def _send_noise(self) -> None:
+        noise = random.Random(self.frame)
+        timestamp = (self._timestamp + round(self.frame * CLOCK_HZ / self.clip.shape.fps)) & 0xFFFFFFFF
+        for session in list(self.sessions):
+            if session.playing and session.connection.backlog_bytes() <= SEND_BUFFER_LIMIT_BYTES:
+                data = session.stream.frame([noise.randbytes(NOISE_BYTES)], timestamp)
+                if self.frame % NOISE_EVERY == 0:
+                    data += noise.randbytes(NOISE_BYTES)
+                session.connection.write(data)
