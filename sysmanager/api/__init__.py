@@ -98,6 +98,7 @@ from sysmanager.protocol.clients import (
     ResumeJob,
     SaveGroup,
     ShowEntry,
+    ShowPicture,
     Snapshot,
     StartCopy,
     StartDrill,
@@ -112,6 +113,7 @@ from sysmanager.protocol.clients import (
     WhoLandsWhere,
     WhoRecords,
 )
+from sysmanager.protocol.pictures import Picture
 from sysmanager.protocol.practice import FAULT_SENTENCES, Fault, PracticeControls, PracticeServer
 from sysmanager.protocol.recorders import CameraState, ServiceState
 
@@ -197,6 +199,7 @@ __all__ = [
     "PairLanding",
     "PauseJob",
     "Phase",
+    "Picture",
     "PracticeControls",
     "PracticeServer",
     "Preview",
@@ -231,6 +234,7 @@ __all__ = [
     "ServiceState",
     "Severity",
     "ShowEntry",
+    "ShowPicture",
     "Snapshot",
     "StartCopy",
     "StartDrill",

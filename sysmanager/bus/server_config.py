@@ -29,7 +29,15 @@ RIGHTS: dict[BusUser, dict[str, list[str]]] = {
             subjects.LEAVING,
             subjects.EVERY_PEER,
         ],
-        "subscribe": [subjects.BEACON, "sm.order.*", "sm.documents.*", "sm.probe.*", subjects.EVERY_PEER, "_INBOX_recorder.>"],
+        "subscribe": [
+            subjects.BEACON,
+            "sm.order.*",
+            "sm.documents.*",
+            "sm.probe.*",
+            "sm.picture.*",
+            subjects.EVERY_PEER,
+            "_INBOX_recorder.>",
+        ],
     },
     BusUser.CLIENT: {
         "publish": [subjects.REQUEST, subjects.SNAPSHOT],

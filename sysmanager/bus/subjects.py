@@ -19,6 +19,7 @@ __all__ = [
     "documents",
     "order",
     "peer",
+    "picture",
     "probe",
     "recorder_of",
     "report",
@@ -89,6 +90,11 @@ def documents(recorder: str) -> str:
 def probe(recorder: str) -> str:
     """Coordinator → recorder, request: do you reach this recorder, or these cameras?"""
     return f"sm.probe.{check_recorder_id(recorder)}"
+
+
+def picture(recorder: str) -> str:
+    """Coordinator → recorder, large request: the last picture of a camera."""
+    return f"sm.picture.{check_recorder_id(recorder)}"
 
 
 def peer(recorder: str) -> str:

@@ -16,11 +16,11 @@ from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.audit import kind_of
 from sysmanager.coordinator.commands import AskProbe, CheckCache, Command, Continue, FetchDocuments, MakeBackup, SendOrder
 from sysmanager.coordinator.facts import AnyFact
-from sysmanager.coordinator.preview import answer, documents_for, home_of
 from sysmanager.coordinator.standing import answer_to
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import RecorderId, shown
 from sysmanager.domain.rights import Actor, Right, missing_right
+from sysmanager.engine.answering import Answering
 from sysmanager.engine.backing_up import BackingUp
 from sysmanager.engine.batch import Batch
 from sysmanager.engine.cache import FETCH_PAUSES_S, FETCHES_AT_ONCE, DocumentCache
@@ -41,18 +41,13 @@ from sysmanager.journal.port import Journal, JournalError, JournalFailed, StaleA
 from sysmanager.protocol.clients import (
     Answer,
     CommentEntry,
-    FindAudit,
-    FindEntries,
-    PreviewFailback,
     Question,
     ReadBackup,
     Refused,
     Reply,
     Request,
-    ShowEntry,
     Snapshot,
     TickToDo,
-    WhoRecords,
 )
 from sysmanager.protocol.recorders import BEACON_INTERVAL_MS, Ask, Leaving, Standing
 
@@ -103,6 +98,15 @@ class Engine:
         self._cache = cache
         self._clock = clock
         self._backing_up = BackingUp(backups, site)
+        self._answering = Answering(
+            lambda: self._core,
+            self._until_durable,
+            backing_up=self._backing_up,
+            logbook=self.logbook,
+            cache=cache,
+            field=field,
+            clock=clock,
+        )
         self._snapshotting = Snapshotting(snapshots, journal)
         self._settled = asyncio.Event()
         self._settled.set()
@@ -444,23 +448,7 @@ class Engine:
         if missing is not None:
             self.turned_away(actor, kind_of(question), missing)
             return Refused(sentence=missing)
-        await self._until_durable()
-        match question:
-            case ReadBackup():
-                return await self._backing_up.read(self._core.state, question)
-            case FindEntries() | ShowEntry() | FindAudit():
-                names = {row.id: row.name for row in self._core.state.recorders.values()}
-                return await self.logbook.answer(question, names)
-            case WhoRecords(camera=camera, at_wall_ms=at_wall_ms):
-                home = home_of(self._core.state, camera)
-                left = await self.logbook.around(home, at_wall_ms) if home is not None else ()
-                return left if isinstance(left, Refused) else answer(self._core.state, self._core.seen, question, left)
-            case PreviewFailback():
-                opened = await self._cache.all_opened(documents_for(self._core.state, question))
-                await self._until_durable()
-                return answer(self._core.state, self._core.seen, question, opened=opened)
-            case _:
-                return answer(self._core.state, self._core.seen, question, now=self._clock.now())
+        return await self._answering.answer(question)
 
     async def _until_durable(self) -> None:
         """Until the tables are what the journal has. Raises EngineFailed."""

@@ -16,11 +16,12 @@ from sysmanager.bus.port import Bus, BusError, Message, Subscription
 from sysmanager.coordinator import inputs as i
 from sysmanager.documents.port import DocumentError, DocumentStore
 from sysmanager.domain.documents import DocumentKind
-from sysmanager.domain.ids import DocumentHash, RecorderId
+from sysmanager.domain.ids import CameraId, DocumentHash, RecorderId
 from sysmanager.engine.cache import store_of
 from sysmanager.protocol.clients import Done, Reply
 from sysmanager.protocol.jobs import CopyMaterial
 from sysmanager.protocol.material import TOKEN_S, token_for
+from sysmanager.protocol.pictures import AskPicture, NoPicture, PictureAnswer
 from sysmanager.protocol.probes import PROBE_MS, Probe, ProbeAnswer
 from sysmanager.protocol.recorders import (
     Ask,
@@ -46,6 +47,7 @@ SHORT_MS = 2_000
 """How long it has for any other answer."""
 
 FETCH_MS = 5_000
+PICTURE_MS = 6_000
 SWITCH_MS = 8_000
 """So long a recorder that is to be shut down is asked to record on, while another one takes over: step 4, and first frames."""
 
@@ -217,6 +219,21 @@ class Field:
         except wire.WireError as error:
             self._drop(subject, str(error))
             return None
+        return answer
+
+    async def picture(self, recorder: RecorderId, camera: CameraId) -> PictureAnswer:
+        """The last picture of a camera that the recorder records."""
+        subject = subjects.picture(recorder)
+        try:
+            answer: PictureAnswer = wire.decode(
+                PictureAnswer, await request_large(self._bus, subject, wire.encode(AskPicture(camera=camera)), PICTURE_MS)
+            )
+        except BusError as error:
+            log.debug("picture not given", recorder=recorder, camera=camera, why=str(error))
+            return NoPicture(sentence="The server did not give the picture in time; try again.")
+        except wire.WireError as error:
+            self._drop(subject, str(error))
+            return NoPicture(sentence="The server answered something else than a picture; look at its log.")
         return answer
 
     async def document(self, recorder: RecorderId, kind: DocumentKind, document_hash: DocumentHash) -> bytes:

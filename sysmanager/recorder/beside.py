@@ -11,20 +11,25 @@ from typing import Final
 import structlog
 from msgspec.structs import replace
 
+from sysmanager.bus import subjects
+from sysmanager.bus.large import serve_large
+from sysmanager.bus.port import Bus
 from sysmanager.documents.sealing import SiteKey
 from sysmanager.domain.documents import DocumentSet, SettingsDocument
+from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import OrderAnswer
 from sysmanager.recorder import machine as m
 from sysmanager.recorder.camera_plans import plans_of
-from sysmanager.recorder.capture import Capture
+from sysmanager.recorder.capture import CameraStatus, Capture
 from sysmanager.recorder.configuration import RecorderConfiguration
 from sysmanager.recorder.disks import DiskSet
 from sysmanager.recorder.documents import RecorderDocuments
 from sysmanager.recorder.door import Door
 from sysmanager.recorder.holding import AGAIN_S, cameras_to_hold, preroll_beats
 from sysmanager.recorder.jobs import Jobs, JobSurroundings
+from sysmanager.recorder.pictures import Pictures
 from sysmanager.recorder.selftest import SelfTest, Surroundings
 from sysmanager.recorder.session import CameraPlan
 from sysmanager.recorder.transfer.copied import CopiedHours
@@ -65,6 +70,7 @@ class Beside:
         self._known: SettingsDocument | None = None
         self._self_test = SelfTest(self._tested(), wanted=waits, changed=changed)
         self._testing: asyncio.Task[None] | None = None
+        self._pictures = Pictures(configuration.recorder, capture.key_frames, door, self._status_of)
 
     async def open(self, key: SiteKey | None) -> None:
         configuration = self._configuration
@@ -84,6 +90,13 @@ class Beside:
         self._jobs = Jobs(around, key)
         await self._jobs.open(configuration.material_host, configuration.material_port)
         self._testing = asyncio.create_task(self._self_test.run())
+
+    async def attach(self, bus: Bus) -> None:
+        """Serve on a new bus."""
+        await serve_large(bus, subjects.picture(self._configuration.recorder), self._pictures.serve)
+
+    def _status_of(self, camera: CameraId) -> CameraStatus | None:
+        return next((status for status in self._capture.snapshot() if status.camera == camera), None)
 
     def _tested(self) -> Surroundings:
         configuration = self._configuration
@@ -106,6 +119,7 @@ class Beside:
         if self._testing is not None:
             self._testing.cancel()
             await asyncio.gather(self._testing, return_exceptions=True)
+        self._pictures.close()
         if self._jobs is not None:
             await self._jobs.close()
 

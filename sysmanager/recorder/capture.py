@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -21,6 +21,7 @@ from sysmanager.recorder.door import Door, FreeDoor
 from sysmanager.recorder.frameclock import SteadyClock
 from sysmanager.recorder.gate import Gate
 from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
+from sysmanager.recorder.pictures import KeyFrames
 from sysmanager.recorder.preroll import PreRoll, RingSettings
 from sysmanager.recorder.reconnect import Problem
 from sysmanager.recorder.session import CameraPlan, CameraSession, FrameSink, SessionSettings
@@ -109,6 +110,7 @@ class Capture:
         self._session_settings = sessions or SessionSettings()
         self._clock = clock or SteadyClock()
         self._door = door or FreeDoor()
+        self.key_frames = KeyFrames()
         self._lock = threading.Lock()
         self._epoch = 0
         self._plan: dict[CameraId, CameraPlan] = {}
@@ -151,6 +153,7 @@ class Capture:
                     begun.append(self._held[camera].session)
         for held in ended:
             held.session.stop()
+        self._forget_pictures(held.session for held in ended)
         for session in begun:
             session.start()
         self._begin_watch()
@@ -229,6 +232,7 @@ class Capture:
             held.preroll.record(gate)
         for session in (*ended, *dropped):
             session.stop()
+        self._forget_pictures((*ended, *dropped))
         for session in begun:
             session.start()
 
@@ -246,6 +250,12 @@ class Capture:
             self._finish_by_s = time.monotonic() + FINISH_LIMIT_S
         for session in finishing:
             session.finish()
+        self._forget_pictures(finishing)
+
+    def _forget_pictures(self, ended: Iterable[CameraSession]) -> None:
+        """Of cameras that nobody records here any more."""
+        for session in ended:
+            self.key_frames.forget(session.plan.id)
 
     def _stop_finishing(self) -> None:
         with self._lock:
@@ -306,6 +316,7 @@ class Capture:
             chance=self._chance,
             changed=self._state_changed,
             door=self._door,
+            key_frames=self.key_frames,
         )
 
     def _run(self) -> None:
@@ -344,6 +355,7 @@ class Capture:
                     ended.append(self._sessions.pop(camera))
         for session in ended:
             session.stop()
+        self._forget_pictures(ended)
         for session in begun:
             session.start()
 

@@ -63,6 +63,9 @@ class Door(Protocol):
     def enter(self, camera: Guest, over: threading.Event) -> Visit | Problem | None:
         """Before a stream is opened; waits for its turn. A Problem: it must stay closed. None: `over` was set meanwhile."""
 
+    def decode(self, camera: Guest) -> Visit | Problem:
+        """Before one picture of the stream is decoded; `leave` follows it. It waits for nobody. A Problem: it must not be."""
+
 
 class _FreeVisit:
     def frame(self) -> None:
@@ -74,6 +77,9 @@ class _FreeVisit:
 
 class FreeDoor:
     """Everybody may enter, nothing is noted: where no Watchdog reads the notes."""
+
+    def decode(self, camera: Guest) -> Visit:
+        return _FREE
 
     def enter(self, camera: Guest, over: threading.Event) -> Visit:
         return _FREE
@@ -128,7 +134,6 @@ class QuarantineDoor:
             return self._alone
 
     def decode(self, camera: Guest) -> Visit | Problem:
-        """Before one picture of the stream is decoded; `leave` follows it. It waits for nobody."""
         with self._turn:
             case = self._case_of(camera)
             if case is not None:

@@ -358,6 +358,7 @@ class RecordingService:
         await bus.serve(subjects.order(self._id), self._take_order)
         await serve_large(bus, subjects.documents(self._id), self._give_document)
         await self._probing.attach(bus)
+        await self._beside.attach(bus)
 
     def _drop(self, subject: str, error: wire.WireError) -> None:
         """A message that makes no sense is counted, logged and dropped (SPEC 18)."""

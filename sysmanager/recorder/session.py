@@ -25,6 +25,7 @@ from sysmanager.recorder.door import Door, Visit
 from sysmanager.recorder.frameclock import FrameClock, SteadyClock
 from sysmanager.recorder.material import CLOCK_STEP_US
 from sysmanager.recorder.muxers import fits_adts
+from sysmanager.recorder.pictures import KeyFrames
 from sysmanager.recorder.reconnect import Problem, Waits, opening_problem
 from sysmanager.recorder.redaction import redact, with_credentials
 from sysmanager.recorder.segments import CODECS, SOUND, AudioKind, Frame, StreamKind
@@ -95,9 +96,11 @@ class CameraSession:
         chance: random.Random,
         changed: Callable[[CameraPlan, Problem], None],
         door: Door,
+        key_frames: KeyFrames,
     ) -> None:
         self.plan = plan
         self._door = door
+        self._key_frames = key_frames
         self._writer = writer
         self._settings = settings
         self._clock = clock
@@ -270,6 +273,8 @@ class CameraSession:
                         if self._try is not current:
                             return Problem(CameraState.CONNECTING, "")
                         taken = self._writer.put(frame)
+                        if frame.key:
+                            self._key_frames.keep(self.plan, kind, frame.data, frame.pts_us)
                         if current.until_us is not None and frame.pts_us >= current.until_us:
                             self._end()
                     if taken and of_picture and not recording:

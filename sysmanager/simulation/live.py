@@ -19,6 +19,7 @@ from sysmanager.domain.ids import DocumentHash, Epoch, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Role
 from sysmanager.engine.clock import SystemClock
+from sysmanager.protocol.pictures import AskPicture, NoPicture
 from sysmanager.protocol.practice import Fault, PracticeServer
 from sysmanager.protocol.probes import PEER_MS, PROBE_MS, PeerAnswer, PeerQuestion, Probe, ProbeAnswer
 from sysmanager.protocol.recorders import (
@@ -165,6 +166,7 @@ class _LiveServer:
         await serve_large(self._endpoint, subjects.documents(self.plan.id), self._document)
         await self._endpoint.serve(subjects.probe(self.plan.id), self._probe)
         await self._endpoint.serve(subjects.peer(self.plan.id), self._peer)
+        await serve_large(self._endpoint, subjects.picture(self.plan.id), self._picture)
         await self._endpoint.subscribe(subjects.BEACON, self._beacon)
         self.recorder.power_on()
 
@@ -248,6 +250,14 @@ class _LiveServer:
         self.recorder.take_probe(probe, lambda answer: None if answered.done() else answered.set_result(answer))
         async with asyncio.timeout(PROBE_MS / 1000):
             return wire.encode(await answered)
+
+    async def _picture(self, message: Message) -> bytes:
+        from sysmanager.simulation.pictures import picture_of  # numpy and FFmpeg, which the demo starts without
+
+        question: AskPicture = wire.decode(AskPicture, message.body)
+        if not self.recorder.up or self.recorder.trouble.hung:
+            return wire.encode(NoPicture(sentence="Its recording service does not run."))
+        return wire.encode(await asyncio.to_thread(picture_of, self.recorder, question, self._clock().wall_ms))
 
     async def _peer(self, message: Message) -> bytes:
         wire.decode(PeerQuestion, message.body)

@@ -15,7 +15,8 @@ from sysmanager.documents.memory import MemoryDocumentStore
 from sysmanager.documents.port import DocumentError
 from sysmanager.documents.sealing import SiteKey
 from sysmanager.domain.documents import DocumentKind
-from sysmanager.domain.ids import DocumentHash, RecorderId
+from sysmanager.domain.ids import CameraId, DocumentHash, RecorderId
+from sysmanager.protocol.pictures import AskPicture, PictureAnswer
 from sysmanager.protocol.recorders import Ask, Beat, FetchDocument, GoOn, Order, OrderAnswer, Standing, WatchdogBeat
 from sysmanager.recorder.configuration import RecorderConfiguration, load_configuration
 from sysmanager.recorder.documents import STORES
@@ -120,6 +121,11 @@ class Coordinator:
         for kind in DocumentKind:
             content = await self.document(recorder, kind, beat.documents.hash_of(kind))
             await self.store.put(STORES[kind], beat.documents.hash_of(kind), content)
+
+    async def picture(self, recorder: RecorderId, camera: CameraId) -> PictureAnswer:
+        question = wire.encode(AskPicture(camera=camera))
+        answer: PictureAnswer = wire.decode(PictureAnswer, await request_large(self.bus, subjects.picture(recorder), question, 5000))
+        return answer
 
     async def document(self, recorder: RecorderId, kind: DocumentKind, document_hash: DocumentHash) -> bytes:
         question = wire.encode(FetchDocument(kind=kind, hash=document_hash))

@@ -16,7 +16,8 @@ from sysmanager.bus.local import LocalBus, LocalEndpoint
 from sysmanager.bus.nats import NatsBus
 from sysmanager.bus.server import BusServer
 from sysmanager.domain.documents import DocumentKind
-from sysmanager.domain.ids import DocumentHash, Epoch, RecorderId
+from sysmanager.domain.ids import CameraId, DocumentHash, Epoch, RecorderId
+from sysmanager.protocol.pictures import NoPicture, Picture
 from sysmanager.protocol.recorders import (
     Beat,
     CameraState,
@@ -96,6 +97,11 @@ async def test_a_recorder_and_a_failover_server_through_a_failover_and_back(
             assert (beat.home, beat.epoch, beat.boot) == (GATE, 0, 1)
             assert [(disk.path, disk.writable) for disk in beat.disks] == [("D:", True)]
             assert coordinator.asks[0].recorder == GATE
+            picture = await coordinator.picture(GATE, beat.cameras[0].camera)
+            assert isinstance(picture, Picture)
+            assert (picture.width, picture.height, picture.jpeg[:2]) == (640, 360, b"\xff\xd8")
+            assert abs(picture.taken_wall_ms - beat.wall_ms) < 10_000
+            assert isinstance(await coordinator.picture(GATE, CameraId("other")), NoPicture)
             await coordinator.take_documents(GATE, beat)
             documents = beat.documents
             assert documents is not None

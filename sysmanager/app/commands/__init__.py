@@ -13,6 +13,7 @@ from sysmanager.app.commands import (
     knowing,
     logs,
     material,
+    picture,
     recorder,
     scripts,
     self_test,
@@ -35,6 +36,7 @@ MODULES = (
     logs,
     backup,
     knowing,
+    picture,
     self_test,
 )
 
@@ -50,6 +52,7 @@ __all__ = [
     "knowing",
     "logs",
     "material",
+    "picture",
     "recorder",
     "scripts",
     "self_test",

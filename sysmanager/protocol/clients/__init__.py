@@ -31,6 +31,7 @@ from sysmanager.protocol.clients.questions import (
     PreviewSwitch,
     Question,
     Returned,
+    ShowPicture,
     ViewQuestion,
     WhoRecords,
 )
@@ -177,6 +178,7 @@ __all__ = [
     "Returned",
     "SaveGroup",
     "ShowEntry",
+    "ShowPicture",
     "Snapshot",
     "StartCopy",
     "StartDrill",

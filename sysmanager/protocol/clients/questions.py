@@ -14,6 +14,7 @@ from sysmanager.protocol.clients.level import Level
 from sysmanager.protocol.clients.log import AuditFound, EntriesFound, FindAudit, FindEntries, ShowEntry
 from sysmanager.protocol.clients.readiness import Landings, WhoLandsWhere
 from sysmanager.protocol.clients.requests import Done, Refused, Request
+from sysmanager.protocol.pictures import Picture
 
 
 class PreviewFailover(msgspec.Struct, frozen=True, kw_only=True, tag="preview-failover", forbid_unknown_fields=True):
@@ -46,13 +47,20 @@ class WhoRecords(msgspec.Struct, frozen=True, kw_only=True, tag="who-records", f
     at_wall_ms: int
 
 
+class ShowPicture(msgspec.Struct, frozen=True, kw_only=True, tag="show-picture", forbid_unknown_fields=True):
+    """The last picture of a camera that is listed with this server; whoever records it now is asked."""
+
+    recorder: RecorderId
+    camera: CameraId
+
+
 ViewQuestion = PreviewFailover | PreviewFailback | PreviewAdoption | PreviewSwitch | WhoRecords | WhoLandsWhere | MeasuredGaps
 """Answered from what the coordinator has in memory."""
 
 LogQuestion = FindEntries | ShowEntry | FindAudit
 """Answered from the history."""
 
-Question = ViewQuestion | LogQuestion | ReadBackup
+Question = ViewQuestion | LogQuestion | ReadBackup | ShowPicture
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +121,7 @@ class Holders(msgspec.Struct, frozen=True, kw_only=True, tag="holders"):
     holders: tuple[Holder, ...] = ()
 
 
-Answer = Preview | Holders | EntriesFound | AuditFound | BackupPart | Landings | GapTotals | Refused
+Answer = Preview | Holders | EntriesFound | AuditFound | BackupPart | Landings | GapTotals | Picture | Refused
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,5 +131,5 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     body: Request | Question
 
 
-Returned = Done | Refused | Preview | Holders | EntriesFound | AuditFound | BackupPart | Landings | GapTotals
+Returned = Done | Refused | Preview | Holders | EntriesFound | AuditFound | BackupPart | Landings | GapTotals | Picture
 """What comes back for a `Call`."""

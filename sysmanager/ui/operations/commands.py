@@ -54,8 +54,9 @@ from sysmanager.api import (
     save_backup,
 )
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import FailoverId, GroupId, JobId, RecorderId
+from sysmanager.domain.ids import CameraId, FailoverId, GroupId, JobId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
+from sysmanager.ui.operations.pictures import show_picture
 from sysmanager.ui.state.conditions import BACKUP_KEY
 from sysmanager.ui.state.events import (
     DraftDropped,
@@ -235,6 +236,10 @@ class Operations:
     async def preview_failover(self, recorder: RecorderId) -> Preview | str:
         """The preview, or one sentence why there is none. Says nothing else on the screen."""
         return await self._ask(PreviewFailover(recorder=recorder))
+
+    async def show_picture(self, recorder: RecorderId, camera: CameraId | None, now_wall_ms: Callable[[], int]) -> None:
+        """Choose a camera, and show its last picture."""
+        await show_picture(self._client(), self._store, recorder, camera, now_wall_ms)
 
     async def preview_failback(self, failover: FailoverId) -> Preview | str:
         return await self._ask(PreviewFailback(failover=failover))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from sysmanager.api import AuditFound, Changes, EntriesFound, Snapshot
-from sysmanager.domain.ids import FailoverId, JobId, RecorderId
+from sysmanager.domain.ids import CameraId, FailoverId, JobId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.ui.state.log_pages import LogQuery
 from sysmanager.ui.state.model import Forecast, Link, Place, Running, Tone
+from sysmanager.ui.state.pictures import ShownPicture
 
 
 class SnapshotArrived(msgspec.Struct, frozen=True):
@@ -47,6 +48,19 @@ class FailoverSelected(msgspec.Struct, frozen=True):
 
 class JobSelected(msgspec.Struct, frozen=True):
     job: JobId | None
+
+
+class CameraSelected(msgspec.Struct, frozen=True):
+    """A camera was chosen in the list of a server, or none."""
+
+    recorder: RecorderId
+    camera: CameraId | None
+
+
+class PictureArrived(msgspec.Struct, frozen=True):
+    """The picture of a camera came, or a sentence why not."""
+
+    shown: ShownPicture
 
 
 class LogFiltered(msgspec.Struct, frozen=True):
@@ -128,6 +142,8 @@ Event = (
     | PlaceSelected
     | FailoverSelected
     | JobSelected
+    | CameraSelected
+    | PictureArrived
     | LogFiltered
     | LogAsked
     | LogPageArrived

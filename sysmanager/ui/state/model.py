@@ -15,6 +15,7 @@ from sysmanager.domain.ids import FailoverId, GroupId, JobId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.ui.state.log_pages import AuditPages, LogPages
+from sysmanager.ui.state.pictures import ShownPicture
 
 NOTICE_LIMIT = 3
 """So many notices are shown at once; the oldest goes first."""
@@ -94,6 +95,7 @@ class UiState(msgspec.Struct, frozen=True, kw_only=True):
 
     recorders, groups, failovers: the coordinator's rows by id; of the failover log those told live.
     log, audit: pages of the long logs. place, selected: what is chosen in the tree.
+    picture: of the camera that is chosen in the list of a server.
     offered: roles between which the session may switch, empty where it may not. practice: whether the demo's levers are there.
     """
 
@@ -106,6 +108,7 @@ class UiState(msgspec.Struct, frozen=True, kw_only=True):
     failovers: Mapping[FailoverId, Failover] = MappingProxyType({})
     jobs: Mapping[JobId, JobRow] = MappingProxyType({})
     selected_job: JobId | None = None
+    picture: ShownPicture | None = None
     place: Place = Place.NOTHING
     selected: RecorderId | None = None
     selected_failover: FailoverId | None = None

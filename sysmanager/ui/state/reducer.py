@@ -8,10 +8,11 @@ from typing import assert_never
 import msgspec
 
 from sysmanager.api import Changes, Health, RecorderRow, Role, Snapshot
-from sysmanager.domain.ids import RecorderId
+from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.ui.state.events import (
     AuditArrived,
     AuditAsked,
+    CameraSelected,
     ChangesArrived,
     DraftDropped,
     Event,
@@ -28,6 +29,7 @@ from sysmanager.ui.state.events import (
     OperationEnded,
     OperationSlow,
     OperationStarted,
+    PictureArrived,
     PlaceSelected,
     PracticeOffered,
     SessionChanged,
@@ -44,6 +46,7 @@ from sysmanager.ui.state.log_pages import (
     told_live,
 )
 from sysmanager.ui.state.model import NOTICE_LIMIT, Draft, Link, Notice, Place, UiState
+from sysmanager.ui.state.pictures import ShownPicture
 from sysmanager.ui.state.texts import natural_key
 
 _change = msgspec.structs.replace
@@ -59,13 +62,19 @@ def reduce(state: UiState, event: Event) -> UiState:
         case LinkChanged(link, sentence):
             return _change(state, link=link, link_sentence=sentence)
         case SessionChanged(actor, offered):
-            return _change(state, actor=actor, offered=offered, drafts={}, forecast=None)
+            return _change(state, actor=actor, offered=offered, drafts={}, forecast=None, picture=None)
         case PracticeOffered():
             return _change(state, practice=True)
         case PlaceSelected(place, recorder):
             return _selecting(state, place, recorder)
         case JobSelected(job):
             return state if job == state.selected_job else _change(state, selected_job=job)
+        case CameraSelected(recorder, camera):
+            return _choosing_camera(state, recorder, camera)
+        case PictureArrived(shown):
+            # Of a camera that is no longer chosen it would be shown under the wrong name.
+            wanted = state.picture is not None and (state.picture.recorder, state.picture.camera) == (shown.recorder, shown.camera)
+            return _change(state, picture=shown) if wanted else state
         case FailoverSelected(failover):
             return state if failover == state.selected_failover else _change(state, selected_failover=failover)
         case LogFiltered() | LogAsked():
@@ -167,11 +176,21 @@ def _most_urgent(recorders: Mapping[RecorderId, RecorderRow]) -> RecorderId:
     return min(recorders.values(), key=urgency).id
 
 
+def _choosing_camera(state: UiState, recorder: RecorderId, camera: CameraId | None) -> UiState:
+    """The last picture of the same camera stays until the new one is there."""
+    if camera is None:
+        return state if state.picture is None else _change(state, picture=None)
+    if state.picture is not None and (state.picture.recorder, state.picture.camera) == (recorder, camera):
+        return state
+    return _change(state, picture=ShownPicture(recorder=recorder, camera=camera))
+
+
 def _selecting(state: UiState, place: Place, recorder: RecorderId | None) -> UiState:
     if place is state.place and recorder == state.selected:
         return state
-    forecast = state.forecast if recorder == state.selected else None
-    return _change(state, place=place, selected=recorder, forecast=forecast)
+    if recorder != state.selected:
+        state = _change(state, forecast=None, picture=None)
+    return _change(state, place=place, selected=recorder)
 
 
 def _with_fields(state: UiState, event: FieldsEdited) -> UiState:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from sysmanager.api import CameraState, RecorderRow
+from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.domain.recorder import Broken
 from sysmanager.ui.models.columns import CAMERA_COLUMNS, DISK_COLUMNS, DiskLine
-from sysmanager.ui.models.table import LineTableModel
+from sysmanager.ui.models.table import KEY_ROLE, LineTableModel
 from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.texts import counted, size_text
+from sysmanager.ui.views.camera_picture import CameraPicture
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.parts import muted, sortable, table, widths
 
@@ -20,19 +22,47 @@ class CamerasTab(QWidget):
 
     def __init__(self, context: Context) -> None:
         super().__init__()
+        self._context = context
+        self._recorder: RecorderId | None = None
+        self._chosen: CameraId | None = None
         self._model = LineTableModel(CAMERA_COLUMNS, key=lambda camera: camera.id, parent=self)
         self.view = table(context, self._model, "Cameras", stretch=1, empty="No cameras.")
         sortable(self.view)
         widths(self.view, (230, 0, 80, 120, 100, 100, 80, 60))
         self._note = muted()
-        _fill(self, self._note, self.view)
+        self.picture = CameraPicture(context, self._ask)
+        beside = QWidget()
+        layout = QHBoxLayout(beside)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.view, 1)
+        layout.addWidget(self.picture)
+        _fill(self, self._note, beside)
+        self.view.selectionModel().selectionChanged.connect(self._selected)
 
     def render_state(self, state: UiState) -> None:
         row = state.row
         if row is None:
             return
+        if row.id != self._recorder:
+            # What was chosen in the list of another server means nothing here.
+            self._recorder = row.id
+            self.view.clearSelection()
         self._model.show(row.cameras)
         self._note.setText(_recorded(row, state))
+        self.picture.render_state(row, state)
+
+    def _selected(self) -> None:
+        rows = self.view.selectionModel().selectedRows()
+        chosen = CameraId(rows[0].data(KEY_ROLE)) if rows else None
+        if chosen != self._chosen:
+            self._chosen = chosen
+            self._ask()
+
+    def _ask(self) -> None:
+        if self._recorder is not None:
+            context = self._context
+            context.tasks.start(context.operations.show_picture(self._recorder, self._chosen, context.now_wall_ms))
 
 
 def _recorded(row: RecorderRow, state: UiState) -> str:
