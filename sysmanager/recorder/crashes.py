@@ -87,7 +87,7 @@ def blame(folder: Path) -> str:
     log.warning("streams under way at the crash", cameras=_names(notes), quarantined=convicted)
     if convicted:
         return f"The camera {convicted[0]} is quarantined: its stream was being opened or decoded in this crash and in an earlier one."
-    return f"It was opening or decoding the streams of {_names(notes)}; they are opened one by one now."
+    return f"It was opening or decoding the streams of {_names(notes)}; they are opened a few at a time now."
 
 
 def begin_anew(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The way to every stream: who is quarantined stays outside, who is suspected goes in alone, and what is under way is noted (SPEC 16)."""
+"""The way to every stream: who is quarantined stays outside, who is suspected goes in with few or alone; what is under way is noted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import structlog
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.case_file import load_cases, save_cases, take_releases
-from sysmanager.recorder.quarantine import Case, quarantine_sentence, time_passed, without
+from sysmanager.recorder.quarantine import Case, alone, quarantine_sentence, room, time_passed, without
 from sysmanager.recorder.reconnect import Problem
 from sysmanager.recorder.suspects import Notes
 
@@ -23,8 +23,8 @@ PROVED_S: Final = 10.0
 """A stream that ran for so long after its first frame is not to blame for a crash."""
 
 ALONE_S: Final = 1.0
-ALONE_AGAIN_S: Final = 5.0
-"""The same of one that is opened alone, the next one waits for it: after one crash, and after several."""
+ALONE_AGAIN_S: Final = 3.0
+"""The same of a suspect, for which the next ones wait: after one crash, and, alone, after several."""
 
 ALONE_LIMIT_S: Final = 4.0
 """A camera that does not answer holds up the others so much longer at most."""
@@ -34,6 +34,9 @@ SAVE_EVERY_S: Final = 30.0
 """A kill makes a quarantine longer by this at most."""
 
 WAIT_S: Final = 0.1
+
+Place = tuple[bool, int, int, str]
+"""In the row of suspects: whether it must be alone, how often it was tried, its priority and id."""
 
 
 class Guest(Protocol):
@@ -99,8 +102,8 @@ class QuarantineDoor:
         self._cases: dict[CameraId, Case] = {case.camera: case for case in load_cases(folder)}
         self._saved = self._cases
         self._running: dict[CameraId, _Visit] = {}
-        self._alone: _Visit | None = None
-        self._waiting: list[tuple[int, int, str]] = []
+        self._inside: list[_Visit] = []
+        self._waiting: list[Place] = []
         self._tries: dict[CameraId, int] = {}
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="quarantine", daemon=True)
@@ -120,8 +123,9 @@ class QuarantineDoor:
                 return self._admit(camera)
             if case.quarantined:
                 return Problem(CameraState.QUARANTINED, quarantine_sentence(case, camera.name))
-            place = (self._tries.get(camera.id, 0), camera.priority, camera.id)
-            self._tries[camera.id] = place[0] + 1
+            tries = self._tries.get(camera.id, 0)
+            self._tries[camera.id] = tries + 1
+            place = (alone(case), tries, camera.priority, camera.id)
             self._waiting.append(place)
             try:
                 while not self._is_turn(place):
@@ -130,8 +134,10 @@ class QuarantineDoor:
                         return None
             finally:
                 self._waiting.remove(place)
-            self._alone = self._admit(camera, ALONE_S if case.crashes == 1 else ALONE_AGAIN_S)
-            return self._alone
+            visit = self._admit(camera, ALONE_AGAIN_S if alone(case) else ALONE_S)
+            self._inside.append(visit)
+            self._turn.notify_all()
+            return visit
 
     def decode(self, camera: Guest) -> Visit | Problem:
         with self._turn:
@@ -195,11 +201,14 @@ class QuarantineDoor:
             return None
         return case
 
-    def _is_turn(self, place: tuple[int, int, str]) -> bool:
-        inside = self._alone
-        if inside is not None and not inside.proved and self._clock() - inside.began_s < inside.needs_s + ALONE_LIMIT_S:
+    def _is_turn(self, place: Place) -> bool:
+        """Those that must be alone come last, and then the ones that were tried most often."""
+        now_s = self._clock()
+        self._inside = [visit for visit in self._inside if not visit.proved and now_s - visit.began_s < visit.needs_s + ALONE_LIMIT_S]
+        if min(self._waiting) != place:
             return False
-        return min(self._waiting) == place
+        is_alone = place[0] or any(visit.needs_s == ALONE_AGAIN_S for visit in self._inside)
+        return not self._inside if is_alone else len(self._inside) < room(self._cases)
 
     def _admit(self, camera: Guest, needs_s: float = PROVED_S) -> _Visit:
         visit = self._running[camera.id] = _Visit(self, camera, self._notes, needs_s, self._clock)
@@ -210,8 +219,8 @@ class QuarantineDoor:
         with self._turn:
             if self._running.get(visit.camera) is visit:
                 del self._running[visit.camera]
-            if self._alone is visit:
-                self._alone = None
+            if visit in self._inside:
+                self._inside.remove(visit)
             self._turn.notify_all()
 
 

@@ -3,8 +3,8 @@
 Pure; what was under way at a crash comes as an argument, and time as milliseconds that went by while the service ran.
 
 A crash has one suspect or many. Each was in it; nobody is convicted by that alone, because 32 cameras that are opened at once are 32
-suspects. Those of the last crash are opened one by one, so that the next crash has one suspect among them: who alone was in an earlier
-crash, too, is quarantined. One poisonous stream never stops the others.
+suspects. They are opened in a few groups at the next start, and who is in a second crash is opened alone, so that soon a crash has one
+suspect: who alone was in an earlier crash, too, is quarantined. One poisonous stream never stops the others.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ TERMS_MS = (2 * MINUTE_MS, 10 * MINUTE_MS, 60 * MINUTE_MS, 6 * 60 * MINUTE_MS, 2
 
 WELL_MS = 10 * MINUTE_MS
 """A suspect that ran well for so long is cleared; after a quarantine it takes as long as that lasted, if that is longer."""
+
+GROUPS = 6
+"""In so many groups suspects of one crash are opened, one group after the other: all of them are there within some ten seconds."""
 
 CASES_LIMIT = 4096
 
@@ -95,6 +98,17 @@ def time_passed(cases: Cases, passed_ms: int, well: Collection[CameraId]) -> dic
 def without(cases: Cases, camera: CameraId) -> dict[CameraId, Case]:
     """Nothing is held against the camera any more: a person released it, or its settings are others now."""
     return {other: case for other, case in cases.items() if other != camera}
+
+
+def alone(case: Case) -> bool:
+    """Whether this suspect is opened while no other one is; those of one crash only are opened in groups."""
+    return case.crashes > 1
+
+
+def room(cases: Cases) -> int:
+    """How many suspects that need not be alone may be opened at a time."""
+    suspects = sum(1 for case in cases.values() if not case.quarantined and not alone(case))
+    return max(1, -(-suspects // GROUPS))
 
 
 def quarantine_sentence(case: Case, name: str) -> str:

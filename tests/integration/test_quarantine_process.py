@@ -73,7 +73,7 @@ async def test_a_camera_that_crashes_the_service_is_found_among_three_and_the_ot
         await until(lambda: bool(told))
         assert [case.camera for case in load_cases(folder)] == ids
         assert "was ended by SIGSEGV" in told[0]
-        assert "they are opened one by one now" in told[0]
+        assert "they are opened a few at a time now" in told[0]
         await until(lambda: under_way(folder) == [ids[1]])
         os.kill(watchdog.service_pid, signal.SIGSEGV)
         await until(lambda: [case.camera for case in load_cases(folder) if case.quarantined] == [ids[1]])

@@ -14,7 +14,9 @@ from sysmanager.recorder.quarantine import (
     Case,
     Suspect,
     after_crash,
+    alone,
     quarantine_sentence,
+    room,
     time_passed,
     without,
 )
@@ -113,6 +115,16 @@ def test_another_crash_takes_back_what_it_had_run_well() -> None:
     cases = time_passed(crashes("a b"), WELL_MS - 1, (camera,))
     cases = after_crash(cases, suspects("a", "b"))
     assert cases[camera].well_ms == 0
+
+
+@pytest.mark.parametrize(("history", "places"), [((), 1), (("a",), 1), (("a b c d e f",), 1), (("a b c d e f g",), 2), (("a b", "a b"), 1)])
+def test_suspects_of_one_crash_are_opened_in_six_groups_at_most(history: tuple[str, ...], places: int) -> None:
+    assert room(crashes(*history)) == places
+
+
+def test_who_was_in_two_crashes_is_opened_alone() -> None:
+    cases = crashes("a b c", "a b")
+    assert {camera: alone(case) for camera, case in cases.items()} == {"a": True, "b": True, "c": False}
 
 
 def test_a_camera_is_released_alone() -> None:

@@ -116,6 +116,36 @@ def test_a_suspect_goes_in_alone_and_the_next_when_it_runs_well(tmp_path: Path) 
     innocent.leave()
 
 
+def test_many_suspects_of_one_crash_go_in_by_groups_and_who_must_be_alone_comes_last(tmp_path: Path) -> None:
+    place = Place(tmp_path, *(case(f"cam-{number:02}") for number in range(32)), case("bad", crashes=2))
+    waiting = [place.in_background(f"cam-{number:02}") for number in range(8)]
+    bad, bad_got = place.in_background("bad")
+    for _ in range(100):
+        if sum(1 for _, got in waiting if got) >= 6:
+            break
+        waiting[-1][0].join(0.05)
+    inside = [got[0] for _, got in waiting if got]
+    assert len(inside) == 6, "a sixth of them"
+    for visit in inside:
+        assert visit is not None
+        assert not isinstance(visit, Problem)
+        visit.leave()
+    for thread, _ in waiting:
+        thread.join(5)
+    assert not bad_got, "somebody else is inside"
+    for _, got in waiting:
+        assert got[0] is not None
+        assert not isinstance(got[0], Problem)
+        got[0].leave()
+    bad.join(5)
+    assert bad_got
+    late, late_got = place.in_background("cam-00")
+    late.join(0.3)
+    assert not late_got, "it is alone"
+    place.over.set()
+    late.join(5)
+
+
 @pytest.mark.parametrize("how", ["it left", "it took too long", "nobody wants it any more"])
 def test_nobody_waits_for_ever_for_a_turn(tmp_path: Path, how: str) -> None:
     place = Place(tmp_path, case("a"), case("b"))
