@@ -8,7 +8,7 @@ from sysmanager.coordinator import backup, maintenance
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.automatic_failback import outlook
-from sysmanager.coordinator.detection import IN_MAINTENANCE, assess, why_not_automatic
+from sysmanager.coordinator.detection import assess
 from sysmanager.coordinator.failback import ANSWER_MS as FAILBACK_ANSWER_MS
 from sysmanager.coordinator.failback import DOCUMENTS_MS, FAILBACK_TABLE, FRAMES_MS
 from sysmanager.coordinator.failover import ANSWER_MS, CACHE_MS, DELIVERY_MS, FAILOVER_TABLE, RETRY_MS, WAITING_LOOK_MS
@@ -17,7 +17,6 @@ from sysmanager.coordinator.jobs.copying import automatic_copies
 from sysmanager.coordinator.jobs.drilling import scheduled_drills
 from sysmanager.coordinator.jobs.review import job_step, jobs_concerned, remember_job
 from sysmanager.coordinator.jobs.table import JobOn
-from sysmanager.coordinator.probing import probe_due_ms
 from sysmanager.coordinator.reconcile import agrees
 from sysmanager.coordinator.requests import Decision, decide_request
 from sysmanager.coordinator.seen import UNKNOWN_LIMIT, PrerollAnswer, RefusedOrder, Seen
@@ -35,18 +34,17 @@ from sysmanager.domain.recorder import Broken, Recorder, Role
 from sysmanager.protocol.clients import HoldCause
 from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
-from sysmanager.protocol.recorders import Beat, Footage, Mode, Record, Refusal, RefusalReason, ReportFootage, StandDown
+from sysmanager.protocol.recorders import Beat, Footage, FromRecorder, Mode, Record, Refusal, RefusalReason, ReportFootage, StandDown
 
 __all__ = [
     "TABLE",
     "Decision",
     "absorb",
+    "absorb_heard",
     "decide",
     "due_failover_ms",
-    "due_recorder_ms",
     "due_site_ms",
     "follow_ups",
-    "look_again_ms",
     "neighbours",
     "remember",
 ]
@@ -63,26 +61,35 @@ HOURS_LOOK_MS = 60_000
 TABLE = SWITCH_TABLE + FAILOVER_TABLE + FAILBACK_TABLE
 
 
+def absorb_heard(view: View, seen: Seen, message: FromRecorder, now: Instant) -> bool:
+    """Take what a recorder says of itself into `seen`. True if a decision could come out differently for it."""
+    recorder = message.recorder
+    row = view.recorders.get(recorder)
+    if row is None:
+        if isinstance(message, Beat) and (recorder in seen.unknown or len(seen.unknown) < UNKNOWN_LIMIT):
+            fresh = recorder not in seen.unknown
+            seen.unknown[recorder] = message
+            return fresh
+        return False
+    if seen.unknown:
+        seen.unknown.pop(recorder, None)
+    heard = seen.recorders.get(recorder)
+    if heard is None or not heard.steady or heard.row is not row or heard.instance != message.instance:
+        seen.keep_row(row, governing(view, row).detection_timeout_s)
+    news = seen.observe(message, now)
+    if (recorder in seen.withheld or recorder in seen.opinion_held_ms) and assess(view, seen, row).trigger is None:
+        seen.withheld.discard(recorder)
+        seen.opinion_held_ms.pop(recorder, None)
+    if recorder in seen.refused_orders:
+        _forget_settled_refusal(view, seen, recorder)
+    return news
+
+
 def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
     """Take what an input says into `seen`. True if a decision could come out differently for it."""
     match taken:
         case i.Heard(message=message):
-            row = view.recorders.get(message.recorder)
-            if row is None:
-                if isinstance(message, Beat) and (message.recorder in seen.unknown or len(seen.unknown) < UNKNOWN_LIMIT):
-                    fresh = message.recorder not in seen.unknown
-                    seen.unknown[message.recorder] = message
-                    return fresh
-                return False
-            seen.unknown.pop(message.recorder, None)
-            seen.keep_row(row, governing(view, row).detection_timeout_s)
-            news = seen.observe(message, now)
-            if (row.id in seen.withheld or row.id in seen.opinion_held_ms) and assess(view, seen, row).trigger is None:
-                seen.withheld.discard(row.id)
-                seen.opinion_held_ms.pop(row.id, None)
-            if message.recorder in seen.refused_orders:
-                _forget_settled_refusal(view, seen, message.recorder)
-            return news
+            return absorb_heard(view, seen, message, now)
         case i.CanaryReturned(sent_mono_ms=sent_mono_ms):
             seen.listening.canary(sent_mono_ms)
             return True
@@ -351,15 +358,6 @@ def neighbours(view: View, recorder: RecorderId) -> tuple[FailoverId, ...]:
     return (*named, *(failover for failover in in_group if failover not in named))
 
 
-def due_recorder_ms(view: View, seen: Seen, row: Recorder, now: Instant) -> int | None:
-    """When to review the recorder without news, as if all time were proven; None if news alone can change something."""
-    obstacle = why_not_automatic(view, row)
-    if obstacle not in (None, IN_MAINTENANCE) or row.id in seen.withheld:
-        return None
-    judged = assess(view, seen, row)
-    return None if judged.due_in_ms is None else now.mono_ms + judged.due_in_ms
-
-
 def _gaps_due_ms(entry: Failover, began_ms: int, now: Instant) -> int | None:
     due_ms = began_ms + GAP_WAIT_MS
     return due_ms if unmeasured(entry.gaps, entry.moved) and now.mono_ms < due_ms else None
@@ -375,11 +373,6 @@ def due_site_ms(view: View, now: Instant) -> int | None:
     """When to review the site as a whole, by the monotonic clock; None while nothing of it has a deadline."""
     dues = [maintenance.due_ms(view, now), now.mono_ms + BRAKE_LOOK_MS if view.brake is not None else None]
     return min((due for due in dues if due is not None), default=None)
-
-
-def look_again_ms(view: View, seen: Seen, row: Recorder, now: Instant) -> int | None:
-    """When there may be something to ask about the recorder, or what keeps its failover from starting may be over; None: not by time."""
-    return probe_due_ms(view, seen, row, now)
 
 
 def due_failover_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> int | None:

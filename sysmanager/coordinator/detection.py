@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
-from sysmanager.coordinator.frames import expected_cameras
+from sysmanager.coordinator.heard import Heard
 from sysmanager.coordinator.maintenance import maintenance_of
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, governing, open_failover_of
@@ -32,7 +34,6 @@ __all__ = [
     "Assessment",
     "assess",
     "dark_limit_ms",
-    "expected_cameras",
     "group_of",
     "why_not_automatic",
 ]
@@ -57,25 +58,18 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
 def assess(view: View, seen: Seen, row: Recorder) -> Assessment:
     """Judge one recorder. Every duration is proven time; nothing here depends on whether failover is enabled or held."""
     heard = seen.of(row.id)
-    silence_ms = seen.silence_ms(row.id)
+    silence_ms = heard.silence_ms(seen.listening)
     timeout_ms = governing(view, row).detection_timeout_s * 1000
     if heard.leaving is not None and view.settings.announced_timeout_s is not None:
         timeout_ms = max(timeout_ms, view.settings.announced_timeout_s * 1000)
     if not heard.ever:
         timeout_ms = max(timeout_ms, START_GRACE_MS)
     connection = _connection(heard.ever, silence_ms, timeout_ms)
-    unproven_ms = max(0, timeout_ms - silence_ms)
-    waits: list[tuple[int, Trigger]] = [(unproven_ms, Trigger.CONNECTION)]
+    remaining_ms, nearest = max(0, timeout_ms - silence_ms), Trigger.CONNECTION
     if connection is Connection.CONNECTED:
-        if heard.reports_service_failed():
-            waits.append((0, Trigger.SERVICE))
-        disks_lost_ms = seen.disks_lost_ms(row.id)
-        if disks_lost_ms is not None:
-            waits.append((max(0, DISKS_LOST_MS - disks_lost_ms), Trigger.DISKS))
-        dark_ms = seen.dark_ms(row.id)
-        if dark_ms >= 3 * BEAT_INTERVAL_MS and cameras_reached(view, seen, row):
-            waits.append((max(0, dark_limit_ms(view, row) - dark_ms), Trigger.NOT_RECORDING))
-    remaining_ms, nearest = min(waits, key=lambda wait: wait[0])
+        for wait_ms, trigger in _troubles(view, seen, row, heard):
+            if wait_ms < remaining_ms:
+                remaining_ms, nearest = wait_ms, trigger
     counts = nearest is not Trigger.CONNECTION or connection is not Connection.CONNECTED
     return Assessment(
         connection=connection,
@@ -86,6 +80,17 @@ def assess(view: View, seen: Seen, row: Recorder) -> Assessment:
         remaining_ms=remaining_ms if counts else None,
         due_in_ms=None if remaining_ms <= 0 else remaining_ms,
     )
+
+
+def _troubles(view: View, seen: Seen, row: Recorder, heard: Heard) -> Iterator[tuple[int, Trigger]]:
+    """What a recorder that is heard reports of itself and would start a failover, each with how long it still has to last."""
+    if heard.reports_service_failed():
+        yield 0, Trigger.SERVICE
+    if heard.disks_lost is not None:
+        yield max(0, DISKS_LOST_MS - seen.listening.since_ms(*heard.disks_lost)), Trigger.DISKS
+    dark_ms = seen.dark_ms(row.id)
+    if dark_ms >= 3 * BEAT_INTERVAL_MS and cameras_reached(view, seen, row):
+        yield max(0, dark_limit_ms(view, row) - dark_ms), Trigger.NOT_RECORDING
 
 
 def dark_limit_ms(view: View, row: Recorder) -> int:

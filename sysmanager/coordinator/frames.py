@@ -21,9 +21,13 @@ def expected_cameras(row: Recorder) -> tuple[CameraId, ...]:
 
     Which of them its schedule switches off for the moment, the recorder says itself (`nothing_due`).
     """
-    if not row.records:
-        return ()
-    return tuple(camera.id for camera in row.settings.cameras if camera.moves and camera.mode is not RecordingMode.OFF)
+    cameras = row.settings.cameras if row.records else ()
+    return tuple(camera.id for camera in cameras if camera.moves and camera.mode is not RecordingMode.OFF)
+
+
+def expects_frames(row: Recorder) -> bool:
+    """Whether there are any such cameras."""
+    return row.records and any(camera.mode is not RecordingMode.OFF and camera.moves for camera in row.settings.cameras)
 
 
 def nothing_due(beat: Beat, expected: Iterable[CameraId]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sysmanager.coordinator.frames import nothing_due, records_by_right
+from sysmanager.coordinator.listening import Listening
 from sysmanager.domain.ids import CameraId, InstanceId
 from sysmanager.domain.recorder import Recorder
 from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Beat, FromRecorder, Leaving, Mode, ServiceState, WatchdogBeat
@@ -102,6 +103,13 @@ class Heard:
         self.well_ms: int | None = None
         self.sound: tuple[int, int] | None = None
 
+    def silence_ms(self, listening: Listening) -> int:
+        """Proven silence."""
+        if self.generation != listening.generation:
+            return listening.since_ms(self.stamp_ms, self.generation)
+        silence_ms = listening.proven_ms - self.stamp_ms
+        return silence_ms if silence_ms > 0 else 0
+
     @property
     def clock_offset_ms(self) -> int:
         """Its wall clock minus the coordinator's, by the beat that was fastest on its way: a slow way is no slow clock."""
@@ -114,11 +122,12 @@ class Heard:
 
     def compare_clocks(self, offset_ms: int, now_ms: int) -> None:
         """One beat more. Two windows, so that what was long ago is forgotten without keeping every beat."""
-        if self.offsets is None or now_ms - self.offset_since_ms >= 2 * OFFSET_WINDOW_MS:
+        age_ms = now_ms - self.offset_since_ms
+        if self.offsets is None or age_ms >= 2 * OFFSET_WINDOW_MS:
             self.offsets, self.offset_since_ms = (offset_ms, offset_ms, offset_ms, offset_ms), now_ms
             return
         low, high, low_before, high_before = self.offsets
-        if now_ms - self.offset_since_ms >= OFFSET_WINDOW_MS:
+        if age_ms >= OFFSET_WINDOW_MS:
             self.offsets, self.offset_since_ms = (offset_ms, offset_ms, low, high), now_ms
         elif offset_ms < low or offset_ms > high:
             self.offsets = (min(low, offset_ms), max(high, offset_ms), low_before, high_before)

@@ -36,7 +36,10 @@ class Listening:
 
     def stamp_ms(self, now: Instant) -> int:
         """Where something heard now stands on the scale of proven time, if the present stretch is proven later."""
-        return self.proven_ms + max(0, min(now.mono_ms - self._last_mono_ms, LISTEN_GAP_MS))
+        ahead_ms = now.mono_ms - self._last_mono_ms
+        if ahead_ms <= 0:
+            return self.proven_ms
+        return self.proven_ms + (ahead_ms if ahead_ms < LISTEN_GAP_MS else LISTEN_GAP_MS)
 
     def since_ms(self, stamp_ms: int, generation: int) -> int:
         """Proven time since a stamp; never below 0."""

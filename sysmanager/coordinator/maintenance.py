@@ -8,8 +8,10 @@ from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.state import View, governing
 from sysmanager.domain.ids import GroupId, RecorderId
 from sysmanager.domain.instant import Instant
-from sysmanager.domain.maintenance import SYSTEM, Maintenance, Scope, Target
+from sysmanager.domain.maintenance import SYSTEM, Maintenance, Scope, Target, key_of
 from sysmanager.domain.recorder import Broken, Recorder
+
+_SYSTEM_KEY = SYSTEM.key
 
 LOOK_MS = 60_000
 """How often the wall clock is looked at for the end of a maintenance, at least: it may have been set."""
@@ -18,7 +20,7 @@ LOOK_MS = 60_000
 def own_maintenance(view: View, recorder: RecorderId) -> Maintenance | None:
     """The maintenance of this very server. It keeps a failover server from being a candidate (SPEC 5); one of its group does not, so
     that a failover by hand still finds it."""
-    return view.maintenance.get(Target(scope=Scope.RECORDER, id=recorder).key)
+    return view.maintenance.get(key_of(Scope.RECORDER, recorder)) if view.maintenance else None
 
 
 def maintenance_of(view: View, row: Recorder) -> Maintenance | None:
@@ -28,11 +30,11 @@ def maintenance_of(view: View, row: Recorder) -> Maintenance | None:
     """
     if not view.maintenance:
         return None
+    found = view.maintenance.get(key_of(Scope.RECORDER, row.id))
     group = governing(view, row).group
-    keys = [Target(scope=Scope.RECORDER, id=row.id).key, SYSTEM.key]
-    if group is not None:
-        keys.insert(1, Target(scope=Scope.GROUP, id=group).key)
-    return next((view.maintenance[key] for key in keys if key in view.maintenance), None)
+    if found is None and group is not None:
+        found = view.maintenance.get(key_of(Scope.GROUP, group))
+    return found if found is not None else view.maintenance.get(_SYSTEM_KEY)
 
 
 def covered(view: View, target: Target) -> Iterable[RecorderId]:

@@ -40,21 +40,24 @@ def agrees(view: View, row: Recorder, beat: Beat) -> bool:
 
 def _newest_epoch(view: View, row: Recorder) -> Epoch:
     """The newest epoch that system data has for a recorder: of its assignment, or of a failback that lets it record before its commit."""
-    entries = (view.failovers[failover] for failover in view.open_with.get(row.id, ()))
-    returning = [entry.failback.epoch for entry in entries if entry.home == row.id and entry.failback is not None]
-    return max([row.assignment.epoch, *returning])
+    newest = row.assignment.epoch
+    for failover in view.open_with.get(row.id, ()):
+        entry = view.failovers[failover]
+        if entry.home == row.id and entry.failback is not None and entry.failback.epoch > newest:
+            newest = entry.failback.epoch
+    return newest
 
 
 def differences(view: View, seen: Seen) -> tuple[Difference, ...]:
     """What recorders report that is newer than system data, by recorder id. Empty in quiet times."""
     found = []
-    for row in view.recorders.values():
-        heard = seen.recorders.get(row.id)
-        if heard is None or heard.beat is None or agrees(view, row, heard.beat) or not seen.connected(row.id):
+    for recorder in seen.ahead:
+        row, beat = view.recorders.get(recorder), seen.of(recorder).beat
+        if row is None or beat is None or agrees(view, row, beat) or not seen.connected(recorder):
             continue
-        kept = row.role is Role.FAILOVER and heard.beat.home == row.id and heard.beat.mode is not Mode.STANDBY
-        claims = row.home if kept else _claim(view, row, heard.beat)
-        found.append(Difference(recorder=row.id, epoch=heard.beat.epoch, claims=claims, kept=kept))
+        kept = row.role is Role.FAILOVER and beat.home == row.id and beat.mode is not Mode.STANDBY
+        claims = row.home if kept else _claim(view, row, beat)
+        found.append(Difference(recorder=row.id, epoch=beat.epoch, claims=claims, kept=kept))
     return tuple(sorted(found, key=lambda difference: difference.recorder))
 
 

@@ -6,6 +6,8 @@ A coordinator that was paused, asleep, overloaded or cut off hears no canary, co
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import msgspec
 
 from sysmanager.coordinator.audit import Refusals
@@ -58,6 +60,9 @@ class PrerollAnswer(msgspec.Struct, frozen=True):
 class Seen:
     """All that is known only from hearing. Owned by the engine; `observe` and its neighbours change it, decisions read it.
 
+    speaking: servers that are heard, the one that has been silent longest first: whoever falls silent is found there without a deadline of
+    its own. ahead: servers that reported a newer epoch than their assignment has; among them are all that do so now.
+    odd: servers whose clock is off, or whose id a second one used; among them are all of which that is to be said now.
     baseline_ms: when the stage of the baseline began, or this coordinator did.
     doubted: servers whose documents are no longer in the cache, as somebody found out who asked for them there.
     machine: the coordinator's own; on_machine: servers by the machine that they say they are on.
@@ -73,6 +78,9 @@ class Seen:
         self.on_machine: dict[str, set[RecorderId]] = {}
         self.listening = Listening(now)
         self.recorders: dict[RecorderId, Heard] = {}
+        self.speaking: OrderedDict[RecorderId, None] = OrderedDict()
+        self.ahead: set[RecorderId] = set()
+        self.odd: set[RecorderId] = set()
         self.unknown: dict[RecorderId, Beat] = {}
         self.step_began_ms: dict[FailoverId, int] = {}
         self.opened_set_ms: dict[FailoverId, int] = {}
@@ -105,12 +113,23 @@ class Seen:
 
     def silence_ms(self, recorder: RecorderId) -> int:
         """Proven silence: what decisions count."""
-        heard = self.of(recorder)
-        return self.listening.since_ms(heard.stamp_ms, heard.generation)
+        return self.of(recorder).silence_ms(self.listening)
 
     def connected(self, recorder: RecorderId) -> bool:
         """Heard since the start, and not silent for three beats or more."""
-        return self.of(recorder).ever and self.silence_ms(recorder) < 3 * BEAT_INTERVAL_MS
+        heard = self.of(recorder)
+        return heard.ever and heard.silence_ms(self.listening) < FRESH_MS
+
+    def fallen_silent(self) -> list[RecorderId]:
+        """Servers that are not connected any more since this was asked last. To be asked whenever more time is proven."""
+        fallen: list[RecorderId] = []
+        while self.speaking:
+            recorder = next(iter(self.speaking))
+            if self.connected(recorder):
+                break
+            del self.speaking[recorder]
+            fallen.append(recorder)
+        return fallen
 
     def step_ms(self, failover: FailoverId, now: Instant) -> int:
         """How long the present step of the entry has taken; -1 if a restart of the coordinator lies between."""
@@ -165,6 +184,9 @@ class Seen:
 
     def forget(self, recorder: RecorderId) -> None:
         heard = self.recorders.pop(recorder, None)
+        self.speaking.pop(recorder, None)
+        self.ahead.discard(recorder)
+        self.odd.discard(recorder)
         if heard is not None and heard.beat is not None:
             self._is_on(recorder, heard.beat.machine, "")
         self.refused_orders.pop(recorder, None)
@@ -180,6 +202,7 @@ class Seen:
     def expect(self, recorder: RecorderId, now: Instant) -> None:
         """The recorder entered system data: its silence counts from now, not from the coordinator's start."""
         self.recorders[recorder] = Heard(self.listening.stamp_ms(now), self.listening.generation)
+        self.speaking.pop(recorder, None)
 
     def refusal_may_change(self, recorder: RecorderId) -> None:
         """What the recorder refused may be asked of it once more."""
@@ -198,12 +221,7 @@ class Seen:
         dark_ms = self.listening.since_ms(*heard.frames)
         if not heard.told_ms:
             return dark_ms
-        return min(dark_ms, heard.told_ms - heard.frames_told_ms + self.listening.since_ms(heard.stamp_ms, heard.generation))
-
-    def disks_lost_ms(self, recorder: RecorderId) -> int | None:
-        """For how long, in proven time, the recorder has reported that it can write to none of its disks; None if it does not."""
-        lost = self.of(recorder).disks_lost
-        return None if lost is None else self.listening.since_ms(*lost)
+        return min(dark_ms, heard.told_ms - heard.frames_told_ms + heard.silence_ms(self.listening))
 
     def stable_ms(self, recorder: RecorderId) -> int:
         """For how long, in proven time, the recorder has been connected and sound; 0 while it is not (SPEC 8)."""
@@ -216,9 +234,8 @@ class Seen:
         return 0 if stamp is None else self.listening.since_ms(*stamp)
 
     def keep_row(self, row: Recorder, timeout_s: int) -> None:
-        """Keep what system data says of this recorder: whether frames are due, and which instance it is. Looked at anew with a new row.
-
-        timeout_s: the detection timeout that holds for it.
+        """Keep what system data says of this recorder: whether frames are due, and which instance it is. Not needed before a heartbeat
+        that repeats the last one, while the row is the same. timeout_s: the detection timeout that holds for it.
         """
         heard = self.of(row.id)
         heard.timeout_ms = timeout_s * 1000
@@ -233,8 +250,10 @@ class Seen:
 
         A beat of a second instance of the same id is not heard while the first is alive (SPEC 2).
         """
-        heard = self.of(message.recorder)
-        if heard.steady and self._nothing_new(heard, message, now):
+        heard = self.recorders.get(message.recorder)
+        if heard is None:
+            heard = self.of(message.recorder)
+        elif heard.steady and self._nothing_new(heard, message, now):
             return False
         heard.steady = False
         silence_ms = self.silence_ms(message.recorder)
@@ -243,6 +262,7 @@ class Seen:
                 heard.rival_since_wall_ms = now.wall_ms
             heard.beside &= heard.rival == message.instance
             heard.rival, heard.rival_ms = message.instance, now.mono_ms
+            self.odd.add(message.recorder)
             return True
         heard.beside = heard.instance == message.instance and heard.rival is not None
         was_silent = not heard.ever or silence_ms >= 2 * BEAT_INTERVAL_MS
@@ -257,6 +277,8 @@ class Seen:
             heard.frames, heard.frames_told_ms = (self.listening.stamp_ms(now), self.listening.generation), heard.told_ms
         heard.ever = True
         heard.heard_ms = now.mono_ms
+        self.speaking[message.recorder] = None
+        self.speaking.move_to_end(message.recorder)
         heard.heard_wall_ms = now.wall_ms
         heard.stamp_ms = self.listening.stamp_ms(now)
         heard.generation = self.listening.generation
@@ -294,6 +316,10 @@ class Seen:
                 heard.clock_off_wall_ms = 0
             elif not heard.clock_off_wall_ms:
                 heard.clock_off_wall_ms = now.wall_ms
+                self.odd.add(message.recorder)
+            row = heard.row
+            if row is None or message.epoch > row.assignment.epoch:
+                self.ahead.add(message.recorder)
         if news:
             told = self.preroll.get(message.recorder)
             if told is not None and told.refusal:
@@ -306,34 +332,37 @@ class Seen:
     def _nothing_new(self, heard: Heard, message: FromRecorder, now: Instant) -> bool:
         """The short way for what there is most of, ten thousand times a second: a beat or a Watchdog's word that repeats the last one."""
         listening, mono_ms, wall_ms = self.listening, now.mono_ms, now.wall_ms
+        generation = listening.generation
         if (
             message.instance != heard.instance
             or mono_ms - heard.beat_ms >= FRESH_MS
-            or heard.generation != listening.generation
+            or heard.generation != generation
             or listening.proven_ms - heard.stamp_ms >= 2 * BEAT_INTERVAL_MS
+            or heard.leaving is not None
         ):
             return False
-        if isinstance(message, Leaving) or heard.leaving is not None:
-            return False
-        if isinstance(message, WatchdogBeat):
+        stamp_ms = listening.stamp_ms(now)
+        if isinstance(message, Beat):
+            old, offset_ms = heard.beat, message.wall_ms - wall_ms
+            assert old is not None, "steady is only whose service speaks"
+            if heard.clock_off_wall_ms or not -CLOCK_OFF_MS <= offset_ms <= CLOCK_OFF_MS or differs(old, message):
+                return False
+            if heard.frames_due and not progressed(old, message) and not heard.nothing_due(message):
+                return False
+            heard.tell(message.mono_ms)
+            heard.frames, heard.frames_ms, heard.frames_told_ms = (stamp_ms, generation), mono_ms, heard.told_ms
+            heard.compare_clocks(offset_ms, mono_ms)
+            heard.beat, heard.beat_ms, heard.beat_wall_ms = message, mono_ms, wall_ms
+        elif isinstance(message, WatchdogBeat):
             if message.service is not ServiceState.RUNNING or heard.watchdog is None:
                 return False
             heard.watchdog, heard.watchdog_ms = message, mono_ms
             heard.tell(message.mono_ms)
         else:
-            assert heard.beat is not None, "steady is only whose service speaks"
-            if heard.clock_off_wall_ms or abs(message.wall_ms - wall_ms) > CLOCK_OFF_MS or message.machine != heard.beat.machine:
-                return False
-            if differs(heard.beat, message):
-                return False
-            if heard.frames_due and not progressed(heard.beat, message) and not heard.nothing_due(message):
-                return False
-            heard.tell(message.mono_ms)
-            heard.frames, heard.frames_ms, heard.frames_told_ms = (listening.stamp_ms(now), listening.generation), mono_ms, heard.told_ms
-            heard.compare_clocks(message.wall_ms - wall_ms, mono_ms)
-            heard.beat, heard.beat_ms, heard.beat_wall_ms = message, mono_ms, wall_ms
+            return False
         heard.heard_ms, heard.heard_wall_ms = mono_ms, wall_ms
-        heard.stamp_ms = listening.stamp_ms(now)
+        heard.stamp_ms = stamp_ms
+        self.speaking.move_to_end(message.recorder)
         return True
 
     def _conditions(self, heard: Heard, now: Instant) -> bool:

@@ -168,9 +168,9 @@ def objection_to(view: View, seen: Seen, server: Recorder, home: Recorder) -> st
 
 def fitness(beat: Beat, settings: SettingsSummary, version: str) -> str | None:
     """Whether a server meets the hard requirements of settings that were made on software `version`; None if it does (SPEC 5, 8)."""
-    if version and _minor(beat.version) != _minor(version):
+    if version and version != beat.version and _minor(beat.version) != _minor(version):
         return f"runs version {beat.version}, the settings are of version {version}"
-    writable = {disk.path for disk in beat.disks if disk.writable}
+    writable = [disk.path for disk in beat.disks if disk.writable]
     missing = [path for path in settings.disks if path not in writable]
     if missing:
         return f"cannot write to {', '.join(missing)}"

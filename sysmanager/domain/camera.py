@@ -27,7 +27,10 @@ class FailoverPriority(StrEnum):
     @property
     def rank(self) -> int:
         """0 for the highest; sorts cameras in the order in which they are opened (SPEC 6, step 4)."""
-        return ("high", "medium", "low", "never").index(self.value)
+        return _RANKS[self._value_]
+
+
+_RANKS = {priority.value: rank for rank, priority in enumerate(FailoverPriority)}
 
 
 class RecordingMode(StrEnum):

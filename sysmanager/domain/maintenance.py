@@ -33,7 +33,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def key(self) -> str:
         """Under which tables hold it: ``recorder TA-REC-03``, ``group gate``, ``system``."""
-        return f"{self.scope} {self.id}".rstrip()
+        return key_of(self.scope, self.id)
+
+
+def key_of(scope: Scope, id: str = "") -> str:
+    """The key of a target that is not at hand: it is asked for at every look at a recorder."""
+    return f"{scope._value_} {id}" if id else scope._value_
 
 
 SYSTEM = Target(scope=Scope.SYSTEM)

@@ -106,18 +106,15 @@ class Recorder(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def records(self) -> bool:
         """Whether cameras belong to it in system data, so that its failure matters (SPEC 4)."""
-        return isinstance(self.assignment, Recording | Acting)
+        return isinstance(self.assignment, (Recording, Acting))
 
     @property
     def home(self) -> RecorderId | None:
         """Whose cameras it records: its own id, that of the recorder it acts for, or None."""
-        match self.assignment:
-            case Recording():
-                return self.id
-            case Acting(for_recorder=home):
-                return home
-            case _:
-                return None
+        assignment = self.assignment
+        if isinstance(assignment, Recording):
+            return self.id
+        return assignment.for_recorder if isinstance(assignment, Acting) else None
 
 
 class RecorderEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

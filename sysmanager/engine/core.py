@@ -22,6 +22,7 @@ from sysmanager.coordinator.commands import AskProbe, Command, Continue, SendOrd
 from sysmanager.coordinator.concerned import concerned
 from sysmanager.coordinator.decide import (
     absorb,
+    absorb_heard,
     decide,
     due_site_ms,
     follow_ups,
@@ -47,7 +48,7 @@ from sysmanager.engine.flights import flight_of
 from sysmanager.engine.planning import PROOF_INTERVAL_MS, Planning
 from sysmanager.history.port import Update, update_of
 from sysmanager.protocol.clients import Reply
-from sysmanager.protocol.recorders import Order, Refusal
+from sysmanager.protocol.recorders import FromRecorder, Order, Refusal
 
 __all__ = ["Batch", "Core", "Effects"]
 
@@ -117,6 +118,8 @@ class Core(Planning):
         """
         self.seen = seen
         self.seen.refusals = Refusals()
+        # What was compared with tables that are thrown away is compared anew.
+        self.seen.ahead.update(seen.recorders)
         self._resume(now)
 
     def _resume(self, now: Instant) -> None:
@@ -130,8 +133,7 @@ class Core(Planning):
     def take(self, taken: i.Input, now: Instant, token: Hashable = None) -> None:
         """Hear an input now; what it leads to is decided by the next `decide`."""
         if isinstance(taken, i.Heard):
-            if absorb(self.state, self.seen, taken, now):
-                self._news(taken, now)
+            self.hear(taken.message, now)
             return
         was_deaf = self.seen.listening.deaf(now)
         doubted = len(self.seen.doubted)
@@ -144,6 +146,9 @@ class Core(Planning):
                 for recorder in self.state.recorders if was_deaf else sorted(self._proving):
                     self._push(i.Review(recorder=recorder), now)
                 self._proving.clear()
+                for recorder in self.seen.fallen_silent():
+                    # Nothing tells that but time, and rows, readiness and plans for others rest on it.
+                    self._touch_recorder(recorder)
                 return
             case i.OrderAnswered(recorder=recorder, order=order, answer=answer):
                 self._landed(recorder, order)
@@ -177,6 +182,13 @@ class Core(Planning):
             case _:
                 pass
         self._push(taken, now, token)
+
+    def hear(self, message: FromRecorder, now: Instant) -> bool:
+        """Take in a heartbeat: the short way of `take`, for what there is most of. True if it says something new."""
+        news = absorb_heard(self.state, self.seen, message, now)
+        if news:
+            self._news(i.Heard(message=message), now)
+        return news
 
     def _news(self, heard: i.Heard, now: Instant) -> None:
         """A heartbeat says something that a decision could rest on."""
@@ -252,8 +264,6 @@ class Core(Planning):
                 self._probe_due(RecorderId(name), now)
             elif kind == "refusals":
                 self._push(i.RefusalsDue(), now)
-            elif kind == "quiet":
-                self._quiet_due(RecorderId(name), now)
             elif kind == "site":
                 self._push(i.ReviewSite(), now)
             elif kind == "backup":
@@ -402,11 +412,11 @@ class Core(Planning):
             self._push(taken, now)
         commands: list[Command] = []
         for recorder in sorted(self._work_recorders):
-            self._plan_recorder(recorder, now)
+            probe = self._plan_recorder(recorder, now)
             row = self.state.recorders.get(recorder)
             if row is not None:
                 commands += self._fresh((*for_recorder(self.state, self.seen, row), *for_jobs(self.state, self.seen, row, now)), now)
-                commands += self._ask(probes(self.state, self.seen, row, now), now)
+                commands += self._ask(probes(self.state, self.seen, row, probe, now), now)
                 if row.group is not None and concerns_preroll(self.state, self.seen, row):
                     self._work_groups.add(row.group)
         for group_id in sorted(self._work_groups):

@@ -7,17 +7,13 @@ from abc import abstractmethod
 from collections.abc import Hashable
 
 from sysmanager.coordinator import inputs as i
-from sysmanager.coordinator.decide import due_failover_ms, due_recorder_ms, look_again_ms
-from sysmanager.coordinator.probing import probes
+from sysmanager.coordinator.decide import due_failover_ms
+from sysmanager.coordinator.probing import probes, watch_of
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import State
 from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
-from sysmanager.protocol.recorders import BEAT_INTERVAL_MS
-
-QUIET_MS = 3 * BEAT_INTERVAL_MS
-QUIET_STEP_MS = 100
-"""When a server counts as silent (`Seen.connected`), and how soon to look again while that is not proven yet."""
+from sysmanager.protocol.probes import Probe
 
 PROOF_INTERVAL_MS = 20
 """How often a canary is sent ahead of its time while a deadline waits for proof that the coordinator could hear."""
@@ -37,9 +33,6 @@ class Planning:
     @abstractmethod
     def _push(self, taken: i.Input, now: Instant, token: Hashable = None) -> None: ...
 
-    @abstractmethod
-    def _touch_recorder(self, recorder: RecorderId) -> None: ...
-
     @property
     def next_due_ms(self) -> int | None:
         """When `tick` has something to do, by the monotonic clock."""
@@ -47,7 +40,7 @@ class Planning:
 
     def _recorder_due(self, recorder: RecorderId, now: Instant) -> bool:
         row = self.state.recorders.get(recorder)
-        due_ms = due_recorder_ms(self.state, self.seen, row, now) if row is not None else None
+        due_ms = watch_of(self.state, self.seen, row, now).due_ms if row is not None else None
         if row is None or due_ms is None:
             self._push(i.Review(recorder=recorder), now)
             return False
@@ -63,23 +56,16 @@ class Planning:
         self._last_proof_ms = now.mono_ms
         return True
 
-    def _quiet_due(self, recorder: RecorderId, now: Instant) -> None:
-        """Whether a server has gone silent: nothing tells that but time, and rows, readiness and plans for others rest on it."""
-        if recorder not in self.state.recorders:
-            return
-        if self.seen.connected(recorder):
-            self._schedule(f"quiet {recorder}", now.mono_ms + max(QUIET_STEP_MS, QUIET_MS - self.seen.silence_ms(recorder)))
-        else:
-            self._touch_recorder(recorder)
-
     def _probe_due(self, recorder: RecorderId, now: Instant) -> None:
         """Something may be to be asked about the recorder, and what keeps its failover from starting may be over."""
         row = self.state.recorders.get(recorder)
-        due_ms = look_again_ms(self.state, self.seen, row, now) if row is not None else None
-        if row is None or due_ms is None:
+        if row is None:
             return
-        self._schedule(f"probe {recorder}", due_ms)
-        if probes(self.state, self.seen, row, now):
+        watch = watch_of(self.state, self.seen, row, now)
+        if watch.look_ms is None:
+            return
+        self._schedule(f"probe {recorder}", watch.look_ms)
+        if probes(self.state, self.seen, row, watch.probe, now):
             self._work_recorders.add(recorder)
         if not self.seen.connected(recorder):
             self._push(i.Review(recorder=recorder), now)
@@ -90,18 +76,18 @@ class Planning:
             self._due[key] = due_ms
             heapq.heappush(self._heap, (due_ms, key))
 
-    def _plan_recorder(self, recorder: RecorderId, now: Instant) -> None:
+    def _plan_recorder(self, recorder: RecorderId, now: Instant) -> Probe | None:
+        """Plan when to look at it again. What is to be asked about it now."""
         row = self.state.recorders.get(recorder)
-        due_ms = due_recorder_ms(self.state, self.seen, row, now) if row is not None else None
-        quiet = f"quiet {recorder}"
-        if row is not None and quiet not in self._due and self.seen.connected(recorder):
-            self._schedule(quiet, now.mono_ms + max(QUIET_STEP_MS, QUIET_MS - self.seen.silence_ms(recorder)))
-        look_ms = look_again_ms(self.state, self.seen, row, now) if row is not None else None
-        if look_ms is not None:
-            self._schedule(f"probe {recorder}", look_ms)
-        if due_ms is not None:
+        if row is None:
+            return None
+        watch = watch_of(self.state, self.seen, row, now)
+        if watch.look_ms is not None:
+            self._schedule(f"probe {recorder}", watch.look_ms)
+        if watch.due_ms is not None:
             # Time that is not proven yet may well be: look when the timeout would be over by the clock.
-            self._schedule(f"recorder {recorder}", max(now.mono_ms, due_ms - self._unproven_ms(now)))
+            self._schedule(f"recorder {recorder}", max(now.mono_ms, watch.due_ms - self._unproven_ms(now)))
+        return watch.probe
 
     def _unproven_ms(self, now: Instant) -> int:
         return self.seen.listening.stamp_ms(now) - self.seen.listening.proven_ms

@@ -326,9 +326,10 @@ def _alarms(view: View, seen: Seen, now: Instant) -> tuple[c.Alarm, ...]:
     alarms = _safety_alarms(view, seen, now)
     if view.reconcile is not None:
         alarms.append(c.Alarm(key="reconcile", sentence=view.reconcile.sentence, since_wall_ms=seen.started.wall_ms, health=c.Health.BAD))
-    for row in view.recorders.values():
-        heard = seen.recorders.get(row.id)
-        if heard is None:
+    # Looked at four times a second: only those of which there may be something to say.
+    for recorder in sorted({*seen.odd, *seen.refused_orders}):
+        row, heard = view.recorders.get(recorder), seen.recorders.get(recorder)
+        if row is None or heard is None:
             continue
         if heard.rival is not None and now.mono_ms - heard.rival_ms < RIVAL_MS:
             sentence = f"Two servers announce themselves as {row.id}; the newer one is refused: give it an id of its own."

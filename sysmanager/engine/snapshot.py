@@ -49,7 +49,8 @@ class _Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     position: Position
 
 
-def table_types() -> dict[str, Any]:
+@cache
+def table_types() -> Mapping[str, Any]:
     """Every table of `State`, and what is in it."""
     hints: dict[str, Any] = {"ended": dict[FailoverId, None]}
     for name, member in vars(View).items():

@@ -35,6 +35,7 @@ class Capture:
     """The cameras that one recording service records at the moment.
 
     writable: whether any material disk takes frames. changed: called, after a moment, when a state or a first frame is new.
+    gave: whether any camera gave frames that were written when the last heartbeat was made.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Capture:
         self._process_life = 0
         self.frozen = False
         self.hung = False
+        self.gave = False
         self.epoch = Epoch(0)
         self.plan: CapturePlan | None = None
 
@@ -145,17 +147,20 @@ class Capture:
 
     def beats(self, now_ms: int) -> tuple[CameraBeat, ...]:
         """The cameras as a heartbeat shows them now, by the recorder's wall clock."""
-        recording = CameraState.RECORDING
+        recording = CameraState.RECORDING if not self.frozen else None
+        gives = False
         self._follow_hours(now_ms)
         found = []
         for session in self._sessions.values():
-            if session.state is recording and not self.frozen:
+            if session.state is recording:
+                gives = True
                 session.last_ms = now_ms
                 if now_ms > session.span[1]:
                     session.span[1] = now_ms
             off = session.hours.last_off(now_ms) if session.hours is not ALWAYS else None
             span = (off.from_ms, off.until_ms) if off is not None else (0, 0)
             found.append(CameraBeat(session.camera.id, session.state, session.first_ms, session.last_ms, "", *span))
+        self.gave = gives and not self.hung
         return tuple(found)
 
     def _follow_hours(self, now_ms: int) -> None:
@@ -180,7 +185,7 @@ class Capture:
         """Cameras that give frames which are written at this moment."""
         if self.hung:
             return frozenset()
-        return frozenset(camera for camera, session in self._sessions.items() if session.state is CameraState.RECORDING)
+        return frozenset([camera for camera, session in self._sessions.items() if session.state is CameraState.RECORDING])
 
     def recorded_for(self, least_ms: int) -> frozenset[CameraId]:
         """Cameras that have given frames under the present epoch for at least so long."""

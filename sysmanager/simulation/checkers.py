@@ -36,6 +36,7 @@ from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.phases import ALLOWED
 from sysmanager.simulation.recorder import SimulatedRecorder
 from sysmanager.simulation.safety import REPORT_STALE_MS
+from sysmanager.simulation.tables import SameTables
 
 if TYPE_CHECKING:
     from sysmanager.simulation.world import World
@@ -324,12 +325,13 @@ class Checkers:
         self._waiting_ms: dict[FailoverId, int] = {}
         self._needed_ms: dict[JobId, int] = {}
         self._stamped: dict[tuple[CameraId, Epoch], RecorderId] = {}
+        self._tables = SameTables()
         self.knowing = knowing.Knowing(world, self._check)
         self._baseline_ms: int | None = None
         self.promises, self.origins = promises.Promises(world, self._check), origins.Origins(world, self._check)
 
-    def _check(self, name: str, sentence: str | None) -> None:
-        self._world.counts["checker", name] += 1
+    def _check(self, name: str, sentence: str | None, times: int = 1) -> None:
+        self._world.counts["checker", name] += times
         if sentence is not None:
             raise Broken(name, sentence)
 
@@ -362,10 +364,7 @@ class Checkers:
         core = self._world.coordinator.core
         if core is None:
             return
-        live, shadow = core.state, self._world.shadow
-        found = next((name for name in _TABLES if getattr(live, name) != getattr(shadow, name)), None)
-        if found is None and list(live.open) != list(shadow.open):
-            found = "open"
+        found = self._tables.difference(core.state, self._world.shadow)
         self._check("replay equals live", f"The table {found} differs from a replay of the journal." if found else None)
 
     # ------------------------------------------------------------ what is shown and done
@@ -418,14 +417,14 @@ class Checkers:
         core = self._world.coordinator.core
         if core is None or self._world.journal_cut:
             return
-        found = [one for one in findings(core.state, core.seen) if not self._world.recorders[one.recorder].trouble.ahead]
-        self._check("nothing to confirm unasked", found[0].sentence if found else None)
+        found = [one.sentence for one in findings(core.state, core.seen) if not self._world.recorders[one.recorder].trouble.ahead]
+        self._check("nothing to confirm unasked", found[0] if found else knowing.unnoticed(core.state, core.seen))
 
     def jobs(self) -> None:
         """No footage was written twice; a drill that a failover needs gone does not go on."""
         world, now_ms = self._world, self._world.agenda.now_ms
-        for recorder in world.recorders.values():
-            self._check("never copied twice", job_rules.never_twice(recorder))
+        twice = next((sentence for recorder in world.recorders.values() if (sentence := job_rules.never_twice(recorder)) is not None), None)
+        self._check("never copied twice", twice, len(world.recorders))
         listening = world.coordinator.core is not None and world.coordinator.listening and world.shadow.reconcile is None
         drills = job_rules.open_drills(world.shadow) if listening else {}
         late = {job for job, drill in drills.items() if job_rules.needed(world.shadow, drill)}
@@ -486,11 +485,3 @@ class Checkers:
             if owner != recorder.id:
                 raise Broken("one recorder per epoch", f"{owner} and {recorder.id} both recorded {key[0]} under epoch {key[1]}.")
         self._check("one recorder per epoch", None)
-
-
-_TABLES = (
-    *("term", "next_epoch", "next_number", "recorders", "groups", "failovers", "holds", "shared", "gap_totals", "members", "reconcile"),
-    *("failback_holds", "replaced_wall_ms", "retired", "backups", "uncovered"),
-    *("maintenance", "settings", "settings_revision", "brake", "starts", "acknowledged"),
-    *("next_job", "jobs", "open_jobs", "jobs_with", "last_drills", "away"),
-)

@@ -217,15 +217,15 @@ class SimulatedCoordinator:
         if core is None:
             return
         if not self.paused:
-            now = self.now()
-            core.take(i.Heard(message=message), now)
-            recorder = message.recorder
+            world, recorder = self.world, message.recorder
+            now = world.instant(self.wall_step_ms)
+            news = core.hear(message, now)
             known = core.seen.recorders.get(recorder)
             if known is None or known.instance == message.instance:  # a second instance of one id is not heard (SPEC 2)
-                self.world.hearing.heard_ms[recorder] = now.mono_ms
-                if message.instance == self.world.recorders[recorder].persisted.instance:
-                    self.world.hearing.themselves.add(recorder)
-            if not core.idle:
+                world.hearing.heard_ms[recorder] = now.mono_ms
+                if message.instance == world.recorders[recorder].persisted.instance:
+                    world.hearing.themselves.add(recorder)
+            if news and not core.idle:
                 self._pump()
         elif not self.drop_inbox:
             self._inbox.append(partial(self.heard, message))
@@ -285,7 +285,8 @@ class SimulatedCoordinator:
         due_ms = core.next_due_ms if core is not None else None
         if due_ms is not None and (self._tick_ms is None or due_ms < self._tick_ms):
             self._tick_ms = due_ms
-            self.world.agenda.after(max(0, due_ms - self.now().mono_ms), self._ticked, due_ms, self.life)
+            agenda = self.world.agenda
+            agenda.after(max(0, due_ms - agenda.now_ms), self._ticked, due_ms, self.life)
 
     def _ticked(self, due_ms: int, life: int) -> None:
         if life == self.life and self._tick_ms == due_ms:
@@ -294,8 +295,8 @@ class SimulatedCoordinator:
                 self._pump()
 
     def _tick(self) -> None:
-        now = self.now()
-        if self.core is not None and self.core.next_due_ms is not None and self.core.next_due_ms <= now.mono_ms and self.core.tick(now):
+        due_ms = self.core.next_due_ms if self.core is not None else None
+        if self.core is not None and due_ms is not None and due_ms <= self.world.agenda.now_ms and self.core.tick(self.now()):
             self._beacon()
 
     # ------------------------------------------------------------ transactions

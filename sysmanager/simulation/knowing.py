@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 from sysmanager.coordinator.readiness import readiness_of
 from sysmanager.coordinator.seen import Seen
+from sysmanager.coordinator.selection import Needs, needs_of
+from sysmanager.coordinator.state import State, tasks_of
+from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.ids import CameraId, RecorderId
-from sysmanager.domain.recorder import Role, Standby
+from sysmanager.domain.recorder import Recorder, Role, Standby
 from sysmanager.engine.core import Core
 from sysmanager.protocol.clients import Readiness, Topic
 from sysmanager.protocol.preroll import KeepPreroll
@@ -51,6 +54,15 @@ def _lasting(readiness: Readiness) -> object:
     return readiness.target, [reason for reason in readiness.reasons if reason.topic not in _PASSING]
 
 
+def unnoticed(state: State, seen: Seen) -> str | None:
+    """A server that reports a newer epoch than system data has, and that nobody would look at: all of them are in `Seen.ahead`."""
+    for recorder, heard in seen.recorders.items():
+        row, beat = state.recorders.get(recorder), heard.beat
+        if row is not None and beat is not None and beat.epoch > row.assignment.epoch and recorder not in seen.ahead:
+            return f"{recorder} reports epoch {beat.epoch}, which nobody notices."
+    return None
+
+
 class Knowing:
     """The rules over one world."""
 
@@ -58,6 +70,7 @@ class Knowing:
         self._world = world
         self._check = check
         self._looks = 0
+        self._needed: dict[RecorderId, tuple[SettingsSummary, Needs]] = {}
         self._passed: dict[RecorderId, object] = {}
         self._kept: dict[RecorderId, dict[CameraId, int]] = {}
 
@@ -84,7 +97,7 @@ class Knowing:
         if core.readiness.pending or any(GOING_QUIET_MS[0] <= core.seen.silence_ms(row.id) < GOING_QUIET_MS[1] for row in rows):
             return
         for row in rows:
-            kept, fresh = core.readiness.known.get(row.id), readiness_of(core.state, core.seen, row, now)
+            kept, fresh = core.readiness.known.get(row.id), readiness_of(core.state, core.seen, row, now, self._needs(core.state, row))
             differs = kept is None or _lasting(kept) != _lasting(fresh)
             self._check(READINESS_CURRENT, f"The readiness of {row.id} is kept as {kept} and is {fresh}." if differs else None)
 
@@ -98,6 +111,16 @@ class Knowing:
                     self._passed[row.id] = now
                     found |= core.state.members[row.group]
         return sorted(found)
+
+    def _needs(self, state: State, row: Recorder) -> Needs | None:
+        """Of its tasks: they follow from the settings alone, which seldom change."""
+        if row.home is None or row.home not in state.recorders:
+            return None
+        settings = tasks_of(row, state.recorders[row.home]).settings
+        known = self._needed.get(row.id)
+        if known is None or known[0] is not settings:
+            known = self._needed[row.id] = (settings, needs_of(settings))
+        return known[1]
 
     # ------------------------------------------------------------ pre-roll
 

@@ -266,7 +266,7 @@ class _LiveServer:
 
     def _beacon(self, message: Message) -> None:
         beacon: Beacon = wire.decode(Beacon, message.body)
-        self.recorder.hear_beacon(beacon)
+        self.recorder.hear_beacon(m.BeaconHeard(beacon=beacon))
 
     # ------------------------------------------------------------ Surroundings
 

@@ -115,15 +115,17 @@ class Origins:
             self._check(OFF_IS_OFF, self._records_what_is_off(recorder))
         now_ms, dark = world.agenda.now_ms, dict[CameraId, int]()
         chances: list[takeover.Chance] = []
+        holders: dict[RecorderId | None, Recorder] = {}
+        for row in state.recorders.values():
+            holders.setdefault(row.home, row)
         for home in state.recorders.values():
-            if home.role is not Role.STANDARD:
+            holder = holders.get(home.id)
+            if home.role is not Role.STANDARD or holder is None:
                 continue
-            holder = next((row for row in state.recorders.values() if row.home == home.id), None)
-            if holder is not None:
-                unrecorded = tuple(one for one in home.settings.cameras if one.moves and one.id not in recorded)
-                chances += takeover.chances(world, holder, unrecorded, self._well) if unrecorded else ()
-            for camera in home.settings.cameras if holder is not None else ():
-                if holder is None or camera.id in recorded or not camera.moves or world.is_off(camera.id, holder.id):
+            unrecorded = tuple(one for one in home.settings.cameras if one.moves and one.id not in recorded)
+            chances += takeover.chances(world, holder, unrecorded, self._well) if unrecorded else ()
+            for camera in home.settings.cameras:
+                if camera.id in recorded or not camera.moves or world.is_off(camera.id, holder.id):
                     continue
                 if not self._owed(holder, camera.id, camera.sessions):
                     continue

@@ -63,6 +63,8 @@ class Preroll:
 
     def held(self) -> tuple[PrerollBeat, ...]:
         """What a heartbeat says; cameras that give nothing yet with 0."""
+        if not self._wanted:
+            return ()
         now_ms = self._now_ms()
         return tuple(PrerollBeat(camera, now_ms - self._kept_since_ms(camera, now_ms)) for camera in self._wanted)
 

@@ -13,7 +13,6 @@ from sysmanager.protocol.jobs import ForgetJob, JobOrder, RunDrill
 from sysmanager.protocol.practice import Fault
 from sysmanager.protocol.probes import PeerAnswer, Probe, ProbeAnswer
 from sysmanager.protocol.recorders import (
-    Beacon,
     Footage,
     Order,
     OrderAnswer,
@@ -29,7 +28,7 @@ from sysmanager.simulation.drilling import Drilling
 from sysmanager.simulation.footage import Material
 from sysmanager.simulation.preroll import Preroll
 from sysmanager.simulation.probing import find_out
-from sysmanager.simulation.said import QUIET_AFTER_MS, QUIET_BEAT_MS, QUIET_WATCHDOG_EVERY, disk_beats, self_test, watchdog_beat
+from sysmanager.simulation.said import QUIET_AFTER_MS, QUIET_BEAT_MS, QUIET_WATCHDOG_EVERY, Words, disk_beats, watchdog_beat
 from sysmanager.simulation.surroundings import Pace, Surroundings
 from sysmanager.simulation.transfer import RATE_BYTES, Copies, Transfer
 from sysmanager.simulation.trouble import Trouble
@@ -101,6 +100,9 @@ class SimulatedRecorder:
         self._beacon_ms = 0
         self._moved_ms = 0
         self._tick_ms: int | None = None
+        self._words = Words(self.id, version)
+        self._due_of: m.MachineState | None = None
+        self._due_ms: int | None = None
         self._doubtful = False
         self.up_since_ms: int | None = None
 
@@ -298,29 +300,26 @@ class SimulatedRecorder:
     def _say_beat(self, now: Instant, *, quiet: bool = False) -> None:
         self._sequence += 1
         cameras, kept = self.capture.beats(now.wall_ms), self.preroll.held()
-        seen = m.Observations(
-            sequence=self._sequence,
-            version=self.version,
-            cameras=cameras,
-            preroll=kept,
-            material=f"https://{self.id.lower()}.example:7443",
-            copy=self.transfer.report,
-            drill=self.drilling.report,
-            self_test=self_test(self.faults, now),
-        )
-        said, lie = self.preroll.said(m.beat(self.state, seen, now), self.identity), self.trouble.lie
+        jobs = (self.transfer.report, self.drilling.report)
+        beat = self._words.beat(self.state, self._sequence, now, cameras, kept, jobs, self.faults)
+        said, lie = self.preroll.said(beat, self.identity) if self.preroll.lies else beat, self.trouble.lie
         self._around.say(self.id, said if lie is None else lie(said), quiet=quiet and lie is None)
 
     def _plan_tick(self, now_ms: int) -> None:
         """The deadline of the machine, if it is near; the next second looks again."""
-        due_ms = m.deadline_ms(self.state)
+        due_ms = self._deadline_ms()
         if due_ms is not None and due_ms <= now_ms + QUIET_BEAT_MS and self._beacon is not None:
             self._tell_beacon()
-            due_ms = m.deadline_ms(self.state)
+            due_ms = self._deadline_ms()
         if due_ms is None or due_ms > now_ms + QUIET_BEAT_MS or (self._tick_ms is not None and self._tick_ms <= due_ms):
             return
         self._tick_ms = due_ms
         self._around.after(max(0, due_ms - now_ms), self._tick, self._life)
+
+    def _deadline_ms(self) -> int | None:
+        if self._due_of is not self.state:
+            self._due_of, self._due_ms = self.state, m.deadline_ms(self.state)
+        return self._due_ms
 
     def _tick(self, life: int) -> None:
         if life == self._life:
@@ -332,11 +331,11 @@ class SimulatedRecorder:
 
     # ------------------------------------------------------------ what it hears
 
-    def hear_beacon(self, beacon: Beacon) -> None:
+    def hear_beacon(self, heard: m.BeaconHeard) -> None:
         """One that says only that the coordinator is still there is told to the machine before the next thing that moves it."""
-        if not self.present or self.trouble.hung:
+        if not self.powered or self.service is not ServiceState.RUNNING or self.trouble.hung:
             return
-        now, heard = self._now(), m.BeaconHeard(beacon=beacon)
+        now = self._now()
         before_ms, self._beacon_ms = self._beacon_ms, now.mono_ms
         if not self.up or now.mono_ms - before_ms > m.ASK_LIMIT_MS or self.state.silence_said:
             self._input(heard)

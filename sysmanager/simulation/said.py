@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from sysmanager.domain.ids import RecorderId
 from sysmanager.domain.instant import Instant
+from sysmanager.protocol.jobs import CopyReport, DrillReport
 from sysmanager.protocol.practice import Fault
-from sysmanager.protocol.recorders import DiskBeat, ServiceState, WatchdogBeat
+from sysmanager.protocol.preroll import PrerollBeat
+from sysmanager.protocol.recorders import Beat, CameraBeat, DiskBeat, ServiceState, WatchdogBeat
 from sysmanager.protocol.selftest import SelfTestReport
-from sysmanager.recorder.machine import Persisted
+from sysmanager.recorder.machine import MachineState, Observations, Persisted, Situation, beat, beat_again
 
 SELF_TEST_MS = 60_000
 
@@ -43,3 +46,45 @@ def disk_beats(labels: Iterable[str], lost: Collection[str], disk_mb: int) -> tu
     """All disks, a quarter full; what is lost cannot be written."""
     free_mb = disk_mb * 3 // 4
     return tuple(DiskBeat(label, label not in lost, free_mb, disk_mb, "cannot be written" if label in lost else "") for label in labels)
+
+
+_NO_JOBS = (None, None)
+
+
+class Words:
+    """What a recording service says once a second: mostly what it said before, at another time."""
+
+    def __init__(self, recorder: RecorderId, version: str) -> None:
+        self._version = version
+        self._material = f"https://{recorder.lower()}.example:7443"
+        self._state: MachineState | None = None
+        self._last: Beat | None = None
+
+    def beat(
+        self,
+        state: MachineState,
+        sequence: int,
+        now: Instant,
+        cameras: tuple[CameraBeat, ...],
+        kept: tuple[PrerollBeat, ...],
+        jobs: tuple[CopyReport | None, DrillReport | None],
+        faults: Collection[Fault],
+    ) -> Beat:
+        """Its next heartbeat. jobs: what it reports of copy and drill."""
+        tested = self_test(faults, now) if state.situation is Situation.STANDBY else None
+        if self._last is not None and self._state is state and jobs == _NO_JOBS:
+            said = beat_again(self._last, sequence, now, cameras, kept, tested)
+        else:
+            seen = Observations(
+                sequence=sequence,
+                version=self._version,
+                cameras=cameras,
+                preroll=kept,
+                material=self._material,
+                copy=jobs[0],
+                drill=jobs[1],
+                self_test=tested,
+            )
+            said = beat(state, seen, now)
+        self._state, self._last = state, said if jobs == _NO_JOBS else None
+        return said

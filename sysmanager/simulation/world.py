@@ -42,7 +42,7 @@ from sysmanager.simulation.surroundings import Fetched, Pace
 WALL_MS = 1_800_000_000_000
 """Wall-clock time when virtual time is 0."""
 
-_EFFECTS = get_args(m.Effect)
+_EFFECTS = frozenset(get_args(m.Effect))
 
 FETCH_MS = 2_000
 ASK_MS = 1_000
@@ -76,6 +76,7 @@ class World:
         self.plan = plan
         self.agenda = Agenda()
         self._instant = Instant(mono_ms=0, wall_ms=WALL_MS)
+        self.after = self.agenda.after
         self._beacon_ms = 0
         self.chance = random.Random(f"world {seed}")
         self.hours = schedules_of(plan)
@@ -166,10 +167,12 @@ class World:
     # ------------------------------------------------------------ surroundings of recorders
 
     def now(self, recorder: RecorderId) -> Instant:
-        return self.instant(self.wall_steps.get(recorder, 0) if self.wall_steps else 0)
-
-    def after(self, delay_ms: int, act: Callable[..., object], *args: Any) -> None:
-        self.agenda.after(delay_ms, act, *args)
+        now_ms = self.agenda.now_ms
+        if self.wall_steps and (step_ms := self.wall_steps.get(recorder, 0)):
+            return Instant(mono_ms=now_ms, wall_ms=WALL_MS + now_ms + step_ms)
+        if self._instant.mono_ms != now_ms:
+            self._instant = Instant(mono_ms=now_ms, wall_ms=WALL_MS + now_ms)
+        return self._instant
 
     def between(self, span_ms: tuple[int, int]) -> int:
         return self.chance.randint(*span_ms)
@@ -178,18 +181,18 @@ class World:
         return self.network.open(self.links[recorder])
 
     def say(self, recorder: RecorderId, message: FromRecorder, *, quiet: bool = False) -> None:
-        capture = self.recorders[recorder].capture
-        if not capture.frozen and isinstance(message, Beat) and (capture.recorded() or self.all_off(recorder)):
-            now_ms = self.agenda.now_ms
-            dark_ms, self.lit_ms[recorder] = now_ms - self.lit_ms.get(recorder, 0), now_ms
-            if dark_ms >= DARK_MS:
-                self.darknesses.setdefault(recorder, []).append((now_ms, dark_ms))
-        link = self.links[recorder]
-        if quiet and link.last_ms <= self.agenda.now_ms and self.network.open(link):
-            # Nothing else is on this way: it need not go through the agenda, which most of them would fill.
-            self.coordinator.heard(message)
-            return
-        self.network.up_in_order(self.links[recorder], self.coordinator.heard, message)
+        now_ms, link = self.agenda.now_ms, self.links[recorder]
+        if isinstance(message, Beat):
+            capture = self.recorders[recorder].capture
+            if capture.gave or (not capture.frozen and self.all_off(recorder)):
+                dark_ms, self.lit_ms[recorder] = now_ms - self.lit_ms.get(recorder, 0), now_ms
+                if dark_ms >= DARK_MS:
+                    self.darknesses.setdefault(recorder, []).append((now_ms, dark_ms))
+            if quiet and link.last_ms <= now_ms:
+                # Nothing else is on this way: it need not go through the agenda, which most of them would fill.
+                self.coordinator.heard(message)
+                return
+        self.network.up_in_order(link, self.coordinator.heard, message)
 
     def is_off(self, camera: CameraId, recorder: RecorderId) -> bool:
         """Whether the camera's schedule switches it off now, by the clock of that recorder."""
@@ -242,7 +245,7 @@ class World:
         return found if found is not None and found.up and not cut else None
 
     def watch(self, recorder: RecorderId, seen: m.Input | m.Effect, state: m.MachineState) -> None:
-        if isinstance(seen, _EFFECTS):
+        if type(seen) in _EFFECTS:
             effect = cast(m.Effect, seen)
             self.checkers.effect(self.recorders[recorder], effect)
             if self.story is not None:
@@ -256,9 +259,10 @@ class World:
         if self.agenda.now_ms - self._beacon_ms < BEACON_STEP_MS:
             return
         self._beacon_ms = self.agenda.now_ms
+        heard = m.BeaconHeard(beacon=beacon)
         for recorder, link in self.links.items():
             if not link.down_cut and (not link.loss or self.chance.random() >= link.loss):
-                self.recorders[recorder].hear_beacon(beacon)
+                self.recorders[recorder].hear_beacon(heard)
 
     # ------------------------------------------------------------ what the coordinator does
 

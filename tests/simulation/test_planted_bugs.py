@@ -21,6 +21,7 @@ from sysmanager.coordinator import (
     listening,
     opening,
     preroll,
+    probing,
     readiness_book,
     reconcile,
     requests,
@@ -101,7 +102,7 @@ def hold_is_ignored(patch: Patch) -> None:
         return None if why == "failover is held" else why
 
     patch.setattr(starting, "why_not_automatic", why_not_automatic)
-    patch.setattr(decide, "why_not_automatic", why_not_automatic)
+    patch.setattr(probing, "why_not_automatic", why_not_automatic)
 
 
 def any_answer_confirms(patch: Patch) -> None:

@@ -11,7 +11,7 @@ from sysmanager.coordinator.detection import assess
 from sysmanager.coordinator.frames import expected_cameras, progressed
 from sysmanager.coordinator.heard import RIVAL_MS
 from sysmanager.coordinator.opinions import FRESH_MS, REACHED_MS
-from sysmanager.coordinator.probing import probe_of, probes
+from sysmanager.coordinator.probing import Watch, watch_of
 from sysmanager.coordinator.starting import OPINION_LIMIT_MS
 from sysmanager.coordinator.witnesses import confirmed_away, opinions_of
 from sysmanager.domain.camera import RecordingMode
@@ -260,8 +260,22 @@ def test_nothing_is_asked_about_a_recorder_that_nothing_would_replace() -> None:
     site.server("A").up = False
     site.run(20_000)
     assert site.probes == []
-    assert probe_of(site.state, site.core.seen, site.row("A")) is None
-    assert probes(site.state, site.core.seen, site.row("A"), site.now) == ()
+    assert watch_of(site.state, site.core.seen, site.row("A"), site.now) == Watch()
+
+
+def test_a_recorder_that_is_heard_and_reports_frames_has_no_deadlines_until_it_falls_silent() -> None:
+    site = small_site()
+    site.run(5_000)
+    assert watch_of(site.state, site.core.seen, site.row("A"), site.now) == Watch()
+    site.server("A").up = False
+    site.run(3_800)
+    watch = watch_of(site.state, site.core.seen, site.row("A"), site.now)
+    assert watch.due_ms is not None
+    assert watch.look_ms is not None
+    assert watch.due_ms > watch.look_ms > site.now.mono_ms
+    site.server("A").up = True
+    site.run(2_000)
+    assert watch_of(site.state, site.core.seen, site.row("A"), site.now) == Watch()
 
 
 # ---------------------------------------------------------------- crash loop

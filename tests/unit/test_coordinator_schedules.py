@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from sysmanager.coordinator.frames import nothing_due, records_by_right, settled_cameras, unlit_cameras
-from sysmanager.coordinator.probing import probe_of
+from sysmanager.coordinator.probing import watch_of
 from sysmanager.domain.failover import CameraGap, Phase, Trigger
 from sysmanager.domain.ids import CameraId
 from sysmanager.engine.rows import recorder_row
@@ -42,7 +42,7 @@ def test_a_recorder_whose_cameras_are_all_off_by_schedule_is_not_dark() -> None:
     assert site.state.failovers == {}
     assert site.core.seen.dark_ms(rid("A")) < 2_000
     assert site.core.seen.of(rid("A")).reports_frames()
-    assert probe_of(site.state, site.core.seen, site.row("A")) is None, "nobody is asked whether he reaches them"
+    assert watch_of(site.state, site.core.seen, site.row("A"), site.now).probe is None, "nobody is asked whether he reaches them"
 
 
 def test_when_their_time_begins_they_get_the_whole_timeout() -> None:

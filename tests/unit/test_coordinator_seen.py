@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from sysmanager.coordinator.decide import absorb, absorb_heard
 from sysmanager.coordinator.heard import Heard
+from sysmanager.coordinator.inputs import Heard as HeardInput
 from sysmanager.coordinator.seen import Seen
+from sysmanager.coordinator.state import State
 from sysmanager.domain.ids import CameraId, Epoch, InstanceId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, DiskBeat, FromRecorder, Mode, ServiceState, WatchdogBeat
@@ -76,6 +80,8 @@ def test_the_short_way_leaves_what_the_long_way_leaves(steps: list[tuple[int, bo
         assert short.observe(message, now) == long.observe(message, now)
         assert known(short.of(A)) == known(long.of(A))
         assert short.refused_orders == long.refused_orders
+        assert list(short.speaking) == list(long.speaking) == ([A] if short.of(A).ever else [])
+        assert (short.ahead, short.odd) == (long.ahead, long.odd)
 
 
 def test_a_beat_that_repeats_the_last_one_takes_the_short_way() -> None:
@@ -86,3 +92,26 @@ def test_a_beat_that_repeats_the_last_one_takes_the_short_way() -> None:
         news = seen.observe(beat("one", Mode.RECORDING, CameraState.RECORDING, True, now.wall_ms), now)
         assert news is (second == 0)
         assert seen.of(A).steady
+
+
+def test_who_falls_silent_is_found_when_that_is_proven() -> None:
+    seen = Seen(Instant(mono_ms=0, wall_ms=WALL_MS))
+    for mono_ms in range(0, 6_000, 500):
+        now = Instant(mono_ms=mono_ms, wall_ms=WALL_MS + mono_ms)
+        seen.listening.canary(mono_ms)
+        # B goes on; A was heard before it and says nothing more.
+        for name in ("A", "B") if mono_ms == 0 else ("B",):
+            seen.observe(replace(beat("one", Mode.RECORDING, CameraState.RECORDING, True, now.wall_ms), recorder=RecorderId(name)), now)
+        assert seen.fallen_silent() == ([A] if mono_ms == 3_000 else [])
+    seen.forget(RecorderId("B"))
+    for mono_ms in range(6_000, 12_000, 500):
+        seen.listening.canary(mono_ms)
+    assert seen.fallen_silent() == []
+
+
+def test_a_heartbeat_is_absorbed_by_either_way_in() -> None:
+    now = Instant(mono_ms=0, wall_ms=WALL_MS)
+    state, said = State(), beat("one", Mode.RECORDING, CameraState.RECORDING, True, WALL_MS)
+    one, other = Seen(now), Seen(now)
+    assert absorb(state, one, HeardInput(message=said), now) is absorb_heard(state, other, said, now) is True
+    assert one.unknown == other.unknown == {A: said}

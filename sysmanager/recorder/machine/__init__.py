@@ -3,7 +3,7 @@
 `step(state, input, now)` gives the next state and what is to be done outside. The real service and every simulated one are built around it.
 """
 
-from sysmanager.recorder.machine.beats import Observations, beat
+from sysmanager.recorder.machine.beats import Observations, beat, beat_again
 from sysmanager.recorder.machine.effects import (
     Answer,
     CapturePlan,
@@ -95,6 +95,7 @@ __all__ = [
     "StopCapture",
     "Tick",
     "beat",
+    "beat_again",
     "deadline_ms",
     "first_persisted",
     "highest_epoch",

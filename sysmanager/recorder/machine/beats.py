@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.jobs import CopyReport, DrillReport
@@ -60,6 +61,19 @@ def beat(state: MachineState, observations: Observations, now: Instant) -> Beat:
         practice=identity.practice,
         mono_ms=now.mono_ms,
     )
+
+
+def beat_again(
+    last: Beat,
+    sequence: int,
+    now: Instant,
+    cameras: tuple[CameraBeat, ...],
+    kept: tuple[PrerollBeat, ...],
+    self_test: SelfTestReport | None,
+) -> Beat:
+    """The next heartbeat of the same state, while no job is reported: what `beat` would make of it, at a fraction of the cost."""
+    preroll = replace(last.preroll, cameras=kept) if last.preroll.plan else last.preroll
+    return replace(last, sequence=sequence, wall_ms=now.wall_ms, mono_ms=now.mono_ms, cameras=cameras, preroll=preroll, self_test=self_test)
 
 
 def _preroll(state: MachineState, kept: tuple[PrerollBeat, ...]) -> PrerollReport:

@@ -202,12 +202,15 @@ def deadline_ms(state: MachineState) -> int | None:
     """The monotonic moment of the next `Tick` that does something; None while the service is down."""
     if state.situation is Situation.DOWN:
         return None
-    dues = [due for due in (state.next_ask_ms, state.next_load_ms) if due is not None]
-    if state.situation is Situation.ASKING and not state.leave:
-        dues.append(state.asking_ms + ASK_LIMIT_MS)
-    if not state.silence_said:
-        dues.append(state.beacon_ms + SILENCE_SAID_MS)
-    return min(dues, default=None)
+    due_ms = None if state.silence_said else state.beacon_ms + SILENCE_SAID_MS
+    for other_ms in (
+        state.next_ask_ms,
+        state.next_load_ms,
+        state.asking_ms + ASK_LIMIT_MS if state.situation is Situation.ASKING and not state.leave else None,
+    ):
+        if other_ms is not None and (due_ms is None or other_ms < due_ms):
+            due_ms = other_ms
+    return due_ms
 
 
 # ---------------------------------------------------------------- reports, hands, the end
