@@ -13,7 +13,7 @@ from sysmanager import api
 from sysmanager.bus.credentials import load_credentials
 from sysmanager.documents.site_key import SiteKey
 from sysmanager.domain.failover import Phase
-from tests.integration.test_commands import LiveSite, Machine, stop
+from tests.helpers.command_line import LiveSite, Machine, stop
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 

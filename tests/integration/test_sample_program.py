@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_commands import LiveSite, Machine, stop
+from tests.helpers.command_line import LiveSite, Machine, stop
 
 PROGRAM = Path(__file__).with_name("sample_program.py")
 LINES_LIMIT = 60

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from sysmanager import api
 from sysmanager.domain.failover import Trigger
-from tests.integration.test_commands import WITHIN_S, LiveSite, Machine, relatives, stop
+from tests.helpers.command_line import WITHIN_S, LiveSite, Machine, relatives, stop
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 

@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     from sysmanager.app.logs import set_up_logging
 
     if args.data is None:
-        raise CommandError("The data folder of the coordinator is not named; name it with --data DIR.")
+        raise CommandError("No data folder is named; name it with --data DIR (see sysmanager coordinator --help).")
 
     trouble = set_up_logging(args.log or paths.log_folder() / "coordinator.log")
     if trouble is not None:

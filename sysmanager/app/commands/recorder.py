@@ -59,7 +59,7 @@ def configuration_of(args: argparse.Namespace) -> tuple[Path, RecorderConfigurat
     from sysmanager.recorder.configuration import ConfigurationError, load_configuration
 
     if args.config is None:
-        raise CommandError("The configuration of the VMS server is not named; name it with --config FILE.")
+        raise CommandError("No configuration is named; name it with --config FILE (see sysmanager recorder --help).")
     config: Path = args.config.resolve()
     try:
         return config, load_configuration(config)

@@ -111,7 +111,7 @@ def install_coordinator(args: argparse.Namespace) -> int:
     from sysmanager.app.linux_service import Installer
 
     if args.data is None:
-        raise CommandError("The data folder of the coordinator is not named; name it with --data DIR.")
+        raise CommandError("No data folder is named; name it with --data DIR (see sysmanager coordinator --help).")
     account = args.account or units.ACCOUNT
     text = coordinator_text(args, account)
     if args.print:
