@@ -18,6 +18,9 @@ from sysmanager.protocol.clients import FailbackHoldCause, Level
 TRIES = 3
 """So many automatic failbacks of one entry may be undone before a person has to look at it."""
 
+WAIT_LIMIT_S = 3_600
+"""The wait before the next try doubles up to this, which is also the longest time to be stable."""
+
 
 class Outlook(msgspec.Struct, frozen=True, kw_only=True):
     """What automatic failback of an entry waits for.
@@ -45,9 +48,14 @@ def outlook(view: View, seen: Seen, entry: Failover, now: Instant) -> Outlook:
         return Outlook(obstacle=obstacle)
     # A server that never fell silent, such as one without a camera it could reach, has to wait like one that was away.
     stable_ms = min(seen.stable_ms(home.id), seen.standing_ms(entry.id))
-    settles_ms = max(0, home.failback_after_s * 1000 - stable_ms)
+    settles_ms = max(0, home.failback_after_s * 1000 - stable_ms, _pause_s(entry, home) * 1000 - seen.standing_ms(entry.id))
     hours_ms = wait_ms(parse_hours(home.failback_hours), now.wall_ms + settles_ms, now.offset_min)
     return Outlook(due_in_ms=settles_ms + hours_ms, hours=hours_ms > 0 and settles_ms == 0)
+
+
+def _pause_s(entry: Failover, home: Recorder) -> int:
+    """After a try that was undone, twice as long as before it: what keeps a camera dark seldom passes in five minutes."""
+    return min(home.failback_after_s << entry.failback_tries, WAIT_LIMIT_S)
 
 
 def _obstacle(view: View, seen: Seen, entry: Failover, home: Recorder) -> str | None:

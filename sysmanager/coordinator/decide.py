@@ -10,7 +10,7 @@ from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.automatic_failback import outlook
 from sysmanager.coordinator.detection import assess
 from sysmanager.coordinator.failback import ANSWER_MS as FAILBACK_ANSWER_MS
-from sysmanager.coordinator.failback import DOCUMENTS_MS, FAILBACK_TABLE, FRAMES_MS
+from sysmanager.coordinator.failback import DOCUMENTS_MS, FAILBACK_TABLE
 from sysmanager.coordinator.failover import ANSWER_MS, CACHE_MS, DELIVERY_MS, FAILOVER_TABLE, RETRY_MS, WAITING_LOOK_MS
 from sysmanager.coordinator.gaps import GAP_WAIT_MS, unmeasured
 from sysmanager.coordinator.jobs.copying import automatic_copies
@@ -251,6 +251,8 @@ def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, n
         seen.failed_attempt_ms[entry.id, before.server] = now.mono_ms
     if isinstance(fact, f.TasksMoved) and entry.trigger is not Trigger.PLANNED:
         seen.replaced_ms[entry.recorder] = now.mono_ms
+    if isinstance(fact, f.SessionsPassed):
+        seen.turn_ms[entry.id] = now.mono_ms
     if entry.phase.ended:
         seen.entry_ended(entry.id)
         seen.footage.pop((entry.recorder, entry.previous_epoch), None)
@@ -395,7 +397,7 @@ def due_failover_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> in
         case Phase.FAILBACK_TAKEN:
             return began_ms + FAILBACK_ANSWER_MS
         case Phase.FAILBACK_SAVED:
-            return min(began_ms + FRAMES_MS, now.mono_ms + 500)
+            return now.mono_ms + RELIEF_MS
         case Phase.WAITING:
             retries = [failed_ms + RETRY_MS for (failover, _), failed_ms in seen.failed_attempt_ms.items() if failover == entry.id]
             return min([retry for retry in retries if retry > now.mono_ms] + [now.mono_ms + WAITING_LOOK_MS])

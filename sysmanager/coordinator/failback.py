@@ -6,15 +6,16 @@ from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.automatic_failback import due_by_itself, held_after_abort, held_after_undo
 from sysmanager.coordinator.failback_checks import checks
 from sysmanager.coordinator.frames import settled_cameras, unlit_cameras
+from sysmanager.coordinator.handing import FRAMES_MS, held_back, next_turn, time_over, without_held_back
 from sysmanager.coordinator.heard import Heard
-from sysmanager.coordinator.inputs import OrderAnswered
+from sysmanager.coordinator.inputs import Asked, OrderAnswered
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View
 from sysmanager.coordinator.table import Case, On, Row, Then, always
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover, Phase, Reason
-from sysmanager.domain.ids import CameraId, Epoch
-from sysmanager.protocol.clients import Level
+from sysmanager.domain.ids import CameraId, Epoch, RecorderId
+from sysmanager.protocol.clients import Level, StartFailback
 from sysmanager.protocol.recorders import Obeyed, Record, Refusal
 
 DOCUMENTS_MS = 5_000
@@ -23,22 +24,8 @@ DOCUMENTS_MS = 5_000
 ANSWER_MS = 5_000
 """All of step 8, as in a failover."""
 
-FRAMES_MS = 10_000
-"""How long the recorder's cameras have for their first frame (SPEC 8)."""
-
 DARK_SHARE_PERCENT = 10
-"""With more dark cameras than this share the failback is undone (SPEC 8)."""
-
-
-# ---------------------------------------------------------------- cameras
-
-
-def handed_over_singly(view: View, entry: Failover) -> tuple[CameraId, ...]:
-    """Cameras that give one session only: taken from the failover server before the recorder can have them (SPEC 8)."""
-    server = view.recorders.get(entry.server) if entry.server is not None else None
-    if server is None:
-        return ()
-    return tuple(camera.id for camera in server.settings.cameras if camera.moves and camera.sessions == 1)
+"""With more dark cameras than this share the failback is undone, whoever asked for it and whatever he accepts (SPEC 8)."""
 
 
 # ---------------------------------------------------------------- guards
@@ -159,19 +146,55 @@ def _all_lit(case: Case) -> bool:
     return beat is not None and failback is not None and beat.epoch == failback.epoch and not dark_cameras(case)
 
 
+def _waited_for(case: Case) -> tuple[CameraId, ...]:
+    """Dark cameras whose turn has come."""
+    return without_held_back(case, dark_cameras(case))
+
+
+def lost_by(case: Case, server: RecorderId | None, cameras: tuple[CameraId, ...]) -> tuple[CameraId, ...]:
+    """Of these, the ones that `server` has, or let go a moment ago. One that gives it no frames either does not count (SPEC 8).
+
+    None of one that is not heard to record: who else has most of the cameras is then better than nobody.
+    """
+    if server is None or not case.seen.connected(server) or not case.seen.of(server).service_heard():
+        return ()
+    beat = case.seen.of(server).beat
+    assert beat is not None, "its service is heard"
+    dead = unlit_cameras(beat.cameras)
+    return tuple(camera for camera in cameras if camera not in dead)
+
+
+def _may_stay_dark(case: Case) -> bool:
+    """Whether the tasks go back although cameras stay dark on the recorder: footage comes first (SPEC, first law).
+
+    Only a person may leave a few that the failover server records; and a recorder that has none at all gets nothing back.
+    """
+    entry, dark = case.failover, dark_cameras(case)
+    failback = entry.failback
+    assert failback is not None, "a failback is running"
+    lost = lost_by(case, entry.server, _waited_for(case))
+    few = len(lost) * 100 <= DARK_SHARE_PERCENT * max(1, len(entry.moved))
+    return len(dark) < len(failback.expected) and (not lost or (failback.leaves_dark and few))
+
+
+def _next_may_go(case: Case) -> bool:
+    """All whose turn came have their first frame, or may do without."""
+    if not held_back(case.view, case.failover):
+        return False
+    return not _waited_for(case) or (time_over(case) and _may_stay_dark(case))
+
+
 def _too_dark(case: Case) -> bool:
-    return case.waited_ms >= FRAMES_MS and len(dark_cameras(case)) * 100 > DARK_SHARE_PERCENT * max(1, len(case.failover.moved))
-
-
-def _time_over(case: Case) -> bool:
-    return case.waited_ms >= FRAMES_MS
+    return time_over(case) and bool(_waited_for(case)) and not _may_stay_dark(case)
 
 
 # ---------------------------------------------------------------- facts
 
 
 def _start(case: Case) -> tuple[f.AnyFact, ...]:
-    return (f.FailbackStarted(failover=case.failover.id, epoch=case.view.next_epoch, duration_ms=0),)
+    asked = case.input.request if isinstance(case.input, Asked) else None
+    leaves_dark = isinstance(asked, StartFailback) and asked.leave_dark
+    return (f.FailbackStarted(failover=case.failover.id, epoch=case.view.next_epoch, duration_ms=0, leaves_dark=leaves_dark),)
 
 
 def _start_by_itself(case: Case) -> tuple[f.AnyFact, ...]:
@@ -204,29 +227,31 @@ def _notified(case: Case) -> tuple[f.AnyFact, ...]:
     return (f.FailbackNotified(failover=case.failover.id, duration_ms=case.step_ms),)
 
 
-def _undo(reason: Reason, note: str) -> Then:
-    def then(case: Case) -> tuple[f.AnyFact, ...]:
-        undone = f.FailbackUndone(failover=case.failover.id, reason=reason, note=note, recorder_epoch=case.view.next_epoch)
-        return (undone, *(held_after_undo(case.view, case.failover) if reason is not Reason.CANCELLED else ()))
+def _undone(case: Case, reason: Reason, note: str, dark: tuple[CameraId, ...] = ()) -> tuple[f.AnyFact, ...]:
+    undone = f.FailbackUndone(failover=case.failover.id, reason=reason, note=note, recorder_epoch=case.view.next_epoch, dark=dark)
+    return (undone, *(held_after_undo(case.view, case.failover) if reason is not Reason.CANCELLED else ()))
 
-    return then
+
+def _undo(reason: Reason, note: str) -> Then:
+    return lambda case: _undone(case, reason, note)
 
 
 def _abort(case: Case) -> tuple[f.AnyFact, ...]:
-    return (*_undo(Reason.CANCELLED, "Aborted by hand.")(case), *held_after_abort(case.view, case.failover))
+    return (*_undone(case, Reason.CANCELLED, "Aborted by hand."), *held_after_abort(case.view, case.failover))
 
 
 def _undo_refused(case: Case) -> tuple[f.AnyFact, ...]:
     answered = _current_answer(case)
     refusal = answered.answer if answered is not None else None
     note = refusal.sentence if isinstance(refusal, Refusal) else "The recorder applied other documents than those it was given."
-    return _undo(Reason.SAVING_FAILED, note)(case)
+    return _undone(case, Reason.SAVING_FAILED, note)
 
 
 def _undo_dark(case: Case) -> tuple[f.AnyFact, ...]:
-    dark = dark_cameras(case)
-    note = f"{len(dark)} cameras gave the recorder no frame within {FRAMES_MS // 1000} s: {', '.join(dark[:5])}."
-    return _undo(Reason.WRONG_STATE_OF_SERVER, note)(case)
+    dark = lost_by(case, case.failover.server, _waited_for(case)) or _waited_for(case)
+    cameras = "1 camera" if len(dark) == 1 else f"{len(dark)} cameras"
+    note = f"{cameras} gave the recorder no frame within {FRAMES_MS // 1000} s: {', '.join(dark[:5])}. The failover server goes on."
+    return _undone(case, Reason.WRONG_STATE_OF_SERVER, note, dark)
 
 
 # ---------------------------------------------------------------- the table
@@ -343,22 +368,31 @@ FAILBACK_TABLE: tuple[Row, ...] = (
         sentence="every camera that counts has its first frame on the recorder: the tasks go back, in one record (step 9)",
     ),
     Row(
+        number=135,
+        phases=(Phase.FAILBACK_SAVED,),
+        on=On.REVIEW,
+        when=_next_may_go,
+        then=next_turn,
+        to=(Phase.FAILBACK_SAVED,),
+        sentence="cameras that allow one session: the next one changes hands, when the one before has its first frame",
+    ),
+    Row(
         number=132,
         phases=(Phase.FAILBACK_SAVED,),
         on=On.REVIEW,
         when=_too_dark,
         then=_undo_dark,
         to=(Phase.READY,),
-        sentence="too many cameras stayed dark on the recorder: undone",
+        sentence="cameras stayed dark on the recorder that the failover server records: undone, so that it goes on with them",
     ),
     Row(
         number=133,
         phases=(Phase.FAILBACK_SAVED,),
         on=On.REVIEW,
-        when=_time_over,
+        when=time_over,
         then=_commit,
         to=(Phase.FAILBACK_COMMITTED,),
-        sentence="few cameras stayed dark: the tasks go back, and these are named (step 9)",
+        sentence="few cameras stayed dark, and a person accepted that, or nobody records them: the tasks go back, these are named (step 9)",
     ),
     Row(
         number=140,

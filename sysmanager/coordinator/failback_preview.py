@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sysmanager.coordinator.failback import current_documents, handed_over_singly
+from sysmanager.coordinator.failback import current_documents
 from sysmanager.coordinator.failback_checks import checks
+from sysmanager.coordinator.handing import singles
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View
 from sysmanager.domain.comparison import CHANGES_LIMIT, Change, Contents, compare
@@ -60,7 +61,7 @@ def _warnings(view: View, seen: Seen, entry: Failover, gaps: Mapping[CameraId, i
     sentences: list[str] = []
     if gaps:
         gap = f"for about {max(gaps.values()) / 1000:.1f} s while"
-        many = f"{len(gaps)} cameras allow one session only; each is dark {gap} they change hands."
+        many = f"{len(gaps)} cameras allow one session only; they change hands one by one, and each is dark {gap} it does."
         sentences.append(many if len(gaps) > 1 else f"1 camera allows one session only; it is dark {gap} it changes hands.")
     if home is not None and server is not None:
         sentences += _about_changes(view, seen, entry, home, server, changes)
@@ -97,7 +98,7 @@ def expected_gaps(view: View, entry: Failover) -> dict[CameraId, int]:
     """Cameras that allow one session only, each with the gap to expect in milliseconds, from how fast it was in the failover."""
     measured = {gap.camera: gap.first_after_ms - entry.timeline.saved_ms for gap in entry.gaps if gap.first_after_ms}
     gaps = {}
-    for camera in handed_over_singly(view, entry):
+    for camera in singles(view, entry):
         first_frame_ms = measured.get(camera, FIRST_FRAME_MS)
         gaps[camera] = HAND_OVER_MS + min(max(first_frame_ms, 0), FIRST_FRAME_LIMIT_MS)
     return gaps

@@ -67,6 +67,7 @@ class Seen:
     doubted: servers whose documents are no longer in the cache, as somebody found out who asked for them there.
     machine: the coordinator's own; on_machine: servers by the machine that they say they are on.
     preroll: the last answer of a server that was told to keep pre-roll.
+    turn_ms: when the last camera that allows one session was let go, in an entry that hands such cameras over.
     opinions: what servers said of one another. opinion_held_ms: since when a second opinion holds a failover, by the monotonic clock.
     brake_since_ms: since when the mass-loss brake holds; lost_together: what it found last, and for which moment.
     withheld: servers of which it was said that they would have failed over, and whose trigger still holds.
@@ -87,6 +88,7 @@ class Seen:
         self.step_stamp: dict[FailoverId, tuple[int, int]] = {}
         self.resumed: set[FailoverId] = set()
         self.undelivered_ms: dict[FailoverId, int] = {}
+        self.turn_ms: dict[FailoverId, int] = {}
         self.replaced_ms: dict[RecorderId, int] = {}
         self.failed_attempt_ms: dict[tuple[FailoverId, RecorderId], int] = {}
         self.footage: dict[tuple[RecorderId, Epoch], Footage] = {}
@@ -144,6 +146,7 @@ class Seen:
         self._stamp_step(failover, now)
         self.resumed.discard(failover)
         self.undelivered_ms.pop(failover, None)
+        self.turn_ms.pop(failover, None)
 
     def resume(self, failover: FailoverId, now: Instant) -> None:
         """The entry was found open in the journal at the start."""
@@ -173,6 +176,7 @@ class Seen:
         self.step_stamp.pop(failover, None)
         self.resumed.discard(failover)
         self.undelivered_ms.pop(failover, None)
+        self.turn_ms.pop(failover, None)
         for key in [key for key in self.failed_attempt_ms if key[0] == failover]:
             del self.failed_attempt_ms[key]
 

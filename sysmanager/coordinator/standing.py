@@ -6,13 +6,12 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from sysmanager.coordinator.failback import handed_over_singly
+from sysmanager.coordinator.handing import held_back, let_go_by, not_let_go_yet
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, unreconciled
-from sysmanager.coordinator.switching import released_singly
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover, Phase, StayCause
-from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
+from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Standby
 from sysmanager.protocol.recorders import Ask, Beat, GoOn, Mode, Order, OrderKey, Record, RefusalReason, StandDown, Standing
 
@@ -23,12 +22,10 @@ def goal(view: View, row: Recorder) -> Record | StandDown | None:
     """The order that would bring the recorder where system data has it; None while it shall be left as it is."""
     match row.assignment:
         case Recording(epoch=epoch):
-            return Record(key=_PLAIN, epoch=epoch, home=row.id, without=released_singly(view, row.id))
+            return Record(key=_PLAIN, epoch=epoch, home=row.id, without=let_go_by(view, row.id))
         case Acting(epoch=epoch, for_recorder=home, failover=failover_id):
             without = _not_here(view.failovers[failover_id]) if failover_id in view.failovers else ()
-            return Record(
-                key=_PLAIN, epoch=epoch, home=home, without=without + _handed_over(view, failover_id) + released_singly(view, row.id)
-            )
+            return Record(key=_PLAIN, epoch=epoch, home=home, without=without + let_go_by(view, row.id))
         case Standby(epoch=epoch):
             return StandDown(key=_PLAIN, epoch=epoch)
         case Reserved(epoch=epoch, failover=failover_id):
@@ -36,7 +33,8 @@ def goal(view: View, row: Recorder) -> Record | StandDown | None:
             if entry.phase not in (Phase.FETCHED, Phase.SAVED) or entry.documents is None:
                 return None
             key = OrderKey(failover=entry.id, step=4, attempt=entry.attempt)
-            return Record(key=key, epoch=epoch, home=entry.home, documents=entry.documents, without=_not_here(entry))
+            without = _not_here(entry) + held_back(view, entry)
+            return Record(key=key, epoch=epoch, home=entry.home, documents=entry.documents, without=without)
         case Broken(epoch=epoch):
             return _returning(view, row) or StandDown(key=_PLAIN, epoch=epoch)
         case _:
@@ -48,12 +46,6 @@ def _not_here(entry: Failover) -> tuple[CameraId, ...]:
     return tuple(camera.camera for camera in entry.not_moved if camera.cause is StayCause.NO_ROOM)
 
 
-def _handed_over(view: View, failover_id: FailoverId) -> tuple[CameraId, ...]:
-    """Cameras with a single session, once the recorder that gets them back waits for them (SPEC 8)."""
-    entry = view.failovers.get(failover_id)
-    return handed_over_singly(view, entry) if entry is not None and entry.phase is Phase.FAILBACK_SAVED else ()
-
-
 def _returning(view: View, row: Recorder) -> Record | None:
     """Step 8 of a failback: the broken recorder gets its tasks while the failover server still records."""
     for open_id in view.open_with.get(row.id, ()):
@@ -62,7 +54,7 @@ def _returning(view: View, row: Recorder) -> Record | None:
         if entry.home != row.id or entry.phase not in (Phase.FAILBACK_TAKEN, Phase.FAILBACK_SAVED) or failback is None:
             continue
         key = OrderKey(failover=entry.id, step=8, attempt=1)
-        return Record(key=key, epoch=failback.epoch, home=row.id, documents=failback.documents)
+        return Record(key=key, epoch=failback.epoch, home=row.id, documents=failback.documents, without=held_back(view, entry))
     return None
 
 
@@ -91,7 +83,7 @@ def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | Non
             return None
         # The answer, not the heartbeat, moves the step on: repeat the order until it came.
         return wanted
-    if not seen.connected(row.id):
+    if not seen.connected(row.id) or (isinstance(wanted, Record) and _too_soon(view, seen, wanted)):
         return None
     refused = seen.refused_orders.get(row.id)
     lacks = refused is not None and refused.reason is RefusalReason.DOCUMENTS_MISSING
@@ -104,6 +96,12 @@ def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | Non
     if refused is not None and refused.order == wanted and not refused.again:
         return None
     return None if satisfied(heard.beat, wanted) else wanted
+
+
+def _too_soon(view: View, seen: Seen, wanted: Record) -> bool:
+    """Whether it would knock at a camera whose only session the other server is just about to give up."""
+    entry = view.failovers.get(wanted.key.failover)
+    return entry is not None and entry.phase in (Phase.SAVED, Phase.FAILBACK_SAVED) and not_let_go_yet(view, seen, entry)
 
 
 def with_documents(view: View, row: Recorder, wanted: Record | StandDown) -> Record | StandDown:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.detection import assess, group_of
-from sysmanager.coordinator.failback import DARK_SHARE_PERCENT, FRAMES_MS, with_frames
+from sysmanager.coordinator.failback import lost_by, with_frames
 from sysmanager.coordinator.failover import obeyed
 from sysmanager.coordinator.frames import unlit_cameras
+from sysmanager.coordinator.handing import FRAMES_MS, held_back, next_turn, time_over, without_held_back
 from sysmanager.coordinator.invariants import commit_objection
 from sysmanager.coordinator.opening import choice_for, open_entry
 from sysmanager.coordinator.seen import Seen
@@ -55,16 +56,6 @@ def open_switch(view: View, seen: Seen, row: Recorder, now: Instant) -> tuple[f.
 
 def is_planned(case: Case) -> bool:
     return case.failover.trigger is Trigger.PLANNED
-
-
-def released_singly(view: View, recorder: RecorderId) -> tuple[CameraId, ...]:
-    """Cameras with a single session that the relieved recorder lets go, once the failover server waits for them: break before make."""
-    for failover_id in view.open_with.get(recorder, ()):
-        entry = view.failovers[failover_id]
-        if entry.recorder == recorder and entry.trigger is Trigger.PLANNED and entry.phase is Phase.SAVED:
-            settings = view.recorders[recorder].settings
-            return tuple(camera.id for camera in settings.cameras if camera.sessions == 1 and camera.id in entry.moved)
-    return ()
 
 
 def expected_on(view: View, seen: Seen, entry: Failover) -> tuple[CameraId, ...]:
@@ -114,13 +105,30 @@ def _all_lit(case: Case) -> bool:
     return _sound(case) and beat is not None and beat.epoch == entry.epoch and not dark_on(case.seen, entry)
 
 
+def _lost(case: Case) -> tuple[CameraId, ...]:
+    """Cameras that would stay dark after the switch, and that the recorder records."""
+    entry = case.failover
+    return lost_by(case, entry.recorder, without_held_back(case, dark_on(case.seen, entry)))
+
+
+def _is_leaving(case: Case) -> bool:
+    """The recorder announced its shutdown: what does not move now is dark anyway."""
+    return case.seen.of(case.failover.recorder).leaving is not None
+
+
+def _next_may_go(case: Case) -> bool:
+    entry = case.failover
+    if not _sound(case) or not held_back(case.view, entry):
+        return False
+    return not without_held_back(case, dark_on(case.seen, entry)) or (time_over(case) and (_is_leaving(case) or not _lost(case)))
+
+
 def _too_dark(case: Case) -> bool:
-    dark = len(dark_on(case.seen, case.failover))
-    return is_planned(case) and case.waited_ms >= FRAMES_MS and dark * 100 > DARK_SHARE_PERCENT * max(1, len(case.failover.moved))
+    return is_planned(case) and time_over(case) and bool(_lost(case)) and not _is_leaving(case)
 
 
 def _time_over(case: Case) -> bool:
-    return _sound(case) and case.waited_ms >= FRAMES_MS
+    return _sound(case) and time_over(case)
 
 
 def _obeyed(case: Case) -> bool:
@@ -156,14 +164,14 @@ def _nobody(case: Case) -> tuple[f.AnyFact, ...]:
     return _end(case, Reason.NO_FAILOVER_SERVER, "No failover server was left to switch to; the recorder goes on.")
 
 
-def _lost(case: Case) -> tuple[f.AnyFact, ...]:
+def _fell_silent(case: Case) -> tuple[f.AnyFact, ...]:
     return _end(case, Reason.NO_CONNECTION, "The failover server fell silent before it had the cameras; the recorder goes on.")
 
 
 def _dark(case: Case) -> tuple[f.AnyFact, ...]:
-    dark = dark_on(case.seen, case.failover)
-    named = ", ".join(dark[:5])
-    note = f"{len(dark)} cameras gave the failover server no frame within {FRAMES_MS // 1000} s: {named}; the recorder goes on."
+    dark = _lost(case)
+    named, cameras = ", ".join(dark[:5]), "1 camera" if len(dark) == 1 else f"{len(dark)} cameras"
+    note = f"{cameras} gave the failover server no frame within {FRAMES_MS // 1000} s: {named}; the recorder goes on."
     return _end(case, Reason.WRONG_STATE_OF_FAILOVER_SERVER, note)
 
 
@@ -231,7 +239,7 @@ SWITCH_TABLE: tuple[Row, ...] = (
         phases=(Phase.SAVED,),
         on=On.REVIEW,
         when=_server_silent,
-        then=_lost,
+        then=_fell_silent,
         to=(Phase.FAILED,),
         sentence="planned switch: the server fell silent before the commit; the recorder goes on",
     ),
@@ -245,13 +253,22 @@ SWITCH_TABLE: tuple[Row, ...] = (
         sentence="planned switch: every camera that counts has its first frame on the server; the recorder may stop (steps 5, 6)",
     ),
     Row(
+        number=409,
+        phases=(Phase.SAVED,),
+        on=On.REVIEW,
+        when=_next_may_go,
+        then=next_turn,
+        to=(Phase.SAVED,),
+        sentence="planned switch: the next camera that allows one session changes hands, when the one before has its first frame",
+    ),
+    Row(
         number=407,
         phases=(Phase.SAVED,),
         on=On.REVIEW,
         when=_too_dark,
         then=_dark,
         to=(Phase.FAILED,),
-        sentence="planned switch: too many cameras stayed dark on the server; the recorder goes on",
+        sentence="planned switch: cameras stayed dark on the server that the recorder records; the recorder goes on",
     ),
     Row(
         number=408,
@@ -260,6 +277,6 @@ SWITCH_TABLE: tuple[Row, ...] = (
         when=_time_over,
         then=_commit,
         to=(Phase.COMMITTED,),
-        sentence="planned switch: few cameras stayed dark; the tasks move, and these are named (steps 5, 6)",
+        sentence="planned switch: what stayed dark the recorder will not record either; the tasks move, it is named (steps 5, 6)",
     ),
 )

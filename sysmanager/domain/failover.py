@@ -307,7 +307,8 @@ class Failback(msgspec.Struct, frozen=True, kw_only=True):
     """The failback of an entry: the running or the last one.
 
     expected: cameras whose first frames on the recorder are waited for. dark: those of them that gave none.
-    automatic: it started by itself.
+    handed: cameras that allow one session and whose turn came, in order (SPEC 8). automatic: it started by itself.
+    leaves_dark: who asked for it accepts that some cameras stay dark on the recorder.
     """
 
     actor: Actor
@@ -321,6 +322,8 @@ class Failback(msgspec.Struct, frozen=True, kw_only=True):
     expected: tuple[CameraId, ...] = ()
     dark: tuple[CameraId, ...] = ()
     automatic: bool = False
+    handed: tuple[CameraId, ...] = ()
+    leaves_dark: bool = False
 
 
 class CopyMark(msgspec.Struct, frozen=True, kw_only=True):
@@ -339,7 +342,8 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     epoch: under which `server` records; previous_epoch: under which `recorder` did, to find its last frames again.
     documents: fixed in step 2. moved, not_moved: cameras. to_do: what a person must do by hand.
     copy: of its footage to where the cameras live.
-    expected, dark: planned switch only: cameras whose first frames on `server` are waited for, and those of them that gave none.
+    expected, dark, handed: planned switch only: cameras whose first frames on `server` are waited for, those of them that gave none, and
+    those that allow one session and whose turn came.
     by_hand: the recorder was put away by a person, or took over in an entry that says so. failback_tries: automatic ones that were undone.
     comments, ticks: what people wrote on it since; of each line of the to-do list the last tick. skipped: another one was asked for
     meanwhile, and that was said in an entry of its own.
@@ -376,6 +380,7 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     opinions: tuple[Opinion, ...] = ()
     expected: tuple[CameraId, ...] = ()
     dark: tuple[CameraId, ...] = ()
+    handed: tuple[CameraId, ...] = ()
     by_hand: bool = False
     failback_tries: int = 0
     comments: tuple[Comment, ...] = ()

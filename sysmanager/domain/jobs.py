@@ -13,6 +13,12 @@ from sysmanager.domain.rights import Actor
 
 HOUR_MS = 3_600_000
 
+RATE_LIMIT_KBPS = 100_000_000
+"""No material copy is limited to more."""
+
+DAYS_LIMIT = 366
+"""Drills are repeated every so many days at most."""
+
 _DIGEST = re.compile("[0-9a-f]{64}")
 _NUMBER_LIMIT = 2**53
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sysmanager.coordinator.automatic_failback import TRIES
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View
 from sysmanager.domain.backup import BaselineStage
-from sysmanager.domain.failover import Phase
+from sysmanager.domain.failover import Phase, Reason
 from sysmanager.domain.ids import GroupId
 from sysmanager.protocol import clients as c
 
@@ -56,6 +57,22 @@ def complaint_alarms(view: View, seen: Seen) -> list[c.Alarm]:
         if row is not None:
             sentence = f"{row.name} waits and failed its self-test: {complaint.words[0]}"
             alarms.append(c.Alarm(key=f"self-test {recorder}", sentence=sentence, since_wall_ms=complaint.since_wall_ms))
+    return alarms
+
+
+def undone_alarms(view: View) -> list[c.Alarm]:
+    """Automatic failbacks that were undone, and are tried again (SPEC 8). One that is held has the alarm of its hold."""
+    alarms: list[c.Alarm] = []
+    for open_id in view.open:
+        entry = view.failovers[open_id]
+        home, failback = view.recorders.get(entry.home), entry.failback
+        if home is None or failback is None or entry.phase is not Phase.READY or not failback.automatic or home.id in view.failback_holds:
+            continue
+        if failback.reason in (None, Reason.CANCELLED):
+            continue
+        again = f"It is tried again after a longer wait, {TRIES} times in all." if home.automatic_failback else "Start it by hand."
+        sentence = f"{home.name} did not get its cameras back by itself, and {entry.server} goes on. {failback.note} {again}"
+        alarms.append(c.Alarm(key=f"undone {entry.id}", sentence=sentence, since_wall_ms=failback.ended_ms))
     return alarms
 
 

@@ -30,6 +30,7 @@ from sysmanager.coordinator.decide import (
     remember,
 )
 from sysmanager.coordinator.evolve import evolve
+from sysmanager.coordinator.handing import waits_for_word
 from sysmanager.coordinator.jobs.drilling import DRILLS, LOOK_MS
 from sysmanager.coordinator.jobs.orders import for_jobs
 from sysmanager.coordinator.jobs.review import due_jobs, jobs_concerned, shown_by
@@ -400,6 +401,7 @@ class Core(Planning):
                 self._plan_recorder(probe.recorder, now)
             case i.ReviewFailover(failover=failover):
                 self._plan_failover(failover, now)
+                self._work_recorders.update(waits_for_word(self.state, failover))
             case i.BackupEnded(kind=kind):
                 self._in_flight.pop(("backup", kind), None)
                 self._work_backups = True

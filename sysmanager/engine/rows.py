@@ -18,7 +18,7 @@ from sysmanager.domain.failover import Trigger
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Role, Standby
-from sysmanager.engine.alarms import baseline_alarms, complaint_alarms, queue_alarms
+from sysmanager.engine.alarms import baseline_alarms, complaint_alarms, queue_alarms, undone_alarms
 from sysmanager.protocol import clients as c
 from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, Mode, RefusalReason, ServiceState
 
@@ -345,6 +345,7 @@ def _alarms(view: View, seen: Seen, now: Instant) -> tuple[c.Alarm, ...]:
     alarms += [_failback_alarm(view, recorder) for recorder in view.failback_holds]
     alarms += complaint_alarms(view, seen)
     alarms += queue_alarms(view)
+    alarms += undone_alarms(view)
     alarms += baseline_alarms(view)
     return tuple(alarms)
 

@@ -30,7 +30,7 @@ from sysmanager.protocol.jobs import MarkCopied
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
-from sysmanager.simulation import failback_rules, history, job_rules, knowing, origins, promises, safety, waiting_rules
+from sysmanager.simulation import failback_rules, handing_rules, history, job_rules, knowing, origins, promises, safety, waiting_rules
 from sysmanager.simulation.backup_rules import no_backup_by_hand_meanwhile, one_baseline_covers_all, overdue, queue_waits_for_baseline
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.phases import ALLOWED
@@ -180,47 +180,6 @@ def committed_to_who_saved(step: Step) -> str | None:
     return None
 
 
-def frames_before_failback(step: Step) -> str | None:
-    """A camera goes back when the recorder has its first frame, or is named as dark; of these there are 10 % at most (SPEC 8)."""
-    fact, entry = step.fact, step.before
-    if not isinstance(fact, f.FailbackCommitted) or entry is None or entry.server is None or entry.failback is None:
-        return None
-    server, home = step.world.recorders[entry.server], step.world.recorders[entry.home]
-    if entry.home in step.world.state_lost or home.persisted.epoch != entry.failback.epoch or server.persisted.home != entry.home:
-        return None
-    has = {camera for camera, epoch in home.material.totals() if epoch == entry.failback.epoch}
-    lost = server.capture.recorded_for(REPORT_STALE_MS) - has - set(fact.dark)
-    if lost:
-        return f"{entry.id} goes back to {home.id}, which has no frame of {', '.join(sorted(lost))}."
-    if len(fact.dark) * 10 > max(1, len(entry.moved)):
-        return f"{entry.id} goes back with {len(fact.dark)} dark cameras of {len(entry.moved)}."
-    return None
-
-
-def frames_before_switch(step: Step) -> str | None:
-    """A planned switch takes a camera from a recorder that records only when the server has its first frame, or names it as dark."""
-    fact, entry = step.fact, step.before
-    if not isinstance(fact, f.TasksMoved) or entry is None or entry.trigger is not Trigger.PLANNED or entry.server is None:
-        return None
-    recorder, server = step.world.recorders[entry.recorder], step.world.recorders[entry.server]
-    if server.persisted.epoch != entry.epoch or recorder.persisted.home != entry.home:
-        return None
-    has = {camera for camera, epoch in server.material.totals() if epoch == entry.epoch}
-    lost = (recorder.capture.recorded_for(REPORT_STALE_MS) & set(entry.moved)) - has - set(fact.dark)
-    unheard_ms = step.world.agenda.now_ms - step.world.hearing.heard_ms.get(entry.recorder, 0)
-    if unheard_ms >= 3_000:
-        # Nobody could know that it still recorded: what has saved the settings takes over at once.
-        return None
-    if not recorder.capture.recorded():
-        # It broke down in the middle of its switch: there is nothing to be relieved of, and waiting would leave its cameras dark.
-        return None
-    if lost:
-        return f"{entry.id} relieves {recorder.id}, and {server.id} has no frame of {', '.join(sorted(lost))}."
-    if len(fact.dark) * 10 > max(1, len(entry.moved)):
-        return f"{entry.id} relieves {recorder.id} with {len(fact.dark)} dark cameras of {len(entry.moved)}."
-    return None
-
-
 def two_lost_at_most(step: Step) -> str | None:
     """A third server is not tried after two were lost in one failover (SPEC 6)."""
     lost = step.before.lost if step.before is not None else 0
@@ -263,8 +222,9 @@ BEFORE: dict[str, Rule] = {
     "automatic only where allowed": automatic_only_where_allowed,
     "queue in order": queue_in_order,
     "committed to who saved": committed_to_who_saved,
-    "first frames before a failback": frames_before_failback,
-    "first frames before a switch": frames_before_switch,
+    "first frames before a failback": handing_rules.frames_before_failback,
+    "first frames before a switch": handing_rules.frames_before_switch,
+    "one session after another": handing_rules.next_when_lit,
     "two lost at most": two_lost_at_most,
     "jobs go their way": job_rules.job_steps,
     "copied only when verified": job_rules.copied_is_verified,
@@ -310,6 +270,7 @@ OTHERS = (
     *promises.NAMES,
     *origins.NAMES,
     "never copied twice",
+    "one session at a time",
     "a drill never delays a failover",
 )
 NAMES = (*DECIDED, *BEFORE, *AFTER, *OTHERS)
@@ -419,6 +380,10 @@ class Checkers:
             return
         found = [one.sentence for one in findings(core.state, core.seen) if not self._world.recorders[one.recorder].trouble.ahead]
         self._check("nothing to confirm unasked", found[0] if found else knowing.unnoticed(core.state, core.seen))
+
+    def handing(self) -> None:
+        """Cameras with one session change hands one by one."""
+        self._check("one session at a time", handing_rules.dark_together(self._world))
 
     def jobs(self) -> None:
         """No footage was written twice; a drill that a failover needs gone does not go on."""

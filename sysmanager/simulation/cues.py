@@ -212,7 +212,8 @@ def _ends_in_order_at_work(chance: random.Random, plan: SitePlan) -> Cue:
 
 
 def _switched_with_a_dark_camera(chance: random.Random, plan: SitePlan) -> Cue:
-    """A planned switch of the recorder with most cameras, one of which no failover server reaches."""
+    """A planned switch of the recorder with most cameras, one of which no failover server reaches; now and then nor does the recorder,
+    a while later."""
     standard = [server for server in plan.servers if server.settings is not None]
     large = max(standard, key=lambda server: len(server.settings.cameras) if server.settings is not None else 0)
     before = sum(
@@ -220,12 +221,12 @@ def _switched_with_a_dark_camera(chance: random.Random, plan: SitePlan) -> Cue:
     )
     at_ms = chance.randint(1_000, 900_000)
     spares = [server.id for server in plan.servers if server.settings is None and server.group == large.group]
+    dark = chance.randint(0, 3)
+    nobody = chance.random() < 0.5
     acts = (
-        *(
-            Act(after_ms=at_ms, what=Wrong.UNREACHED, server=spare, amount=before + chance.randint(0, 3), lasts_ms=60_000)
-            for spare in spares
-        ),
+        *(Act(after_ms=at_ms, what=Wrong.UNREACHED, server=spare, amount=before + dark, lasts_ms=60_000) for spare in spares),
         Act(after_ms=at_ms + 10, what=Ask.SWITCH, server=large.id),
+        *((Act(after_ms=at_ms + 5_000, what=Wrong.UNREACHED, server=large.id, amount=dark, lasts_ms=60_000),) if nobody else ()),
     )
     return Cue(fact="", acts=acts)
 

@@ -33,6 +33,10 @@ def automatic_failback_where_allowed(step: Step) -> str | None:
         return f"{row.id} fails back by itself, although that is held."
     if not _in_hours(row.failback_hours, step.record.wall_ms):
         return f"{row.id} fails back by itself outside {row.failback_hours}."
+    if entry.failback_tries and entry.failback is not None and not world.coordinator.wall_step_ms:
+        pause_ms, since_ms = min(after_ms << entry.failback_tries, 3_600_000), step.record.wall_ms - entry.failback.ended_ms
+        if since_ms < pause_ms - 1_000:
+            return f"{row.id} fails back by itself {since_ms} ms after a try was undone; it waits {pause_ms} ms."
     stable_ms = min(now_ms - since for since in (recorder.up_since_ms, world.hearing.started_ms) if since is not None)
     if not recorder.up or stable_ms < after_ms:
         return f"{row.id} was stable for {stable_ms} ms and fails back by itself; it has to be for {after_ms} ms."

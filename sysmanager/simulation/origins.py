@@ -48,6 +48,7 @@ ROWS: dict[type, frozenset[int]] = {
     f.FailbackPerformed: frozenset({140}),
     f.FailbackNotified: frozenset({141}),
     f.FailbackUndone: frozenset({101, 111, 121, 122, 130, 132, 134}),
+    f.SessionsPassed: frozenset({135, 409}),
 }
 """Which rows may give a fact about an entry when nobody asked for it: written down a second time, apart from the tables."""
 

@@ -103,7 +103,7 @@ class People:
             case "caution":
                 return safety.caution(self._world, self._chance)
             case "failback":
-                return c.StartFailback(failover=self._chance.choice(ready)) if ready else None
+                return c.StartFailback(failover=self._chance.choice(ready), leave_dark=self._chance.random() < 0.4) if ready else None
             case "abort":
                 return c.AbortFailover(failover=self._chance.choice(running)) if running else None
             case "hold":

@@ -33,4 +33,5 @@ ALLOWED: dict[type, tuple[Phase | None, ...]] = {
     f.FailbackPerformed: (Phase.FAILBACK_COMMITTED,),
     f.FailbackNotified: (Phase.FAILBACK_PERFORMED,),
     f.FailbackUndone: _FAILBACK_BEFORE_COMMIT,
+    f.SessionsPassed: (Phase.SAVED, Phase.FAILBACK_SAVED),
 }

@@ -40,6 +40,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     failback_after_s: of every recorder, None if they do not fail back by themselves.
     hours: of cameras that have a schedule: letters for the quarters of an hour from the beginning.
     heals: whether everything is mended before the end, so that the site must be at rest. preroll: the setting of all groups.
+    cameras, sessions: of every recorder, and what each camera allows.
     copies, drills: settings of every recorder. jobs: how each ends, as "material copy ready", "drill failed: dark".
     """
 
@@ -49,6 +50,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     wishes: tuple[Wish, ...] = ()
     until_ms: int = 60_000
     ends: tuple[End, ...] = ()
+    cameras: int = 2
+    sessions: int = 2
     failback_after_s: int | None = None
     copies: MaterialCopySettings = MaterialCopySettings()
     drills: DrillSchedule = DrillSchedule()

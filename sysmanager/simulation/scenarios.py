@@ -19,6 +19,7 @@ from sysmanager.simulation.coordinator import KillPoint
 from sysmanager.simulation.failback_scenarios import FAILBACK_SCENARIOS
 from sysmanager.simulation.faults import Deed, Wrong
 from sysmanager.simulation.found_scenarios import FOUND_SCENARIOS
+from sysmanager.simulation.handing_scenarios import HANDING_SCENARIOS
 from sysmanager.simulation.leaving_scenarios import LEAVING_SCENARIOS
 from sysmanager.simulation.people import findings_of
 from sysmanager.simulation.rest import what_hangs
@@ -67,6 +68,7 @@ READY, RETURNED, CANCELLED = Phase.READY, Phase.RETURNED, Phase.CANCELLED
 SCENARIOS: tuple[Scenario, ...] = (
     *FAILBACK_SCENARIOS,
     *LEAVING_SCENARIOS,
+    *HANDING_SCENARIOS,
     *FOUND_SCENARIOS,
     *WAITING_SCENARIOS,
     Scenario(name="connection lost", deeds=(_off("A1"),), ends=(End(recorder="A1", phase=READY, server="FA1"),)),
@@ -308,7 +310,14 @@ def play(
 
     kill_at_length: the coordinator is killed as soon as its journal is so long. kill_at: in the transaction of that number, at that point.
     """
-    plan = plain_site(scenario.groups, failback_after_s=scenario.failback_after_s, preroll=scenario.preroll, hours=scenario.hours)
+    plan = plain_site(
+        scenario.groups,
+        cameras=scenario.cameras,
+        sessions=scenario.sessions,
+        failback_after_s=scenario.failback_after_s,
+        preroll=scenario.preroll,
+        hours=scenario.hours,
+    )
     replace = msgspec.structs.replace
     servers = tuple(
         replace(server, material_copy=scenario.copies, drill=scenario.drills) if server.settings is not None else server

@@ -118,6 +118,7 @@ def plain_site(
     groups: tuple[tuple[int, int], ...],
     timeout_s: int = 10,
     cameras: int = 2,
+    sessions: int = 2,
     failback_after_s: int | None = None,
     preroll: FailoverPriority | None = None,
     hours: Mapping[str, str] = MappingProxyType({}),
@@ -131,7 +132,7 @@ def plain_site(
         for number in range(1, recorders + 1):
             name = f"{letter}{number}"
             numbers = range(1, cameras + 1)
-            held = tuple(CameraSettings(id=CameraId(f"{name}-c{each}"), name=f"{name} {each}", sessions=2) for each in numbers)
+            held = tuple(CameraSettings(id=CameraId(f"{name}-c{each}"), name=f"{name} {each}", sessions=sessions) for each in numbers)
             weeks = {camera.id: week_from_eight(hours[camera.id]) for camera in held if camera.id in hours}
             plan = _standard(name, letter, timeout_s, held)
             scheduled = SchedulesDocument(time_zone="UTC", schedules=weeks)

@@ -36,7 +36,7 @@ def request_for(world: World, ask: Ask, entry: Failover | None, server: Recorder
     row = state.recorders.get(server) if server is not None else None
     match ask:
         case Ask.FAILBACK:
-            return c.StartFailback(failover=entry.id) if entry is not None else None
+            return c.StartFailback(failover=entry.id, leave_dark=True) if entry is not None else None
         case Ask.ABORT:
             return c.AbortFailover(failover=entry.id) if entry is not None else None
         case Ask.CONFIRM:

@@ -158,6 +158,7 @@ class World:
         self.checkers.knowing.readiness()
         self.checkers.origins.look()
         self.checkers.jobs()
+        self.checkers.handing()
 
     def tell(self, sentence: str) -> None:
         """One line of the story."""

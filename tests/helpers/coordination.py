@@ -116,6 +116,7 @@ class Server:
     preroll_refused: bool = False
     without: tuple[CameraId, ...] = ()
     since_ms: int = -1000
+    opened_ms: dict[CameraId, int] = field(default_factory=dict)
     instance: InstanceId | None = None
     boot: int = 1
     sequence: int = 0
@@ -126,11 +127,11 @@ class Server:
 
     def beat(self, now: Instant) -> r.Beat:
         self.sequence += 1
-        lit_ms = self.since_ms + self.first_frame_ms
         states = []
         for camera in self.settings.cameras if self.mode is r.Mode.RECORDING else ():
             if camera.id in self.without or (self.home != self.id and not camera.moves):
                 continue
+            lit_ms = max(self.since_ms, self.opened_ms.get(camera.id, 0)) + self.first_frame_ms
             wall_ms = now.wall_ms + self.clock_offset_ms
             off = self.off.get(camera.id, (0, 0))
             first_ms = max(WALL_MS + lit_ms + self.clock_offset_ms, off[1] if off[1] <= wall_ms else 0)
@@ -200,6 +201,7 @@ class Server:
                     self.documents, self.settings = order.documents, settings
                 if (order.epoch, order.home) != (self.epoch, self.home) or self.mode is not r.Mode.RECORDING:
                     self.since_ms = now.mono_ms
+                self.opened_ms |= dict.fromkeys(set(self.without) - set(order.without), now.mono_ms)
                 self.epoch, self.home, self.mode, self.without = order.epoch, order.home, r.Mode.RECORDING, order.without
                 self.preroll = None
                 told = document_set("other") if self.obeys_otherwise else self.documents

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sysmanager.domain.failover import Phase
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
-from tests.helpers.coordination import Site, rid, small_site
+from tests.helpers.coordination import Site, cameras_of, rid, small_site
 
 REFUSAL = r.Refusal(reason=r.RefusalReason.CANNOT_SAVE, sentence="the disk is full")
 
@@ -73,10 +73,21 @@ def too_dark() -> Site:
 
 
 def one_dark() -> Site:
+    """While it is relieved the recorder loses the camera, too: nobody would record it."""
     site = small_site(cameras=20)
-    site.server("F").dark = {site.server("A").settings.cameras[0].id}
+    one = site.server("A").settings.cameras[0].id
+    site.server("F").dark = {one}
     site.ask(c.SwitchOver(recorder=rid("A")))
-    site.run(11_000)
+    site.run(5_000)
+    site.server("A").dark = {one}
+    site.run(6_000)
+    return site
+
+
+def one_by_one() -> Site:
+    site = small_site(cameras=cameras_of("A", 3, sessions=1))
+    site.ask(c.SwitchOver(recorder=rid("A")))
+    site.run(4_000)
     return site
 
 
@@ -90,4 +101,5 @@ SWITCHES: dict[int, Callable[[], Site]] = {
     406: switched,
     407: too_dark,
     408: one_dark,
+    409: one_by_one,
 }

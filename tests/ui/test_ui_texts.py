@@ -7,7 +7,7 @@ from datetime import UTC, timedelta, timezone
 import msgspec
 import pytest
 
-from sysmanager.api import CameraState, Check, Connection, Health, HoldCause, HoldRow, Level, ServiceState
+from sysmanager.api import CameraState, Check, Connection, Health, HoldCause, HoldRow, Level, Readiness, Ready, ServiceState
 from sysmanager.domain.failover import CameraGap, LogState, Phase, Reason
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId
@@ -19,7 +19,7 @@ from sysmanager.ui.state.look import Symbol, camera_look, chip_text, chip_tone, 
 from sysmanager.ui.state.model import Forecast, Tone, UiState
 from sysmanager.ui.state.reducer import reduce
 from sysmanager.ui.state.situation import situation
-from sysmanager.ui.state.tree import TreeBuilder, TreeNode, attention_note, standby_note
+from sysmanager.ui.state.tree import TreeBuilder, TreeNode, attention_note, ready_text, standby_note
 from tests.ui import site
 from tests.ui.situations import AWAY, acting, broken, entry, recording, reserved, standby, state
 
@@ -146,7 +146,7 @@ def outline(node: TreeNode) -> list[str]:
 
 def test_the_tree_has_the_branches_of_the_site() -> None:
     (root,) = TreeBuilder().build(harbour())
-    assert (root.text, root.note) == ("Harbour site", "5 of 13 need attention")
+    assert (root.text, root.note) == ("Harbour site", "6 of 13 need attention")
     assert outline(root) == ["Group  Terminal A", "Group  Terminal B", "Failover VMS servers", "Broken VMS servers"]
     a, b, failover, gone = root.children
     assert outline(a) == ["TA-REC-01", "TA-REC-02", "TA-REC-03", "TA-REC-04", "TA-FO-01"]
@@ -183,9 +183,20 @@ def test_notes_of_site_and_group() -> None:
     assert standby_note(site.A, (acting(),)) == ("no standby left", Tone.BAD)
     assert standby_note(site.A, (recording(),)) == ("no failover server", Tone.WARNING)
     assert attention_note(()) == ("no servers yet", Tone.MUTED)
-    assert attention_note((recording(),)) == ("all well", Tone.GOOD)
-    assert attention_note((recording(), standby())) == ("all 2 well", Tone.GOOD)
+    assert attention_note((recording(),)) == ("ready", Tone.GOOD)
+    assert attention_note((recording(), standby())) == ("all 2 ready", Tone.GOOD)
     assert attention_note((recording(health=Health.WARNING), standby())) == ("1 of 2 needs attention", Tone.WARNING)
+
+
+def test_who_needs_attention_is_not_ready_and_nobody_else() -> None:
+    limited = msgspec.structs.replace(recording(), readiness=Readiness(level=Ready.LIMITED, reasons=()))
+    red = msgspec.structs.replace(standby(), readiness=Readiness(level=Ready.NOT_READY, reasons=()))
+    rows = (recording(), limited, red)
+    assert attention_note(rows) == ("2 of 3 need attention", Tone.BAD)
+    assert ready_text(rows) == "1 of 3 servers ready"
+    assert ready_text((recording(),)) == "1 of 1 server ready"
+    (root,) = TreeBuilder().build(harbour())
+    assert (root.note, ready_text(harbour().recorders.values())) == ("6 of 13 need attention", "7 of 13 servers ready")
 
 
 def test_the_log_is_newest_first_and_filtered_by_every_word() -> None:

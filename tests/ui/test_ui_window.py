@@ -369,7 +369,7 @@ async def test_good_news_stands_in_the_status_bar(open_site: OpenSite) -> None:
     assert opened.window._status._news.text() == "Saved."
     assert not opened.window.banners.isVisible()
     assert "Watching 13 servers" in opened.window._status._coordinator.text()
-    assert "10 of 13 servers ready" in opened.window._status._ready.text()
+    assert "7 of 13 servers ready" in opened.window._status._ready.text()
     assert opened.window._status._practice.isVisible()
 
 

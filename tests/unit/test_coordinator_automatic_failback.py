@@ -8,11 +8,13 @@ import msgspec
 import pytest
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.automatic_failback import Outlook, outlook
+from sysmanager.coordinator.automatic_failback import Outlook, _pause_s, outlook
 from sysmanager.domain.failover import Phase, Reason, Trigger
 from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.domain.recorder import Acting, Broken, edit_of
 from sysmanager.domain.rights import COORDINATOR
+from sysmanager.engine.alarms import undone_alarms
+from sysmanager.engine.rows import system_row
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from tests.helpers.coordination import WALL_MS, Site, contents, edit, rid, small_site
@@ -366,16 +368,54 @@ def test_an_aborted_failback_by_hand_is_not_followed_by_one_by_itself_but_only_w
         assert (rid("A") in site.state.failback_holds) is by_itself
 
 
-def test_tries_that_are_undone_are_repeated_only_so_often() -> None:
+def test_tries_that_are_undone_are_repeated_after_ever_longer_waits_and_only_so_often() -> None:
     site = replaced_site()
     site.server("A").dark = {camera.id for camera in site.server("A").settings.cameras}
+    site.run(60_000, until=lambda: bool(started(site)))
+    site.run(12_000)
+    note = "3 cameras gave the recorder no frame within 10 s: A-c0, A-c1, A-c2. The failover server goes on."
+    assert site.entry.to_do_left == (f"Find out why A did not get its cameras back: {note}",)
+    (alarm,) = undone_alarms(site.state)
+    again = "It is tried again after a longer wait, 3 times in all."
+    assert alarm.sentence == f"A did not get its cameras back by itself, and F goes on. {note} {again}"
+    assert alarm in system_row(site.state, site.core.seen, site.now, site="S", practice=False, lag_ms=0, ready={}).alarms
     site.run(6 * 60_000)
-    assert len(started(site)) == 3
-    first, second, _ = started(site)
-    assert second - first >= AFTER_S * 1000
+    first, second, third = started(site)
+    waits = (second - first - 10_000, third - second - 10_000)
+    assert [round(wait / 1000) for wait in waits] == [2 * AFTER_S, 4 * AFTER_S]
     assert site.state.failback_holds[rid("A")].cause is c.FailbackHoldCause.FAILURE
+    assert undone_alarms(site.state) == [], "the hold has its own"
+    assert len(site.entry.to_do) == 1
     assert site.entry.failback is not None
     assert site.entry.failback.reason is Reason.WRONG_STATE_OF_SERVER
+    assert contents(site.state) == contents(site.replayed())
+
+
+def test_no_wait_is_longer_than_an_hour() -> None:
+    for after_s, pauses in ((300, [300, 600, 1_200, 2_400, 3_600]), (3_600, [3_600] * 5)):
+        site = replaced_site(failback_after_s=after_s)
+        entries = [msgspec.structs.replace(site.entry, failback_tries=tries) for tries in range(5)]
+        assert [_pause_s(entry, site.row("A")) for entry in entries] == pauses
+
+
+def test_a_failback_by_hand_that_was_undone_is_no_alarm_and_on_the_to_do_list() -> None:
+    site = small_site()
+    site.fail_over("A")
+    site.run(2_000)
+    site.server("A").answers = False
+    site.fail_back()
+    site.run(6_000)
+    assert undone_alarms(site.state) == []
+    assert site.entry.to_do_left == ("Find out why A did not get its cameras back: The recorder did not answer in time.",)
+
+
+def test_when_it_is_switched_off_meanwhile_a_person_is_asked_to() -> None:
+    site = replaced_site()
+    site.server("A").dark = {camera.id for camera in site.server("A").settings.cameras}
+    site.run(60_000, until=lambda: bool(started(site)))
+    site.run(12_000)
+    site.state.recorders[rid("A")] = msgspec.structs.replace(site.row("A"), automatic_failback=False)
+    assert undone_alarms(site.state)[0].sentence.endswith("Start it by hand.")
 
 
 def test_a_hold_that_is_there_already_stays_as_it_is() -> None:

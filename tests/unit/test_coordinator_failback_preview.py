@@ -135,7 +135,9 @@ def test_cameras_with_one_session_have_a_gap_from_how_fast_they_were_in_the_fail
     shown = preview(site)
     assert shown.handed_over_singly == tuple(camera.id for camera in single)
     assert shown.expected_gaps == tuple(c.ExpectedGap(camera=camera.id, gap_ms=500 + 300) for camera in single)
-    assert warnings(shown) == ["2 cameras allow one session only; each is dark for about 0.8 s while they change hands."]
+    assert warnings(shown) == [
+        "2 cameras allow one session only; they change hands one by one, and each is dark for about 0.8 s while it does."
+    ]
 
 
 def test_a_camera_that_was_not_measured_has_the_usual_gap_and_no_clock_makes_it_absurd() -> None:

@@ -10,8 +10,9 @@ from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.commands import Continue, FetchDocuments
 from sysmanager.coordinator.decide import TABLE
 from sysmanager.coordinator.evolve import evolve
-from sysmanager.coordinator.failback import _documents_changed, current_documents, dark_cameras, expected_cameras, handed_over_singly
+from sysmanager.coordinator.failback import _documents_changed, current_documents, dark_cameras, expected_cameras
 from sysmanager.coordinator.failover import choice_of
+from sysmanager.coordinator.handing import singles
 from sysmanager.coordinator.opening import open_entry
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.coordinator.table import Case, On, find
@@ -58,7 +59,7 @@ def test_an_entry_without_a_server_has_no_documents_no_cameras_and_nothing_to_ha
     case = case_of(site, entry)
     assert current_documents(site.state, site.core.seen, entry) is None
     assert not _documents_changed(case)
-    assert (expected_cameras(case), dark_cameras(case), handed_over_singly(site.state, entry)) == ((), (), ())
+    assert (expected_cameras(case), dark_cameras(case), singles(site.state, entry)) == ((), (), ())
 
 
 def test_a_failover_server_without_documents_is_waited_for() -> None:

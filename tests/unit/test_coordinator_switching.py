@@ -5,12 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.opening import choice_for
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.switching import dark_on, expected_on, open_switch
 from sysmanager.domain.failover import AttemptEnd, LogState, Phase, Reason, Trigger
 from sysmanager.domain.group import Group
-from sysmanager.domain.recorder import Acting, Broken, Recording, Standby
+from sysmanager.domain.recorder import Acting, Recording, Standby
 from sysmanager.engine.rows import recorder_row
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
@@ -53,31 +54,7 @@ def test_a_recorder_that_was_switched_over_is_no_alarm_and_is_failed_back_as_usu
     assert (row.health, row.condition) == (c.Health.WARNING, "switched over, not connected")
 
 
-def test_cameras_with_one_session_are_let_go_before_the_server_can_have_them_and_come_back_when_it_is_undone() -> None:
-    site = small_site(cameras=(*cameras_of("A", 2), *(msgspec.structs.replace(one, id="A-c9") for one in cameras_of("A", 1, sessions=1))))
-    switches.begun(site)
-    site.run(1_000)
-    assert site.server("A").without == ("A-c9",)
-    site.ask(c.AbortFailover(failover=site.entry.id))
-    site.run(2_000)
-    assert (site.server("A").without, site.server("A").mode) == ((), r.Mode.RECORDING)
-
-
-def test_an_acting_server_is_relieved_in_the_same_way() -> None:
-    site = small_site(cameras=cameras_of("A", 2, sessions=1))
-    site.fail_over("A")
-    site.server("A").up = False
-    site.run(4_000)
-    site.server("H").first_frame_ms = 3_000
-    assert isinstance(site.ask(c.SwitchOver(recorder=rid("F"))), c.Done)
-    site.run(1_500)
-    assert set(site.server("F").without) == {"A-c0", "A-c1"}
-    site.run(4_000)
-    assert isinstance(site.row("H").assignment, Acting)
-    assert isinstance(site.row("F").assignment, Broken | Standby)
-
-
-def test_too_many_dark_cameras_undo_it_and_nothing_is_held() -> None:
+def test_dark_cameras_that_the_recorder_records_undo_it_and_nothing_is_held() -> None:
     site = switches.too_dark()
     entry = site.entry
     assert (entry.phase, entry.log_state, entry.reason) == (
@@ -92,7 +69,26 @@ def test_too_many_dark_cameras_undo_it_and_nothing_is_held() -> None:
     assert isinstance(site.row("F").assignment, Standby)
 
 
-def test_few_dark_cameras_are_named_and_one_that_is_dark_on_the_recorder_does_not_count() -> None:
+def test_one_camera_is_enough_where_the_recorder_records_it() -> None:
+    site = small_site(cameras=20)
+    site.server("F").dark = {site.server("A").settings.cameras[0].id}
+    site.ask(c.SwitchOver(recorder=rid("A")))
+    site.run(11_000)
+    assert (site.entry.phase, site.server("A").mode) == (Phase.FAILED, r.Mode.RECORDING)
+    assert site.entry.note == "1 camera gave the failover server no frame within 10 s: A-c0; the recorder goes on."
+
+
+def test_a_recorder_that_is_shut_down_is_relieved_of_what_can_be_recorded() -> None:
+    site = small_site(cameras=20)
+    site.server("F").dark = {camera.id for camera in site.server("A").settings.cameras[:15]}
+    leaving = r.Leaving(recorder=rid("A"), instance=site.server("A").beat(site.now).instance, wall_ms=site.now.wall_ms)
+    site.core.take(i.Announced(message=leaving), site.now, token="leaving")
+    site.settle()
+    site.run(11_000)
+    assert (site.entry.phase, len(site.entry.dark)) == (Phase.READY, 15)
+
+
+def test_a_camera_that_is_dark_on_the_recorder_does_not_count() -> None:
     assert switches.one_dark().entry.dark == ("A-c0",)
     site = small_site()
     site.server("A").dark = site.server("F").dark = {site.server("A").settings.cameras[1].id}

@@ -25,7 +25,7 @@ from sysmanager.domain.recorder import Standby
 from sysmanager.engine import core as core_module
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
-from tests.helpers.coordination import Site, contents, document_set, rid, small_site
+from tests.helpers.coordination import Site, cameras_of, contents, document_set, rid, small_site
 from tests.helpers.switches import SWITCHES
 
 REFUSAL = r.Refusal(reason=r.RefusalReason.CANNOT_SAVE, sentence="the disk is full")
@@ -258,8 +258,17 @@ def row_133() -> Site:
     site = small_site(cameras=20)
     site.fail_over()
     site.server("A").dark = {site.server("A").settings.cameras[0].id}
-    site.fail_back()
+    site.ask(c.StartFailback(failover=site.entry.id, leave_dark=True))
     site.run(11_000)
+    return site
+
+
+def row_135() -> Site:
+    site = small_site(cameras=cameras_of("A", 3, sessions=1))
+    site.fail_over("A")
+    site.run(2_000)
+    site.fail_back()
+    site.run(4_000)
     return site
 
 
@@ -296,6 +305,7 @@ SCENARIOS: dict[int, Callable[[], Site]] = {
     131: returned_site,
     132: row_132,
     133: row_133,
+    135: row_135,
     140: returned_site,
     141: returned_site,
     **SWITCHES,

@@ -31,6 +31,11 @@ def add(chosen: Any) -> None:
     failback = command(chosen, "failback", "give the tasks back to a recorder", _failback, "sysmanager failback TA-REC-03 --wait")
     failback.add_argument("server", help="id or name of the recorder that was replaced, or id of the log entry")
     failback.add_argument("--preview", action="store_true", help="only say what would happen")
+    failback.add_argument(
+        "--leave-dark",
+        action="store_true",
+        help="go on although up to 10 %% of the cameras stay dark on the recorder; else it is undone, as the failover server records them",
+    )
     switch = command(chosen, "switch", "relieve a healthy recorder, without a gap", _switch, "sysmanager switch TA-REC-03 --wait")
     switch.add_argument("server", help="id or name of the recorder")
     switch.add_argument("--preview", action="store_true", help="only say what would happen")
@@ -124,7 +129,7 @@ async def _failback(client: api.Client, args: argparse.Namespace) -> int:
     entry = await _entry_of(client, args.server)
     if args.preview:
         return await _preview(client, api.PreviewFailback(failover=entry), args)
-    return await _ask(client, api.StartFailback(failover=entry), args)
+    return await _ask(client, api.StartFailback(failover=entry, leave_dark=args.leave_dark), args)
 
 
 async def _abort(client: api.Client, args: argparse.Namespace) -> int:

@@ -14,6 +14,7 @@ from sysmanager.coordinator.evolve import (
     failback,
     failback_holds,
     failover,
+    handing,
     log,
     machines,
     reconcile,
@@ -38,6 +39,7 @@ _SUBJECTS: tuple[tuple[Any, Callable[[State, f.FactRecord, Any], None]], ...] = 
     (f.MachineFact, machines.apply),
     (f.CopyingFact, copying.apply),
     (f.DrillingFact, drilling.apply),
+    (f.HandingFact, handing.apply),
 )
 
 APPLIED_BY: dict[type, Callable[[State, f.FactRecord, Any], None]] = {

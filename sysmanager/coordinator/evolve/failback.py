@@ -20,6 +20,7 @@ def apply(state: State, record: f.FactRecord, fact: f.FailbackFact) -> None:
     match fact:
         case f.FailbackStarted():
             failback = Failback(actor=record.actor, started_ms=wall_ms, epoch=fact.epoch, automatic=fact.automatic)
+            failback = replace(failback, leaves_dark=fact.leaves_dark)
             for number in range(1, 7):
                 failback = _failback_step(failback, wall_ms, number, fact.duration_ms if number == 1 else 0)
             row = replace(row, phase=Phase.FAILBACK_STARTED, failback=failback)
@@ -39,13 +40,21 @@ def apply(state: State, record: f.FactRecord, fact: f.FailbackFact) -> None:
             failback = replace(_failback_step(_running(row), wall_ms, 11, fact.duration_ms), ended_ms=wall_ms)
             row = replace(row, phase=Phase.RETURNED, failback=failback)
         case f.FailbackUndone():
-            failback = replace(_running(row), reason=fact.reason, note=fact.note, ended_ms=wall_ms)
-            failed = failback.automatic and fact.reason is not Reason.CANCELLED
-            row = replace(row, phase=Phase.READY, failback=failback, failback_tries=row.failback_tries + failed)
+            failback = replace(_running(row), reason=fact.reason, note=fact.note, ended_ms=wall_ms, dark=fact.dark)
+            failed = fact.reason is not Reason.CANCELLED
+            tries = row.failback_tries + (failed and failback.automatic)
+            row = replace(row, phase=Phase.READY, failback=failback, failback_tries=tries)
+            row = replace(row, to_do=_with_line(row, state.recorders[row.home].name, fact.note)) if failed else row
             assign(state, row.home, Broken(epoch=fact.recorder_epoch, failover=row.id))
         case _:
             assert_never(fact)
     put_failover(state, row)
+
+
+def _with_line(row: Failover, name: str, note: str) -> tuple[str, ...]:
+    """The to-do list with what keeps the recorder from its cameras; once while nobody ticked it off."""
+    line = f"Find out why {name} did not get its cameras back: {note}"
+    return row.to_do if line in row.to_do_left else (*row.to_do, line)
 
 
 def _running(row: Failover) -> Failback:

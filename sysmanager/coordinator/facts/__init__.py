@@ -53,6 +53,7 @@ from sysmanager.coordinator.facts.failover import (
     TasksMoved,
     Withholding,
 )
+from sysmanager.coordinator.facts.handing import HandingFact, SessionsPassed
 from sysmanager.coordinator.facts.log import EntryCommented, LogFact, RemarkFact, RequestRefused, ToDoTicked
 from sysmanager.coordinator.facts.machines import MachineFact, SharedMachineAccepted
 from sysmanager.coordinator.facts.reconcile import Adjustment, ReconcileConfirmed, ReconcileFact, ReconcileStarted, RecorderReconciled
@@ -130,6 +131,7 @@ __all__ = [
     "GapsMeasured",
     "GroupRemoved",
     "GroupSaved",
+    "HandingFact",
     "HoldLifted",
     "HoldPlaced",
     "HoursCopied",
@@ -155,6 +157,7 @@ __all__ = [
     "ServerAdopted",
     "ServerReserved",
     "ServerRestored",
+    "SessionsPassed",
     "SettingsSaved",
     "SharedMachineAccepted",
     "SourceTold",
@@ -178,6 +181,7 @@ AnyFact = (
     | MachineFact
     | CopyingFact
     | DrillingFact
+    | HandingFact
 )
 
 

@@ -10,12 +10,16 @@ from sysmanager.domain.ids import CameraId, Epoch, FailoverId
 
 
 class FailbackStarted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-started"):
-    """Steps 1 to 6 of a failback. epoch: under which the recorder will record again. automatic: it started by itself."""
+    """Steps 1 to 6 of a failback. epoch: under which the recorder will record again. automatic: it started by itself.
+
+    leaves_dark: who asked accepts that a few cameras stay dark on the recorder.
+    """
 
     failover: FailoverId
     epoch: Epoch
     duration_ms: int
     automatic: bool = False
+    leaves_dark: bool = False
 
 
 class FailbackDocumentsTaken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-documents-taken"):
@@ -61,12 +65,16 @@ class FailbackNotified(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class FailbackUndone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-undone"):
-    """Ended before its commit point: the failover server goes on. recorder_epoch: under which the recorder stands down again."""
+    """Ended before its commit point: the failover server goes on. recorder_epoch: under which the recorder stands down again.
+
+    dark: cameras that gave the recorder no frame, where that is the reason.
+    """
 
     failover: FailoverId
     reason: Reason
     note: str
     recorder_epoch: Epoch
+    dark: tuple[CameraId, ...] = ()
 
 
 FailbackFact = (

@@ -19,7 +19,7 @@ from sysmanager.coordinator.state import View
 from sysmanager.domain.failover import Reason
 from sysmanager.domain.hours import problem_with_hours
 from sysmanager.domain.ids import Epoch, is_identifier, shown
-from sysmanager.domain.jobs import DrillSchedule, MaterialCopySettings
+from sysmanager.domain.jobs import DAYS_LIMIT, RATE_LIMIT_KBPS, DrillSchedule, MaterialCopySettings
 from sysmanager.domain.recorder import (
     DETECTION_TIMEOUTS_S,
     FAILBACK_AFTER_S,
@@ -37,9 +37,6 @@ from sysmanager.domain.recorder import (
 )
 from sysmanager.protocol import clients as c
 from sysmanager.protocol.recorders import Mode
-
-LIMIT_KBPS = 100_000_000
-DAYS_LIMIT = 366
 
 
 def add_recorder(asking: Asking, request: c.AddRecorder) -> Outcome:
@@ -122,8 +119,8 @@ def _validate(view: View, fields: RecorderEdit, row: Recorder | None) -> None:
 
 
 def _validate_copy(copy: MaterialCopySettings) -> None:
-    if not 0 <= copy.limit_kbps <= LIMIT_KBPS:
-        raise Rejected(f"The limit of a material copy is 0 to {LIMIT_KBPS} kbit/s, 0 for none; correct the field limit_kbps.")
+    if not 0 <= copy.limit_kbps <= RATE_LIMIT_KBPS:
+        raise Rejected(f"The limit of a material copy is 0 to {RATE_LIMIT_KBPS} kbit/s, 0 for none; correct the field limit_kbps.")
     problem = problem_with_hours(copy.hours)
     if problem is not None:
         raise Rejected(f"The hours of the material copy are not possible: {problem}.")

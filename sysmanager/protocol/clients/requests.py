@@ -44,9 +44,13 @@ class ReleaseHold(msgspec.Struct, frozen=True, kw_only=True, tag="release-hold",
 
 
 class StartFailback(msgspec.Struct, frozen=True, kw_only=True, tag="start-failback", forbid_unknown_fields=True):
-    """Give the tasks back to the recorder that was replaced (SPEC 8)."""
+    """Give the tasks back to the recorder that was replaced (SPEC 8).
+
+    leave_dark: go on although up to 10 % of the cameras give the recorder no frame. Else it is undone, as the failover server records them.
+    """
 
     failover: FailoverId
+    leave_dark: bool = False
 
 
 class SwitchOver(msgspec.Struct, frozen=True, kw_only=True, tag="switch-over", forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ import msgspec
 
 from sysmanager.api import CameraRow, DiskRow
 from sysmanager.domain.camera import FailoverPriority
-from sysmanager.domain.failover import CameraGap, Failover, StepRecord, Verdict
+from sysmanager.domain.failover import CameraGap, Failover, Phase, StepRecord, Verdict
 from sysmanager.domain.ids import CameraId
 from sysmanager.ui.models.table import Column
 from sysmanager.ui.state.log import LogLine, capitalised, name_of
@@ -214,6 +214,13 @@ def camera_names(state: UiState) -> dict[CameraId, str]:
     return {camera.id: camera.name for row in state.recorders.values() for camera in row.cameras}
 
 
+def dark_words(failover: Failover) -> str:
+    """Of a camera that gave the recorder no frame."""
+    if failover.phase is Phase.READY:
+        return "moved; gave no frame when it was to go back"
+    return "gave no frames after the failback"
+
+
 def moved_lines(failover: Failover, state: UiState) -> tuple[CameraLine, ...]:
     """Cameras that stayed behind first, then the moved ones by name."""
     names = camera_names(state)
@@ -230,7 +237,7 @@ def moved_lines(failover: Failover, state: UiState) -> tuple[CameraLine, ...]:
             moved=not ended_early(failover),
             sentence="the failover ended before it moved"
             if ended_early(failover)
-            else "gave no frames after the failback"
+            else dark_words(failover)
             if camera in dark
             else "will move"
             if failover.phase.before_commit

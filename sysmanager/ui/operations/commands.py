@@ -109,8 +109,10 @@ class Operations:
         """A line of the to-do list is done, or is not after all."""
         return await self._request(f"remark:{failover}", "Saving the tick.", TickToDo(failover=failover, item=item, done=done))
 
-    async def start_failback(self, failover: FailoverId) -> Outcome:
-        outcome = await self._request(f"failover:{failover}", "Starting the failback.", StartFailback(failover=failover))
+    async def start_failback(self, failover: FailoverId, *, leave_dark: bool = False) -> Outcome:
+        """leave_dark: go on although a few cameras stay dark on the recorder."""
+        request = StartFailback(failover=failover, leave_dark=leave_dark)
+        outcome = await self._request(f"failover:{failover}", "Starting the failback.", request)
         if outcome.done:
             self._store.dispatch(FailoverSelected(outcome.failover or failover))
         return outcome

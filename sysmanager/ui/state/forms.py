@@ -32,9 +32,15 @@ def problem_with(fields: RecorderEdit, state: UiState, own: RecorderId | None) -
         return "Disconnected for is not one of the times that can be chosen."
     if fields.failback_after_s not in FAILBACK_AFTER_S:
         return "Stable for is not one of the times that can be chosen."
-    hours = problem_with_hours(fields.failback_hours)
-    if hours is not None:
-        return f"Within the hours is wrong: {hours}."
+    named = (
+        ("Within the hours", fields.failback_hours),
+        ("Copy hours", fields.material_copy.hours),
+        ("Drill hours", fields.drill.hours),
+    )
+    for label, text in named:
+        problem = problem_with_hours(text)
+        if problem is not None:
+            return f"{label} is wrong: {problem}."
     return None
 
 
@@ -60,7 +66,8 @@ def problem_with_group(group: Group, state: UiState) -> str | None:
         return f"Name “{name}” is taken by another group; choose another."
     if len(group.description) > DESCRIPTION_LIMIT:
         return f"Description is too long; use {DESCRIPTION_LIMIT} characters at most."
-    return None
+    problem = problem_with_hours(group.drill.hours)
+    return f"Drill hours is wrong: {problem}." if problem is not None else None
 
 
 def removal_problem(group: GroupId, state: UiState) -> str | None:

@@ -9,7 +9,7 @@ import msgspec
 
 from sysmanager.api import RecorderRow
 from sysmanager.domain.failover import FAILBACK_STEPS, FAILOVER_STEPS, Failover, LogState, Phase, Severity
-from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.ui.state.model import Tone, UiState
 from sysmanager.ui.state.texts import NOTHING, cameras_text, counted, gap_text, trigger_text, when_text
 
@@ -87,6 +87,13 @@ def name_of(recorder: RecorderId, state: UiState) -> str:
     """The name people gave the server, its id where it is no longer in system data."""
     row: RecorderRow | None = state.recorders.get(recorder)
     return row.name if row is not None else str(recorder)
+
+
+def leave_dark_text(dark: tuple[CameraId, ...], home: str, state: UiState) -> str:
+    """The choice that a failback offers after one that was undone because of these cameras."""
+    names = {camera.id: camera.name for row in state.recorders.values() for camera in row.cameras}
+    named = ", ".join(names.get(camera, camera) for camera in dark[:3]) + (" and others" if len(dark) > 3 else "")
+    return f"Go on even if cameras stay dark on {home}, one in ten at most (last time: {named})"
 
 
 def _line(failover: Failover, server: str, failover_server: str, started: str) -> LogLine:

@@ -187,7 +187,8 @@ def chip_tone(row: RecorderRow) -> Tone:
 
 
 def needs_attention(row: RecorderRow) -> bool:
-    return row.health in (Health.WARNING, Health.BAD)
+    """Whether it is not ready: not well, not seen yet, or not fully prepared to be replaced or to replace."""
+    return row.health is not Health.GOOD or (row.readiness is not None and row.readiness.level is not Ready.READY)
 
 
 _CAMERA_SENTENCES: dict[CameraState, tuple[str, Tone]] = {

@@ -32,22 +32,11 @@ def readiness_tip(row: RecorderRow) -> str:
     return "\n".join((f"{readiness_words(row.readiness)}:", *sentences))
 
 
-def ready_text(system: SystemRow) -> str:
-    """``9 of 13 servers ready``, for the status bar."""
-    return f"{system.ready} of {system.watched} servers ready"
-
-
 def ready_tip(system: SystemRow) -> str:
     """``9 ready, 3 with limits, 1 not ready``."""
     parts = [f"{system.ready} ready", f"{system.limited} with limits", f"{system.not_ready} not ready"]
     unknown = system.watched - system.ready - system.limited - system.not_ready
     return ", ".join(parts + ([f"{unknown} not looked at yet"] if unknown > 0 else []))
-
-
-def ready_tone(system: SystemRow) -> Tone:
-    if system.not_ready:
-        return Tone.BAD
-    return Tone.GOOD if system.ready >= system.watched else Tone.WARNING
 
 
 def shared_machine(row: RecorderRow) -> str:

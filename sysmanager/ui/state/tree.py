@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sysmanager.api import Connection, Health, RecorderRow
+from sysmanager.api import Connection, Health, Ready, RecorderRow
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import GroupId, RecorderId
 from sysmanager.domain.recorder import Acting, Broken, Role, Standby
 from sysmanager.ui.state.look import Symbol, needs_attention, server_look
 from sysmanager.ui.state.model import Tone, UiState
 from sysmanager.ui.state.readiness import readiness_tip
-from sysmanager.ui.state.texts import natural_key
+from sysmanager.ui.state.texts import counted, natural_key
 
 
 class TreeNode(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,15 +149,24 @@ def standby_note(group: GroupId, rows: Iterable[RecorderRow]) -> tuple[str, Tone
 
 
 def attention_note(rows: Iterable[RecorderRow]) -> tuple[str, Tone]:
-    """``3 of 13 need attention``, ``all 13 well``."""
+    """``3 of 13 need attention``, ``all 13 ready``; the others are those that `ready_text` counts."""
     rows = tuple(rows)
     attention = [row for row in rows if needs_attention(row)]
     if not rows:
         return "no servers yet", Tone.MUTED
     if not attention:
-        return ("all well" if len(rows) == 1 else f"all {len(rows)} well"), Tone.GOOD
-    tone = Tone.BAD if any(row.countdown_ms is not None for row in attention) else Tone.WARNING
+        return ("ready" if len(rows) == 1 else f"all {len(rows)} ready"), Tone.GOOD
+    urgent = any(
+        row.countdown_ms is not None or (row.readiness is not None and row.readiness.level is Ready.NOT_READY) for row in attention
+    )
+    tone = Tone.BAD if urgent else Tone.WARNING
     return f"{len(attention)} of {len(rows)} {'needs' if len(attention) == 1 else 'need'} attention", tone
+
+
+def ready_text(rows: Iterable[RecorderRow]) -> str:
+    """``10 of 13 servers ready``, for the status bar: all but those that `attention_note` counts."""
+    rows = tuple(rows)
+    return f"{sum(1 for row in rows if not needs_attention(row))} of {counted(len(rows), 'server', 'servers')} ready"
 
 
 def group_members(group: Group, state: UiState) -> tuple[tuple[RecorderRow, ...], tuple[RecorderRow, ...]]:

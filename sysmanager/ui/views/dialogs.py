@@ -19,7 +19,7 @@ from sysmanager.domain.rights import missing_right
 from sysmanager.ui.icons import Glyph
 from sysmanager.ui.state.conditions import crash_loop_alarm
 from sysmanager.ui.state.events import DraftDropped
-from sysmanager.ui.state.log import name_of
+from sysmanager.ui.state.log import leave_dark_text, name_of
 from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.readiness import shared_machine
 from sysmanager.ui.state.texts import natural_key
@@ -183,7 +183,9 @@ class Dialogs(QObject):
             glyph=Glyph.FAILBACK,
             parent=self._window,
         )
-        dialog.confirmed.connect(lambda: tasks.start(operations.start_failback(key)))
+        if failover.failback is not None and failover.failback.dark:
+            dialog.offer(leave_dark_text(failover.failback.dark, home, state), ticked=False)
+        dialog.confirmed.connect(lambda: tasks.start(operations.start_failback(key, leave_dark=dialog.chosen)))
         self._show(dialog)
 
     def abort_of_server(self) -> None:

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QL
 
 from sysmanager.api import RecorderRow
 from sysmanager.domain.group import Group
-from sysmanager.domain.hours import EXAMPLE, TEXT_LIMIT
 from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, FAILBACK_AFTER_S, RecorderEdit, Role, timeout_text
 from sysmanager.ui.state.conditions import Action, condition
 from sysmanager.ui.state.events import FieldsEdited
@@ -18,6 +17,7 @@ from sysmanager.ui.state.forms import ADDRESS_LIMIT, NAME_LIMIT
 from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.texts import NOTHING, natural_key, rate_text, role_text
 from sysmanager.ui.views.context import Context
+from sysmanager.ui.views.job_fields import CopyFields, DrillFields, hours_line
 from sysmanager.ui.views.parts import muted
 
 WIDE_PX = 700
@@ -63,9 +63,9 @@ class GeneralFields:
         self.failback_after = CalmComboBox()
         for seconds in FAILBACK_AFTER_S:
             self.failback_after.addItem(timeout_text(seconds), seconds)
-        self.failback_hours = QLineEdit()
-        self.failback_hours.setMaxLength(TEXT_LIMIT)
-        self.failback_hours.setPlaceholderText(f"Any time; or {EXAMPLE}")
+        self.failback_hours = hours_line()
+        self.copy = CopyFields()
+        self.drill = DrillFields("As its group says")
         for combo in (self.role, self.group, self.timeout, self.failback_after):
             combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             combo.setMinimumContentsLength(8)
@@ -78,6 +78,8 @@ class GeneralFields:
         return (
             *(self.name, self.address, self.role, self.group, self.enabled, self.timeout),
             *(self.failback, self.failback_after, self.failback_hours),
+            *self.copy.editors,
+            *self.drill.editors,
         )
 
     def show_groups(self, groups: Iterable[Group]) -> None:
@@ -111,6 +113,8 @@ class GeneralFields:
         self.timeout.setCurrentIndex(self.timeout.findData(fields.detection_timeout_s))
         self.failback.setChecked(fields.automatic_failback)
         self.failback_after.setCurrentIndex(self.failback_after.findData(fields.failback_after_s))
+        self.copy.show_settings(fields.material_copy)
+        self.drill.show_schedule(fields.drill)
         del blockers
 
     def fields(self) -> RecorderEdit:
@@ -125,6 +129,8 @@ class GeneralFields:
             automatic_failback=self.failback.isChecked(),
             failback_after_s=int(self.failback_after.currentData()),
             failback_hours=self.failback_hours.text(),
+            material_copy=self.copy.settings(),
+            drill=self.drill.schedule(),
         )
 
 
@@ -149,6 +155,10 @@ class GeneralForm(QWidget):
             ("R&ole", edit.role),
             ("Failover g&roup", edit.group),
             ("Version", self._version),
+            ("Room", self._room),
+            ("VCA channels", self._channels),
+            ("Added plug-ins", self._plugins),
+            ("Clock offset", self._clock),
         )
         self._right = _half(
             ("Failover", edit.enabled),
@@ -156,10 +166,11 @@ class GeneralForm(QWidget):
             ("Failback", edit.failback),
             ("Stable fo&r", edit.failback_after),
             ("&Within the hours", edit.failback_hours),
-            ("Room", self._room),
-            ("VCA channels", self._channels),
-            ("Added plug-ins", self._plugins),
-            ("Clock offset", self._clock),
+            ("Material copy", edit.copy.automatic),
+            ("Bandwidth", edit.copy.limit),
+            ("Copy hours", edit.copy.hours),
+            ("Dr&ill", edit.drill.days),
+            ("Drill hours", edit.drill.hours),
         )
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -175,6 +186,11 @@ class GeneralForm(QWidget):
         edit.failback.clicked.connect(self._edited)
         edit.failback_after.activated.connect(self._edited)
         edit.failback_hours.textEdited.connect(self._edited)
+        edit.copy.automatic.clicked.connect(self._edited)
+        edit.copy.limit.valueChanged.connect(self._edited)
+        edit.copy.hours.textEdited.connect(self._edited)
+        edit.drill.days.valueChanged.connect(self._edited)
+        edit.drill.hours.textEdited.connect(self._edited)
 
     def render_state(self, state: UiState) -> None:
         row, fields = state.row, state.fields

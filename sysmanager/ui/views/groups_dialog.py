@@ -29,6 +29,7 @@ from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.texts import natural_key
 from sysmanager.ui.state.tree import group_members
 from sysmanager.ui.views.context import Context
+from sysmanager.ui.views.job_fields import DrillFields
 from sysmanager.ui.views.parts import ShortList, fit, heading, icon_button, keep_icon, keep_primary_icon, muted, work_with, wrapped
 
 _NEW = GroupId("")
@@ -66,6 +67,8 @@ class GroupsDialog(QDialog):
         for text, priority in _PREROLL:
             self.preroll.addItem(text, priority)
         self.preroll.setToolTip(PREROLL_TIP)
+        self.drill = DrillFields("Never by itself")
+        self.drill.days.setToolTip("Of recorders of the group that have no schedule of their own.")
         self.order = ShortList("No failover server is in this group yet. Add one, or choose this group in its settings.")
         self.order.setAccessibleName("Failover servers in the order in which they are taken")
         self._members, self._problem = wrapped(), wrapped()
@@ -86,6 +89,8 @@ class GroupsDialog(QDialog):
             line.textEdited.connect(self._check)
         self.partial.clicked.connect(self._check)
         self.preroll.activated.connect(self._check)
+        self.drill.days.valueChanged.connect(self._check)
+        self.drill.hours.textEdited.connect(self._check)
         self.render_state(context.store.state)
         if self._base is None:
             self._show(self._fresh())
@@ -127,6 +132,8 @@ class GroupsDialog(QDialog):
             ("&Description", self.description),
             ("", self.partial),
             ("&Pre-roll", self.preroll),
+            ("Dr&ill", self.drill.days),
+            ("Drill hours", self.drill.hours),
             ("Standard servers", self._members),
             ("Failover servers,\nfirst one first", order),
         ):
@@ -211,6 +218,7 @@ class GroupsDialog(QDialog):
         self.description.setText(group.description)
         self.partial.setChecked(group.partial)
         self.preroll.setCurrentIndex(next(place for place, (_, priority) in enumerate(_PREROLL) if priority is group.preroll))
+        self.drill.show_schedule(group.drill)
         self._members.setText(self._members_text(group))
         self.order.clear()
         for row in failover:
@@ -243,6 +251,7 @@ class GroupsDialog(QDialog):
             partial=self.partial.isChecked(),
             preroll=_PREROLL[max(0, self.preroll.currentIndex())][1],
             preference=preference,
+            drill=self.drill.schedule(),
         )
 
     def _check(self) -> None:
@@ -262,7 +271,7 @@ class GroupsDialog(QDialog):
         obstacle = allowed or (removal_problem(group.id, state) or "" if existing else "Choose a group to remove.")
         self.remove.setEnabled(not obstacle)
         self.remove.setToolTip(obstacle)
-        for field in (self.name, self.description, self.partial, self.preroll, self.order, self.up, self.down):
+        for field in (self.name, self.description, self.partial, self.preroll, *self.drill.editors, self.order, self.up, self.down):
             field.setEnabled(not allowed)
 
     async def _send(self) -> None:

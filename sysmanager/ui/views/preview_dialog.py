@@ -119,11 +119,16 @@ class PreviewDialog(QDialog):
         layout.addLayout(self._buttons(confirm, glyph))
         work_with(context, self, self._load())
 
-    def offer(self, text: str) -> None:
-        """Show a choice above the buttons, ticked; see `offered`."""
+    def offer(self, text: str, *, ticked: bool = True) -> None:
+        """Show a choice above the buttons; see `offered` and `chosen`."""
         self._choice.setText(text)
-        self._choice.setChecked(True)
+        self._choice.setChecked(ticked)
         self._choice.show()
+
+    @property
+    def chosen(self) -> bool:
+        """Whether a choice was offered and is ticked."""
+        return self._choice.isChecked()
 
     @property
     def offered(self) -> bool:

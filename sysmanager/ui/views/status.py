@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar
 from sysmanager.ui.state.events import NoticeDismissed
 from sysmanager.ui.state.look import HEALTH_TONES
 from sysmanager.ui.state.model import Link, Tone, UiState
-from sysmanager.ui.state.readiness import ready_text, ready_tip, ready_tone
+from sysmanager.ui.state.readiness import ready_tip
+from sysmanager.ui.state.tree import attention_note, ready_text
 from sysmanager.ui.views.context import Context
 
 GOOD_NEWS_S = 8.0
@@ -68,10 +69,10 @@ class StatusLine(QStatusBar):
         else:
             self._show(self._coordinator, HEALTH_TONES[system.health], system.sentence)
         if system is not None and system.watched:
-            tone = ready_tone(system)
+            tone = attention_note(state.recorders.values())[1]
             # Without a link nobody knows.
             tone = tone if state.link is Link.CONNECTED else Tone.MUTED
-            self._show(self._ready, tone, ready_text(system))
+            self._show(self._ready, tone, ready_text(state.recorders.values()))
             self._ready.setToolTip(ready_tip(system))
         self._ready.setVisible(system is not None and system.watched > 0)
         self._practice.setVisible(system is not None and system.practice)
