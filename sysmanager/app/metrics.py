@@ -59,12 +59,20 @@ def _families(now: Figures, files: Mapping[str, Path]) -> Iterator[Metric]:
     yield InfoMetricFamily("sysmanager_build", "The version of the coordinator.", value={"version": __version__})
     yield _gauge("term", "Number of the coordinator's starts on this journal.", now.term)
     yield _gauges("servers", "Servers in system data.", ("connection", "role", "health"), now.servers.items())
+    yield _gauges("servers_assigned", "Servers by what system data wants of them.", ("assignment",), _single(now.assigned))
+    yield _gauges("servers_ready", "Servers by their readiness.", ("level",), _single(now.readiness))
     yield _gauge("recorders_heard", "Servers that are heard.", now.heard)
     yield _gauge("countdowns", "Servers for which a countdown to failover runs.", now.countdowns)
     if now.shortest_countdown_ms is not None:
         yield _gauge("countdown_shortest_seconds", "The shortest of the countdowns.", now.shortest_countdown_ms / 1000)
     yield _gauge("failover_holds", "Servers whose automatic failover is held.", now.holds)
-    yield _gauges("open_entries", "Open entries of the failover log.", ("state",), (((state,), n) for state, n in now.entries.items()))
+    yield _gauge("failback_holds", "Servers whose automatic failback is held.", now.failback_holds)
+    yield _gauge("maintenances", "Servers, groups or systems in maintenance.", now.maintenances)
+    yield _gauge("brake", "1 while the mass-loss brake holds automatic failover.", now.braked)
+    yield _gauges("open_entries", "Open entries of the failover log.", ("state",), _single(now.entries))
+    yield _gauges("failover_queue_length", "Entries in the failover queue of each group.", ("group",), _single(now.queued))
+    yield _gauges("failovers_waiting", "Entries that wait for a failover server, by group.", ("group",), _single(now.waiting))
+    yield _gauges("open_jobs", "Material copies and drills that are open.", ("kind",), _single(now.jobs))
     gaps = (((entry,), gap_ms / 1000) for entry, gap_ms in now.worst_gap_ms.items())
     yield _gauges("worst_gap_seconds", "The worst gap of a camera in each open entry.", ("entry",), gaps)
     yield _counters("failovers", "Failovers and failbacks that came out so, since the start.", "result", now.tally.results)
@@ -85,6 +93,11 @@ def _families(now: Figures, files: Mapping[str, Path]) -> Iterator[Metric]:
     yield _gauge("history_failing", "1 while the history cannot be written.", now.history_failing)
     sizes = (((name,), _size_bytes(path)) for name, path in files.items())
     yield _gauges("file_size_bytes", "Size of a database, its log included.", ("file",), sizes)
+
+
+def _single(values: Mapping[str, int]) -> Iterator[tuple[tuple[str], float]]:
+    """Values with one label."""
+    return (((key,), number) for key, number in values.items())
 
 
 def _size_bytes(path: Path) -> int:

@@ -119,7 +119,8 @@ def preview_switch(view: View, seen: Seen, row: Recorder) -> c.Preview:
         sentence = f"{name} would record {len(choice.moved)} cameras first; then {row.name} would stop."
         found.append(c.Check(level=c.Level.GOOD, sentence=sentence))
     if singly:
-        sentence = f"{len(singly)} cameras allow one session only; each is dark for about a second while it changes hands."
+        many = f"{len(singly)} cameras allow one session only; they change hands one by one, and each is dark for about a second."
+        sentence = many if len(singly) > 1 else "1 camera allows one session only; it is dark for about a second while it changes hands."
         found.append(c.Check(level=c.Level.WARNING, sentence=sentence))
     if choice.not_moved:
         sentence = f"{len(choice.not_moved)} cameras do not move; nobody records them until the failback."

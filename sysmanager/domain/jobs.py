@@ -117,6 +117,7 @@ class Away(msgspec.Struct, frozen=True, kw_only=True):
 
     failover: the entry in which it was recorded. source, epoch: by whom, and under which number.
     holes: gaps of the failover itself, which no copy can fill. tried: a copy began at least once; it does not begin again by itself.
+    since_ms, until_ms: between which it was recorded, by the wall clock; 0: not known.
     """
 
     failover: FailoverId
@@ -126,6 +127,8 @@ class Away(msgspec.Struct, frozen=True, kw_only=True):
     cameras: tuple[CameraId, ...]
     holes: tuple[Uncovered, ...] = ()
     tried: bool = False
+    since_ms: int = 0
+    until_ms: int = 0
 
 
 class CopyProblem(StrEnum):
@@ -175,7 +178,7 @@ class CameraCoverage(msgspec.Struct, frozen=True, kw_only=True):
 class CopyJob(msgspec.Struct, frozen=True, kw_only=True, tag="copy"):
     """A material copy: the footage that `source` recorded for `home` under `epoch` in the failover goes home.
 
-    paused: by a person. cameras: with their hours while it is open; coverage: once it has ended.
+    paused: by a person, at paused_ms. cameras: with their hours while it is open; coverage: once it has ended.
     limit_kbps: bandwidth, 0: none. hours: when it may run (see `domain.hours`; empty: at any time).
     """
 
@@ -190,6 +193,7 @@ class CopyJob(msgspec.Struct, frozen=True, kw_only=True, tag="copy"):
     phase: JobPhase
     started_ms: int
     paused: bool = False
+    paused_ms: int = 0
     cameras: tuple[CameraCopy, ...] = ()
     limit_kbps: int = 0
     hours: str = ""

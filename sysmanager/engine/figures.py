@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
+from typing import get_args
 
 import msgspec
 
 from sysmanager.coordinator import facts as f
+from sysmanager.coordinator.state import State
+from sysmanager.domain.failover import Failover, Phase
 from sysmanager.domain.ids import CameraId, FailoverId
 from sysmanager.domain.instant import Instant
+from sysmanager.domain.jobs import CopyJob, JobKind
+from sysmanager.domain.recorder import Assignment
 from sysmanager.engine.core import Core
 from sysmanager.protocol.clients import Connection, Snapshot
 
@@ -57,7 +62,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.facts: Counter[str] = Counter()
-        self.results: Counter[str] = Counter()
+        self.results: Counter[str] = Counter(dict.fromkeys(RESULTS.values(), 0))
         self.refused = 0
         self.append_s = Distribution(APPEND_BOUNDS_S)
         self.gap_s = Distribution(GAP_BOUNDS_S)
@@ -94,7 +99,9 @@ class Tally:
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that metrics tell, at one moment. Counters are those of `tally`.
 
-    servers: by connection, role and health. countdowns: how many run, with the shortest. entries: open ones by the state of the log.
+    servers: by connection, role and health. assigned: by what system data wants of them. readiness: by its level. countdowns: how many
+    run, with the shortest. entries: open ones by the state of the log; waiting, queued: of these, by group. jobs: open ones by kind.
+    holds, failback_holds, maintenances: how many there are. braked: whether the mass-loss brake holds.
     heard: recorders connected. canary_ms: since the last one returned was sent; deaf: too long ago. lag_ms: of the engine's loop.
     inbox: inputs that wait; replies: requests that wait for their answer. history_behind: records that the history lacks.
     """
@@ -102,10 +109,18 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     tally: Tally
     term: int
     servers: Mapping[tuple[str, str, str], int]
+    assigned: Mapping[str, int]
+    readiness: Mapping[str, int]
     countdowns: int
     shortest_countdown_ms: int | None
     holds: int
+    failback_holds: int
+    maintenances: int
+    braked: bool
     entries: Mapping[str, int]
+    waiting: Mapping[str, int]
+    queued: Mapping[str, int]
+    jobs: Mapping[str, int]
     worst_gap_ms: Mapping[FailoverId, int]
     alarms: int
     heard: int
@@ -138,13 +153,23 @@ def look(
     state, seen = core.state, core.seen
     countdowns = [row.countdown_ms for row in snapshot.recorders if row.countdown_ms is not None]
     entries = [state.failovers[entry] for entry in state.open]
+    assigned, system = Counter(type(row.assignment) for row in snapshot.recorders), snapshot.system
+    kinds = Counter(JobKind.COPY if isinstance(state.jobs[job], CopyJob) else JobKind.DRILL for job in state.open_jobs)
     return Figures(
         tally=tally,
         term=state.term,
         servers=Counter((row.connection.value, row.role.value, row.health.value) for row in snapshot.recorders),
+        assigned={kind.__name__.lower(): assigned[kind] for kind in get_args(Assignment)},
+        readiness=dict(zip(("ready", "limited", "not ready"), (system.ready, system.limited, system.not_ready), strict=True)),
         countdowns=len(countdowns),
         shortest_countdown_ms=min(countdowns, default=None),
         holds=len(state.holds),
+        failback_holds=len(state.failback_holds),
+        maintenances=len(state.maintenance),
+        braked=state.brake is not None,
+        waiting=_by_group(state, entries, Phase.WAITING),
+        queued=_by_group(state, entries, Phase.QUEUED),
+        jobs={kind.value: kinds[kind] for kind in JobKind},
         entries=Counter(entry.log_state.value for entry in entries),
         worst_gap_ms={entry.id: entry.worst_gap_ms for entry in entries if entry.worst_gap_ms is not None},
         alarms=len(snapshot.system.alarms),
@@ -161,3 +186,9 @@ def look(
         history_behind=history[0],
         history_failing=history[1],
     )
+
+
+def _by_group(state: State, entries: Iterable[Failover], phase: Phase) -> dict[str, int]:
+    """How many entries of each group are in this phase; 0 for the others, so that an alert sees it end."""
+    found = Counter(entry.group for entry in entries if entry.phase is phase)
+    return {str(group): found[group] for group in state.groups}

@@ -19,6 +19,7 @@ from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Role, Standby
 from sysmanager.engine.alarms import baseline_alarms, complaint_alarms, queue_alarms, undone_alarms
+from sysmanager.engine.copy_alarms import copy_alarms
 from sysmanager.protocol import clients as c
 from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, Mode, RefusalReason, ServiceState
 
@@ -347,6 +348,7 @@ def _alarms(view: View, seen: Seen, now: Instant) -> tuple[c.Alarm, ...]:
     alarms += queue_alarms(view)
     alarms += undone_alarms(view)
     alarms += baseline_alarms(view)
+    alarms += copy_alarms(view, seen, now)
     return tuple(alarms)
 
 

@@ -211,13 +211,13 @@ def planned_switch_does_not_wait_for_frames(patch: Patch) -> None:
 
 
 def failed_switch_leaves_the_cameras_released(patch: Patch) -> None:
-    right = standing.released_singly
+    right = standing.let_go_by
 
     def released(view: Any, recorder: Any) -> Any:
         entries = [entry for entry in view.failovers.values() if entry.recorder == recorder and entry.trigger == "planned switch"]
         return right(view, recorder) or tuple(camera for entry in entries for camera in entry.moved[:1])
 
-    patch.setattr(standing, "released_singly", released)
+    patch.setattr(standing, "let_go_by", released)
 
 
 def automatic_failback_forgets_how_long(patch: Patch) -> None:

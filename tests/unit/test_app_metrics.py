@@ -63,6 +63,13 @@ async def test_a_scrape_tells_the_state_of_the_site(tmp_path: Path) -> None:
     assert 5 <= found["countdown_shortest_seconds",] <= 7
     assert found["failover_holds",] == 1
     assert found["open_entries", "Failover ready"] == 1
+    assigned = {key[1]: count for key, count in found.items() if key[0] == "servers_assigned"}
+    assert assigned == {"recording": 1, "standby": 1, "reserved": 0, "acting": 1, "broken": 1}
+    assert {key[1] for key in found if key[0] == "servers_ready"} == {"ready", "limited", "not ready"}
+    assert (found["failback_holds",], found["maintenances",], found["brake",]) == (0, 0, 0)
+    assert (found["failover_queue_length", "g"], found["failovers_waiting", "g"]) == (0, 0)
+    assert (found["open_jobs", "material copy"], found["open_jobs", "drill"]) == (0, 0)
+    assert (found["failovers_total", "failed"], found["failovers_total", "failback undone"]) == (0, 0)
     assert found["worst_gap_seconds", "F00001"] >= 0
     assert found["canary_age_seconds",] < 1
     assert (found["deaf",], found["reconciling",], found["loop_lag_seconds",]) == (0, 0, 0.012)

@@ -34,7 +34,7 @@ def apply(state: State, record: f.FactRecord, fact: f.CopyingFact) -> None:
             job = _job(state, fact.job)
             put_job(state, _with(job, replace(_camera(job, fact.camera), told=True)))
         case f.CopyPaused():
-            put_job(state, replace(_job(state, fact.job), paused=True))
+            put_job(state, replace(_job(state, fact.job), paused=True, paused_ms=record.wall_ms))
         case f.CopyResumed():
             put_job(state, replace(_job(state, fact.job), paused=False))
         case f.CopyEnded():

@@ -100,7 +100,16 @@ def _note_away(state: State, row: Failover) -> None:
     cameras = row.moved or tuple(gap.camera for gap in row.gaps)
     holes = tuple(Uncovered(gap.camera, from_ms, until_ms, GAP) for gap in row.gaps for from_ms, until_ms in gap.holes())
     fresh = tuple(
-        Away(failover=row.id, source=source, epoch=epoch, group=row.group, cameras=cameras, holes=holes)
+        Away(
+            failover=row.id,
+            source=source,
+            epoch=epoch,
+            group=row.group,
+            cameras=cameras,
+            holes=holes,
+            since_ms=row.timeline.saved_ms or row.started_ms,
+            until_ms=max(row.ended_ms, row.failback.ended_ms if row.failback is not None else 0),
+        )
         for source, epoch in sources_of(row)
         if (source, epoch) not in known
     )
