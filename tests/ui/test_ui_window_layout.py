@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
 from PySide6.QtGui import QAccessible, QWheelEvent
 from PySide6.QtTest import QTest
@@ -206,3 +207,26 @@ async def test_the_wheel_scrolls_the_page_and_changes_no_setting(open_site: Open
         )
         QApplication.sendEvent(timeout, turned)
         assert (timeout.currentIndex() != before) is focused
+
+
+@pytest.mark.parametrize("width", [1024, 1200, 1440])
+async def test_no_setting_and_no_button_is_cut_off_at_the_right(open_site: OpenSite, width: int) -> None:
+    opened = await open_site(site.harbour())
+    tab = opened.window.settings_tab
+    for server in ("TA-REC-03", "TA-REC-05", "TA-FO-01"):
+        opened.store.dispatch(PlaceSelected(Place.SERVER, site.rid(server)))
+        opened.window.resize(width, 900)
+        for _ in range(3):
+            await turn()
+        assert tab.widget().width() <= tab.viewport().width(), server
+
+
+async def test_the_great_button_is_in_sight_without_scrolling(open_site: OpenSite) -> None:
+    opened = await open_site(site.harbour())
+    opened.store.dispatch(PlaceSelected(Place.SERVER, site.rid("TA-REC-03")))
+    opened.window.resize(1440, 900)
+    for _ in range(3):
+        await turn()
+    tab = opened.window.settings_tab
+    bottom = tab.start.mapTo(tab.viewport(), tab.start.rect().bottomLeft()).y()
+    assert bottom <= tab.viewport().height()

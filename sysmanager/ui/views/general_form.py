@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtGui import QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QLabel, QLineEdit, QSizePolicy, QWidget
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGridLayout, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from sysmanager.api import RecorderRow
 from sysmanager.domain.group import Group
@@ -15,12 +15,12 @@ from sysmanager.ui.state.conditions import Action, condition
 from sysmanager.ui.state.events import FieldsEdited
 from sysmanager.ui.state.forms import ADDRESS_LIMIT, NAME_LIMIT
 from sysmanager.ui.state.model import UiState
-from sysmanager.ui.state.texts import NOTHING, natural_key, rate_text, role_text
+from sysmanager.ui.state.texts import NOTHING, counted, natural_key, rate_text, role_text
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.job_fields import CopyFields, DrillFields, hours_line
 from sysmanager.ui.views.parts import muted
 
-WIDE_PX = 700
+WIDE_PX = 860
 """Narrower than this the two halves stand below one another."""
 
 NO_GROUP = "No group"
@@ -143,23 +143,24 @@ class GeneralForm(QWidget):
         self._state: UiState | None = None
         self._wide: bool | None = None
         self.editors = GeneralFields()
-        self._version, self._room, self._channels, self._plugins = QLabel(), QLabel(), QLabel(), QLabel()
-        self._clock = QLabel()
-        for label in (self._version, self._room, self._channels, self._plugins, self._clock):
-            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._plugins.setWordWrap(True)
+        self._facts = muted()
+        self._facts.setWordWrap(True)
+        self._facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         edit = self.editors
-        self._left = _half(
+        self._left, below = QWidget(), QVBoxLayout()
+        below.setContentsMargins(0, 0, 0, 0)
+        below.setSpacing(10)
+        self._left.setLayout(below)
+        half = _half(
             ("&Name", edit.name),
             ("A&ddress", edit.address),
             ("R&ole", edit.role),
             ("Failover g&roup", edit.group),
-            ("Version", self._version),
-            ("Room", self._room),
-            ("VCA channels", self._channels),
-            ("Added plug-ins", self._plugins),
-            ("Clock offset", self._clock),
+            ("Dr&ill", edit.drill.days),
+            ("Drill hours", edit.drill.hours),
         )
+        below.addWidget(half)
+        below.addWidget(self._facts)
         self._right = _half(
             ("Failover", edit.enabled),
             ("Disconnected f&or", edit.timeout),
@@ -169,8 +170,6 @@ class GeneralForm(QWidget):
             ("Material copy", edit.copy.automatic),
             ("Bandwidth", edit.copy.limit),
             ("Copy hours", edit.copy.hours),
-            ("Dr&ill", edit.drill.days),
-            ("Drill hours", edit.drill.hours),
         )
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -206,19 +205,15 @@ class GeneralForm(QWidget):
         self._show_facts(row)
 
     def _show_facts(self, row: RecorderRow) -> None:
-        self._version.setText(row.version or NOTHING)
-        self._room.setText(f"{row.camera_limit} cameras, {rate_text(row.bitrate_limit_kbps)}" if row.camera_limit else NOTHING)
-        self._channels.setText(str(row.vca_channels))
-        self._plugins.setText(", ".join(row.plugins) or "none")
-        self._clock.setText(f"{row.clock_offset_ms} ms" if row.clock_offset_ms is not None else NOTHING)
+        self._facts.setText(facts_text(row))
 
     def _edited(self) -> None:
         if self._state is not None and self._state.selected is not None:
             self._context.store.dispatch(FieldsEdited(self._state.selected, self.editors.fields()))
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._arrange(event.size().width() >= WIDE_PX)
+    def arrange(self, width: int) -> None:
+        """Both halves side by side, or one below the other, for so many pixels that can be seen."""
+        self._arrange(width >= WIDE_PX)
 
     def _arrange(self, wide: bool) -> None:
         if wide is self._wide:
@@ -230,6 +225,15 @@ class GeneralForm(QWidget):
         self._grid.addWidget(self._right, 0 if wide else 1, 1 if wide else 0, Qt.AlignmentFlag.AlignTop)
         self._grid.setColumnStretch(0, 5)
         self._grid.setColumnStretch(1, 6 if wide else 0)
+
+
+def facts_text(row: RecorderRow) -> str:
+    """What the server says of itself, in one line."""
+    room = [f"room for {row.camera_limit} cameras and {rate_text(row.bitrate_limit_kbps)}"] if row.camera_limit else []
+    plugins = [f"added plug-ins: {', '.join(row.plugins)}"] if row.plugins else ["no added plug-ins"]
+    clock = [f"clock {row.clock_offset_ms} ms off"] if row.clock_offset_ms is not None else []
+    parts = [f"Version {row.version or NOTHING}", *room, counted(row.vca_channels, "VCA channel"), *plugins, *clock]
+    return ", ".join(parts)
 
 
 def _half(*rows: tuple[str, QWidget]) -> QWidget:

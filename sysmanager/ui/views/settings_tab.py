@@ -23,8 +23,9 @@ from sysmanager.ui.views.general_form import GeneralForm
 from sysmanager.ui.views.parts import ActionButton, Chip, keep_primary_icon, muted, rule, wrapped
 from sysmanager.ui.views.readiness_panel import ReadinessPanel
 
-WIDE_PX = 640
-"""Narrower than this the lesser buttons stand below the large one."""
+MARGIN_PX = 20
+BUTTONS_PX = 10
+"""Between the large button and the lesser ones, which stand below it where there is no room."""
 
 
 class SettingsTab(QScrollArea):
@@ -55,7 +56,7 @@ class SettingsTab(QScrollArea):
         self._wide: bool | None = None
         page = QWidget()
         layout = QVBoxLayout(page)
-        layout.setContentsMargins(20, 14, 20, 14)
+        layout.setContentsMargins(MARGIN_PX, 14, MARGIN_PX, 14)
         layout.setSpacing(12)
         layout.addLayout(self._heading(actions))
         layout.addWidget(self._form)
@@ -93,7 +94,7 @@ class SettingsTab(QScrollArea):
 
     def _buttons(self, context: Context, actions: Actions) -> QGridLayout:
         self._button_grid = QGridLayout()
-        self._button_grid.setHorizontalSpacing(10)
+        self._button_grid.setHorizontalSpacing(BUTTONS_PX)
         self._button_grid.setVerticalSpacing(8)
         self.start = ActionButton(actions[Action.START_FAILOVER], primary=True)
         keep_primary_icon(context, self.start, Glyph.START_FAILOVER)
@@ -128,7 +129,14 @@ class SettingsTab(QScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._place_buttons(event.size().width() >= WIDE_PX)
+        self._fit_width()
+
+    def _fit_width(self) -> None:
+        """Side by side what fits beside one another: nothing is cut off at the right."""
+        width = self.viewport().width() - 2 * MARGIN_PX
+        self._form.arrange(width)
+        needed = self.start.minimumSizeHint().width() + BUTTONS_PX + self._others.minimumSizeHint().width()
+        self._place_buttons(width >= needed)
 
     def render_state(self, state: UiState) -> None:
         row = state.row
@@ -148,6 +156,7 @@ class SettingsTab(QScrollArea):
         text = " ".join(dict.fromkeys(one.reason for one in reasons if one.visible and one.reason))
         self._reason.setText(text)
         self._reason.setVisible(bool(text))
+        self._fit_width()
 
     def focus_first(self) -> None:
         """Put the cursor into the first field."""

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QDialogButtonBox, Q
 from sysmanager.api import SystemSettings
 from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, timeout_text
 from sysmanager.domain.system import BRAKE_LIMITS_S, BRAKE_MINIMUMS, BRAKE_SHARES_PERCENT, FLAP_WINDOWS_MIN, MANUAL_MAINTENANCES_MIN
+from sysmanager.ui.views.job_fields import CalmSpinBox
 from sysmanager.ui.views.parts import fit, heading, wrapped
 
 
@@ -96,7 +97,7 @@ class SystemDialog(QDialog):
 
 
 def _number(value: int, span: tuple[int, int], suffix: str, name: str) -> QSpinBox:
-    box = QSpinBox()
+    box = CalmSpinBox()
     box.setRange(*span)
     box.setValue(value)
     box.setSuffix(suffix)
