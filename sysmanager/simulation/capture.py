@@ -192,6 +192,10 @@ class Capture:
         now_ms = self._wall_ms()
         return frozenset(camera for camera in self.recorded() if now_ms - self._sessions[camera].first_ms >= least_ms)
 
+    def scheduled(self) -> frozenset[CameraId]:
+        """Cameras that are not recorded all the time: whether one gives frames may change by the clock alone."""
+        return frozenset(camera for camera, session in self._sessions.items() if session.hours is not ALWAYS)
+
     # ------------------------------------------------------------ one camera
 
     def _later(self, delay_ms: int, session: Session) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sysmanager.coordinator import facts as f
 from sysmanager.domain.failover import Failover, Phase, Trigger
-from sysmanager.domain.ids import CameraId
+from sysmanager.domain.ids import CameraId, Epoch
 
 if TYPE_CHECKING:
     from sysmanager.simulation.checkers import Step
@@ -28,7 +28,7 @@ def frames_before_failback(step: Step) -> str | None:
     server, home = step.world.recorders[entry.server], step.world.recorders[entry.home]
     if entry.home in step.world.state_lost or home.persisted.epoch != entry.failback.epoch or server.persisted.home != entry.home:
         return None
-    has = {camera for camera, epoch in home.material.totals() if epoch == entry.failback.epoch}
+    has = _has(home, entry.failback.epoch)
     recorded = server.capture.recorded_for(REPORT_STALE_MS)
     lost = recorded - has - set(fact.dark)
     if lost:
@@ -51,7 +51,7 @@ def frames_before_switch(step: Step) -> str | None:
     recorder, server = step.world.recorders[entry.recorder], step.world.recorders[entry.server]
     if server.persisted.epoch != entry.epoch or recorder.persisted.home != entry.home:
         return None
-    has = {camera for camera, epoch in server.material.totals() if epoch == entry.epoch}
+    has = _has(server, entry.epoch)
     lost = (recorder.capture.recorded_for(REPORT_STALE_MS) & set(entry.moved)) - has
     if _unheard(step.world, recorder) or not recorder.capture.recorded():
         # Nobody could know that it still recorded, or it broke down in the middle: what has saved the settings takes over at once.
@@ -74,7 +74,7 @@ def next_when_lit(step: Step) -> str | None:
     accepted = failback.leaves_dark if failback is not None else world.recorders[giver].trouble.leaving
     if accepted or taker in world.state_lost or world.recorders[taker].trouble.lied or _unheard(world, world.recorders[giver]):
         return None
-    has = {camera for camera, stamped in world.recorders[taker].material.totals() if stamped == epoch}
+    has = _has(world.recorders[taker], epoch)
     dark = set(handed) - has
     if dark or len(fact.cameras) > 1:
         return f"{', '.join(fact.cameras)} of {entry.id} change hands while {', '.join(sorted(dark)) or 'nobody is in their way'} is dark."
@@ -106,7 +106,7 @@ def _changing(world: World, entry: Failover) -> set[CameraId]:
     if plan is None or server.persisted.home != entry.home or taker in world.state_lost:
         return set()
     single = {camera.id for camera in world.shadow.recorders[giver].settings.cameras if camera.sessions == 1}
-    has = {camera for camera, stamped in world.recorders[taker].material.totals() if stamped == epoch}
+    has = _has(world.recorders[taker], epoch)
     return (single & set(expected)) - {camera.id for camera in plan.cameras} - has
 
 
@@ -114,6 +114,11 @@ def _at_once(world: World, entry: Failover) -> bool:
     """Who had them was not heard, or is shut down: it cannot let them go one by one."""
     passed = (record.fact for record in world.facts if isinstance(record.fact, f.SessionsPassed))
     return any(fact.failover == entry.id and len(fact.cameras) > 1 for fact in passed) or world.recorders[entry.recorder].trouble.leaving
+
+
+def _has(server: SimulatedRecorder, epoch: Epoch) -> set[CameraId]:
+    """Cameras of which it has footage under this epoch, and those that may be off at the moment."""
+    return {camera for camera, stamped in server.material.totals() if stamped == epoch} | server.capture.scheduled()
 
 
 def _let_go(server: SimulatedRecorder, handed: tuple[CameraId, ...], camera: CameraId) -> bool:
