@@ -24,7 +24,6 @@ from sysmanager.coordinator.switching import SWITCH_TABLE
 from sysmanager.coordinator.table import Row
 from sysmanager.domain.failover import FAILBACK_STEPS, FAILOVER_STEPS, Phase
 from sysmanager.protocol.clients import RIGHT_FOR
-from tests.architecture.modules import ROOMS, modules
 
 BEGIN, END = "<!-- tables:begin -->", "<!-- tables:end -->"
 FILE = Path(__file__).parents[2] / "sysmanager" / "ARCHITECTURE.md"
@@ -104,8 +103,6 @@ def rendered() -> str:
         "### Requests and their rights",
         table(["request", "right"], rights),
     ]
-    for room in ROOMS:
-        parts += [f"### Modules of {room.replace('/', '.')}", table(["module", "what it is for"], modules(room))]
     return "\n\n".join(parts)
 
 

@@ -11,7 +11,7 @@ import importlib
 
 NUMBERS: dict[str, dict[str, int]] = {
     "audit": {"FOLD_MS": 60_000, "LINES_PER_SPAN": 100, "SPAN_MS": 600_000, "SENTENCE_LIMIT": 400},
-    "automatic_failback": {"TRIES": 3},
+    "automatic_failback": {"TRIES": 3, "WAIT_LIMIT_S": 3_600},
     "backup": {"BASELINE_MS": 10_000, "AGAIN_MS": 60_000},
     "brake": {"TOGETHER_MS": 10_000, "SILENT_MS": 3_000},
     "crashes": {"WINDOW_MS": 600_000},
@@ -19,7 +19,7 @@ NUMBERS: dict[str, dict[str, int]] = {
     "detection": {"DISKS_LOST_MS": 5_000, "FRAMES_LOST_MS": 10_000, "START_GRACE_MS": 300_000},
     "evolve.reconcile": {"LOST_EPOCHS": 1_000},
     "evolve.tables": {"AWAY_LIMIT": 100},
-    "failback": {"DOCUMENTS_MS": 5_000, "ANSWER_MS": 5_000, "FRAMES_MS": 10_000, "DARK_SHARE_PERCENT": 10},
+    "failback": {"DOCUMENTS_MS": 5_000, "ANSWER_MS": 5_000, "DARK_SHARE_PERCENT": 10},
     "failback_preview": {"HAND_OVER_MS": 500, "FIRST_FRAME_MS": 1_000, "FIRST_FRAME_LIMIT_MS": 10_000},
     "failover": {
         "CACHE_MS": 20_000,
@@ -30,6 +30,7 @@ NUMBERS: dict[str, dict[str, int]] = {
         "RETRY_MS": 60_000,
     },
     "gaps": {"GAP_WAIT_MS": 30_000},
+    "handing": {"FRAMES_MS": 10_000},
     "heard": {"RIVAL_MS": 5_000, "OFFSET_WINDOW_MS": 30_000, "FRESH_MS": 3_000},
     "jobs.copying": {"TELL_MS": 60_000},
     "jobs.coverage": {"SPANS_LIMIT": 100},
@@ -46,7 +47,7 @@ NUMBERS: dict[str, dict[str, int]] = {
     "readiness_book": {"STEP": 150},
     "readiness_drill": {"DAY_MS": 86_400_000, "OLD_DAYS": 90},
     "requests.handling": {"TEXT_LIMIT": 120, "DESCRIPTION_LIMIT": 1_000},
-    "requests.system": {"LIMIT_KBPS": 100_000_000, "DAYS_LIMIT": 366},
+    "requests.system": {"RATE_LIMIT_KBPS": 100_000_000, "DAYS_LIMIT": 366},
     "seen": {"UNKNOWN_LIMIT": 200, "CLOCK_OFF_MS": 2_000},
     "selection": {"UNLISTED": 1_000_000},
     "starting": {"OPINION_LIMIT_MS": 300_000},
