@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -18,6 +19,9 @@ LOOK_AGAIN_S = 2.0
 CHANGED_LOOK_S = 10.0
 """While there is no connection, how often the credentials are read again: the coordinator may have been set up anew."""
 
+CONNECT_MS = 500
+"""How long the first connection is waited for before it is gone on without."""
+
 Attach = Callable[[Bus], Awaitable[None]]
 """Makes all subscriptions on a new bus."""
 
@@ -30,6 +34,7 @@ class BusKeeper:
         self._name = name
         self._attach = attach
         self._bus: NatsBus | None = None
+        self._made = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._said = ""
 
@@ -46,6 +51,12 @@ class BusKeeper:
     @property
     def bus(self) -> Bus | None:
         return self._bus
+
+    async def wait(self, limit_s: float) -> None:
+        """Until there is a bus, or for so long: at a start it is there a moment later."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._made.wait()
 
     async def _keep(self) -> None:
         used: BusCredentials | None = None
@@ -75,9 +86,10 @@ class BusKeeper:
         except CredentialsUnusable as error:
             log.warning("no bus yet; it is tried again", why=str(error))
             return
-        await bus.open()
+        await bus.open(wait_ms=CONNECT_MS)
         await self._attach(bus)
         self._bus = bus
+        self._made.set()
 
 
 def connected_bus(bus: Bus | None, subject: str, timeout_ms: int) -> Bus:

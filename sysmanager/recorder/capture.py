@@ -21,6 +21,7 @@ from sysmanager.recorder.door import Door, FreeDoor
 from sysmanager.recorder.frameclock import SteadyClock
 from sysmanager.recorder.gate import Gate
 from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
+from sysmanager.recorder.memory import give_back
 from sysmanager.recorder.pictures import KeyFrames
 from sysmanager.recorder.preroll import PreRoll, RingSettings
 from sysmanager.recorder.reconnect import Problem
@@ -31,6 +32,7 @@ log = structlog.get_logger()
 
 TICK_S: Final = 0.25
 LOOK_EVERY_S: Final = 1.0
+GIVE_BACK_EVERY_S: Final = 60.0
 FINISH_LIMIT_S: Final = 0.5
 REPORT_EVERY_MS: Final = 1000
 
@@ -322,6 +324,7 @@ class Capture:
     def _run(self) -> None:
         before = time.monotonic()
         look_at = before
+        give_back_at = before + GIVE_BACK_EVERY_S
         while not self._ending.wait(TICK_S):
             now = time.monotonic()
             # After a pause of this machine no camera is to blame for its silence.
@@ -339,6 +342,9 @@ class Capture:
                     log.warning("the wall clock of this machine was set; times of new frames follow it")
                 self._follow_hours()
                 self._forget_writers()
+            if now >= give_back_at:
+                give_back_at = now + GIVE_BACK_EVERY_S
+                give_back()
 
     def _follow_hours(self) -> None:
         """Connect cameras shortly before their time begins, and let go of those whose time is over."""

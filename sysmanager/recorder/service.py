@@ -432,6 +432,8 @@ class RecordingService:
         return await request_large(bus, subjects.STORE, wire.encode(wanted), FETCH_TIMEOUT_MS)
 
     async def _ask(self, ask: Ask) -> None:
+        if self._given_bus is None:
+            await self._keeper.wait(ASK_TIMEOUT_MS / 1000)
         try:
             bus = connected_bus(self._bus, subjects.ASK, ASK_TIMEOUT_MS)
             answer: Standing = wire.decode(Standing, await bus.request(subjects.ASK, wire.encode(ask), ASK_TIMEOUT_MS))

@@ -47,7 +47,7 @@ class Soak:
         self.ledgers = {str(camera): Ledger() for cameras in site.shares.values() for camera in cameras}
         self.samples: dict[str, list[tuple[float, float]]] = {}
         self.rooms: dict[str, list[int]] = {}
-        self.deleted = 0
+        self.deleted = self.unread = 0
 
     def look(self, *, last: bool = False) -> None:
         """Read what is complete, weigh what runs. last: everything has stopped; read all that is left."""
@@ -58,7 +58,9 @@ class Soak:
                 sizes = dict(_pieces(disk))
                 self.rooms.setdefault(f"{place.id} {disk.name}", []).append(sum(sizes.values()))
                 there |= sizes
-        self.deleted += sum(path not in there for path in self._sizes)
+        gone = [path for path in self._sizes if path not in there]
+        self.deleted += len(gone)
+        self.unread += sum(path not in self._read for path in gone)
         for path, size in there.items():
             known, since = self._sizes.get(path, (-1, now))
             since = since if known == size else now
@@ -135,6 +137,10 @@ async def soak(folder: Path, cameras: int, minutes: float, quota_mb: int) -> dic
             await asyncio.sleep(min(LOOK_S, max(0.0, until_s - time.monotonic())))
     await asyncio.to_thread(run.look, last=True)
     report = verdict(run.ledgers, run.memories(), run.rooms, quota_mb << 20, run.deleted)
+    if run.unread:
+        report["findings"].insert(
+            0, f"{run.unread} pieces were deleted before they could be read: give more --quota-mb, or fewer --cameras"
+        )
     return {"cameras": cameras, "minutes": minutes, "quota_mb": quota_mb, "system": platform.platform(), **report}
 
 
@@ -144,7 +150,7 @@ def main() -> int:
     )
     parser.add_argument("--cameras", type=int, default=16, metavar="N", help="cameras in all (default 16)")
     parser.add_argument("--minutes", type=float, default=15.0, metavar="M", help="how long (default 15)")
-    parser.add_argument("--quota-mb", type=int, default=16, metavar="MB", help="what footage may take of each disk (default 16)")
+    parser.add_argument("--quota-mb", type=int, default=48, metavar="MB", help="what footage may take of each disk (default 48)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
