@@ -1,7 +1,7 @@
 """Who could take over from a server that failed, as the world knows it: written a second time, apart from the coordinator's own selection.
 
-The rule that rests on it (SPEC 13, liveness): a camera that some live server could record by the rules is not left dark for longer than the
-failure takes to be noticed, and 10 s. Where it is not sure that somebody could, or whether somebody had to, nobody is blamed.
+The rule that rests on it (SPEC, the first law): a camera that some live server could record by the rules is not left dark for longer than
+the failure takes to be noticed, and 10 s. Where it is not sure that somebody could, or whether somebody had to, nobody is blamed.
 """
 
 from __future__ import annotations
