@@ -15,6 +15,7 @@ NAMES = (
     "the acting server breaks when the recorder is back: it goes home",
     "failback",
     "planned switch, and back",
+    "it says that it records and writes nothing",
     "footage goes home when a person wants it, and not twice",
     "copies rot on the disks at home: nothing is marked copied, and the next try works",
 )
