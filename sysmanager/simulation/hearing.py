@@ -10,7 +10,7 @@ UNHEARD_MS = 1_500
 
 class Hearing:
     """heard_ms: when the last message of each recorder reached the running coordinator, in virtual time. themselves: those of which
-    that was not a second server of the same id alone. started_ms: of this life of it."""
+    anything arrived, believed or not, that did not come from a second server of the same id. started_ms: of this life of it."""
 
     def __init__(self) -> None:
         self.heard_ms: dict[RecorderId, int] = {}

@@ -136,7 +136,7 @@ def early_not_recording(step: Step, recorder: RecorderId, slowest_ms: int) -> st
     if world.recorders[recorder].trouble.lied:
         return None  # it is believed, until its word and its frames can be told apart
     if recorder not in world.hearing.themselves:
-        return None  # since its start the coordinator heard a copy of it alone, which might as well be a machine that was set up anew
+        return None  # since its start a copy of it alone has reached the coordinator: it might as well be a machine that was set up anew
     row = step.state.recorders[recorder]
     home = step.state.recorders[row.assignment.for_recorder] if isinstance(row.assignment, Acting) else row
     needed_ms = max(home.detection_timeout_s * 1000, 10_000)
