@@ -224,7 +224,7 @@ class SimulatedCoordinator:
             if known is None or known.instance == message.instance:  # a second instance of one id is not heard (SPEC 2)
                 world.hearing.heard_ms[recorder] = now.mono_ms
             if message.instance == world.recorders[recorder].persisted.instance:
-                world.hearing.themselves.add(recorder)
+                world.hearing.own_ms[recorder] = now.mono_ms
             if news and not core.idle:
                 self._pump()
         elif not self.drop_inbox:

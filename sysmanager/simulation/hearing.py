@@ -9,19 +9,19 @@ UNHEARD_MS = 1_500
 
 
 class Hearing:
-    """heard_ms: when the last message of each recorder reached the running coordinator, in virtual time. themselves: those of which
-    anything arrived, believed or not, that did not come from a second server of the same id. started_ms: of this life of it."""
+    """heard_ms: when the last message of each recorder reached the running coordinator, in virtual time. own_ms: when the last one
+    arrived, believed or not, that did not come from a second server of the same id. started_ms: of this life of it."""
 
     def __init__(self) -> None:
         self.heard_ms: dict[RecorderId, int] = {}
-        self.themselves: set[RecorderId] = set()
+        self.own_ms: dict[RecorderId, int] = {}
         self.started_ms = 0
         self._deaf_since: int | None = None
         self._deaf: list[tuple[int, int]] = []
 
     def start(self, now_ms: int) -> None:
         self.heard_ms.clear()
-        self.themselves.clear()
+        self.own_ms.clear()
         self.started_ms = now_ms
         self._deaf_since = None
         self._deaf.clear()
@@ -43,7 +43,13 @@ class Hearing:
 
     def silence_ms(self, recorder: RecorderId, now_ms: int) -> int:
         """How long the recorder was silent while the coordinator could hear; from its start if it was never heard."""
-        since_ms = self.heard_ms.get(recorder, self.started_ms)
+        return self._unheard_since_ms(self.heard_ms.get(recorder, self.started_ms), now_ms)
+
+    def own_silence_ms(self, recorder: RecorderId, now_ms: int) -> int:
+        """As `silence_ms`, whatever a second server of the same id says."""
+        return self._unheard_since_ms(self.own_ms.get(recorder, self.started_ms), now_ms)
+
+    def _unheard_since_ms(self, since_ms: int, now_ms: int) -> int:
         stretches = [*self._deaf, *([(self._deaf_since, now_ms)] if self._deaf_since is not None else [])]
         unheard_ms = sum(max(0, end - max(begin, since_ms)) for begin, end in stretches if end - begin > UNHEARD_MS)
         return now_ms - since_ms - unheard_ms

@@ -29,6 +29,9 @@ REPORT_STALE_MS = 3_500
 FRESH_MS = 6_500
 """A word older than this says nothing: what the coordinator takes for fresh, and what it could not prove of that time."""
 
+COPY_MS = 5_000
+"""So long after its silence was noticed a second server that spoke beside it is heard in its place."""
+
 REACHED_MS = 17_000
 MARGIN_MS = 200
 OPINION_LIMIT_MS = 300_000
@@ -135,11 +138,14 @@ def early_not_recording(step: Step, recorder: RecorderId, slowest_ms: int) -> st
     world, now_ms = step.world, step.world.agenda.now_ms
     if world.recorders[recorder].trouble.lied:
         return None  # it is believed, until its word and its frames can be told apart
-    if recorder not in world.hearing.themselves:
+    if recorder not in world.hearing.own_ms:
         return None  # since its start a copy of it alone has reached the coordinator: it might as well be a machine that was set up anew
     row = step.state.recorders[recorder]
     home = step.state.recorders[row.assignment.for_recorder] if isinstance(row.assignment, Acting) else row
-    needed_ms = max(home.detection_timeout_s * 1000, 10_000)
+    timeout_ms = home.detection_timeout_s * 1000
+    needed_ms = max(timeout_ms, 10_000)
+    if world.hearing.own_silence_ms(recorder, now_ms) >= timeout_ms + COPY_MS + needed_ms - MARGIN_MS:
+        return None  # its silence was noticed, and something held its failover: what is heard since then is the copy, and that is dark
     recent = (dark_ms for end_ms, dark_ms in world.darknesses.get(recorder, ()) if now_ms - end_ms <= REPORT_STALE_MS + slowest_ms)
     dark_ms = max((now_ms - world.lit_ms.get(recorder, 0), *recent))
     if dark_ms + REPORT_STALE_MS < needed_ms:
