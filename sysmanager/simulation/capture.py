@@ -12,18 +12,27 @@ from sysmanager.recorder.machine import CapturePlan
 from sysmanager.recorder.timetable import ALWAYS, Timetable
 from sysmanager.simulation.footage import FRAME_MS, Material
 from sysmanager.simulation.surroundings import Pace, Surroundings
+from sysmanager.simulation.suspicion import Suspicion
 
 SETTLED = (CameraState.RECORDING, CameraState.OFF)
 """States in which no first frame is waited for."""
 
 
-class Session:
-    """One camera: its state, its frames under the present epoch in wall-clock milliseconds, 0 for none, and its span of footage."""
+PROVED_MS = 1_000
+"""So long after the first frame of a suspect the next ones are opened."""
 
-    __slots__ = ("camera", "first_ms", "hours", "last_ms", "span", "state")
+
+class Session:
+    """One camera: its state, its frames under the present epoch in wall-clock milliseconds, 0 for none, and its span of footage.
+
+    begun: its turn to be opened has come.
+    """
+
+    __slots__ = ("begun", "camera", "first_ms", "hours", "last_ms", "span", "state")
 
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
+        self.begun = True
         self.hours = ALWAYS
         self.state = CameraState.CONNECTING
         self.first_ms = 0
@@ -36,6 +45,7 @@ class Capture:
 
     writable: whether any material disk takes frames. changed: called, after a moment, when a state or a first frame is new.
     gave: whether any camera gave frames that were written when the last heartbeat was made.
+    crash: ends the process that this runs in. suspicion: what is held against streams.
     """
 
     def __init__(
@@ -62,6 +72,9 @@ class Capture:
         self.gave = False
         self.epoch = Epoch(0)
         self.plan: CapturePlan | None = None
+        self.suspicion = Suspicion()
+        self.crash: Callable[[], None] = lambda: None
+        self._row: list[Session] = []
 
     def follow(
         self,
@@ -102,7 +115,13 @@ class Capture:
                     self._stamp(session, max(kept[camera.id], spell.from_ms))
                     self._extend(session, now_ms)
                     continue
+                if self.suspicion.suspected(camera.id):
+                    session.begun = False
+                    self._row.append(session)
+                    continue
                 self._later(self._around.between(self.pace.first_frame_ms), session)
+        self._row.sort(key=lambda session: self.suspicion.is_alone(session.camera.id))
+        self._turns(self._life)
         self._report()
 
     def stop(self) -> None:
@@ -112,6 +131,7 @@ class Capture:
             self._report()
         for camera in list(self._sessions):
             self._drop(camera)
+        self._row.clear()
         self.plan = None
 
     def end(self) -> None:
@@ -149,6 +169,7 @@ class Capture:
         """The cameras as a heartbeat shows them now, by the recorder's wall clock."""
         recording = CameraState.RECORDING if not self.frozen else None
         gives = False
+        self.suspicion.pass_to(self._around.now(self._recorder).mono_ms, self.recorded())
         self._follow_hours(now_ms)
         found = []
         for session in self._sessions.values():
@@ -159,7 +180,8 @@ class Capture:
                     session.span[1] = now_ms
             off = session.hours.last_off(now_ms) if session.hours is not ALWAYS else None
             span = (off.from_ms, off.until_ms) if off is not None else (0, 0)
-            found.append(CameraBeat(session.camera.id, session.state, session.first_ms, session.last_ms, "", *span))
+            why = self.suspicion.sentence(session.camera) if session.state is CameraState.QUARANTINED else ""
+            found.append(CameraBeat(session.camera.id, session.state, session.first_ms, session.last_ms, why, *span))
         self.gave = gives and not self.hung
         return tuple(found)
 
@@ -209,10 +231,32 @@ class Capture:
             return
         if self._obstacle(session.camera) is not None:
             self._fail(session)
+            self._around.after(PROVED_MS, self._turns, life)
+            return
+        if session.camera.id in self._around.cameras.poison:
+            under_way = {other.camera.id for other in self._sessions.values() if other.begun and other.state is CameraState.CONNECTING}
+            self.suspicion.crashed(under_way | {session.camera.id}, self._around.now(self._recorder).mono_ms)
+            self.crash()
             return
         session.state = CameraState.RECORDING
         self._stamp(session, self._wall_ms())
         self._report()
+        self._around.after(PROVED_MS, self._turns, life)
+
+    def _turns(self, life: int) -> None:
+        """Open those suspects whose turn has come."""
+        while life == self._life and self._row:
+            sessions = [session for session in self._sessions.values() if session.begun and session.state is CameraState.CONNECTING]
+            inside = [session.camera.id for session in sessions if self.suspicion.suspected(session.camera.id)]
+            if not self.suspicion.admits(self._row[0].camera.id, inside):
+                return
+            session = self._row.pop(0)
+            session.begun = True
+            self._later(self._around.between(self.pace.first_frame_ms), session)
+
+    def mend(self) -> None:
+        self.frozen = False
+        self.suspicion.release()
 
     def _stamp(self, session: Session, now_ms: int) -> None:
         """A new span under the present epoch."""
@@ -222,6 +266,8 @@ class Capture:
             session.span = self._material.begin(session.camera.id, self.epoch, now_ms)
 
     def _obstacle(self, camera: Camera) -> CameraState | None:
+        if self.suspicion.quarantined(camera.id):
+            return CameraState.QUARANTINED
         if not self._around.cameras.reaches(self._recorder, camera.id):
             return CameraState.UNREACHABLE
         if not self._around.cameras.open(camera.id, self._recorder, camera.sessions):

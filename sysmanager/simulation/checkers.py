@@ -30,7 +30,18 @@ from sysmanager.protocol.jobs import MarkCopied
 from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
-from sysmanager.simulation import failback_rules, handing_rules, history, job_rules, knowing, origins, promises, safety, waiting_rules
+from sysmanager.simulation import (
+    failback_rules,
+    handing_rules,
+    history,
+    job_rules,
+    knowing,
+    origins,
+    poison_rules,
+    promises,
+    safety,
+    waiting_rules,
+)
 from sysmanager.simulation.backup_rules import no_backup_by_hand_meanwhile, one_baseline_covers_all, overdue, queue_waits_for_baseline
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.phases import ALLOWED
@@ -269,6 +280,7 @@ OTHERS = (
     "the baseline has its time",
     *promises.NAMES,
     *origins.NAMES,
+    *poison_rules.NAMES,
     "never copied twice",
     "one session at a time",
     "a drill never delays a failover",

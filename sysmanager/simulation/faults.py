@@ -55,6 +55,7 @@ class Wrong(StrEnum):
     SHUTDOWN = "shut down in order"
     MASS = "many cut off at once"
     UNREACHED = "one camera not reached"
+    POISON = "one camera crashes whoever opens it"
     CLONE = "a second server of the same id"
     COPY_FULL = "no space for copies"
     COPY_SLOW = "copies slowly"
@@ -141,6 +142,7 @@ def heal(world: World) -> None:
     world.cameras.dark.clear()
     world.cameras.cut.clear()
     world.cameras.unreached.clear()
+    world.cameras.poison.clear()
     for recorder in world.recorders.values():
         recorder.cameras_changed()
 
@@ -168,6 +170,7 @@ _OWN: dict[Wrong, Callable[[World, SimulatedRecorder, int], Mend | None]] = {
     Wrong.STATE_OLD: server_faults.old_state,
     Wrong.STATE_LOST: server_faults.state_lost,
     Wrong.UNREACHED: server_faults.unreached,
+    Wrong.POISON: server_faults.poison,
     Wrong.DOCUMENTS_LOST: server_faults.documents_gone,
     Wrong.DOCUMENTS: server_faults.edit_documents,
 }

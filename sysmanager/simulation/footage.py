@@ -54,12 +54,15 @@ class CameraField:
     """All simulated cameras of a site: who has a session with which, and which give nothing at the moment.
 
     dark: cameras that answer nobody. cut: recorders that reach no camera. unreached: cameras that one recorder does not reach.
+    poison: cameras whose stream crashes whoever opens it. ever_poisonous: those that were that at any time.
     """
 
     def __init__(self) -> None:
         self.dark: set[CameraId] = set()
         self.cut: set[RecorderId] = set()
         self.unreached: set[tuple[CameraId, RecorderId]] = set()
+        self.poison: set[CameraId] = set()
+        self.ever_poisonous: set[CameraId] = set()
         self._sessions: dict[CameraId, set[RecorderId]] = {}
 
     def reaches(self, recorder: RecorderId, camera: CameraId) -> bool:

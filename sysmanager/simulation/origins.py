@@ -16,7 +16,7 @@ from sysmanager.domain.rights import COORDINATOR, missing_right
 from sysmanager.engine.core import Batch
 from sysmanager.protocol.clients import RIGHT_FOR
 from sysmanager.protocol.recorders import Order, Record, StandDown
-from sysmanager.simulation import takeover
+from sysmanager.simulation import poison_rules, takeover
 from sysmanager.simulation.recorder import SimulatedRecorder
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ class Origins:
                 late = now_ms - since_ms > limit_ms
                 self._check(NEVER_LEFT, f"{camera.id}, which {holder.id} has, is dark for {now_ms - since_ms} ms." if late else None)
         self._dark_ms = dark
+        poison_rules.look(world, self._check)
         self._chances_ms = {chance: self._chances_ms.get(chance, now_ms) for chance in chances}
         for (lost, server, noticed_ms), since_ms in self._chances_ms.items():
             late = now_ms - since_ms > noticed_ms + SLACK_MS
@@ -161,6 +162,8 @@ class Origins:
         if not isinstance(holder.assignment, Recording | Acting) or not self._well(server) or not world.cameras.reaches(server.id, camera):
             return False
         if world.cameras.full(camera, server.id, sessions):
+            return False
+        if camera in world.cameras.poison or server.capture.suspicion.quarantined(camera):
             return False
         entry = state.failovers.get(holder.assignment.failover) if isinstance(holder.assignment, Acting) else None
         left = {one.camera for one in entry.not_moved} if entry is not None else set()

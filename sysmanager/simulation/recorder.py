@@ -84,6 +84,7 @@ class SimulatedRecorder:
         self._broken_disks: frozenset[str] = frozenset()
         self._disk_mb = disk_mb
         self.capture = Capture(self.id, surroundings, pace, self.material, self.writable, self._captured)
+        self.capture.crash = self.crash
         self.preroll = Preroll(self.id, surroundings, pace)
         self.copies = Copies()
         self.transfer = Transfer(self.id, surroundings, self.material, self.copies, self.writable, self._job_news)
@@ -149,7 +150,7 @@ class SimulatedRecorder:
         self.serves_damaged = self.transfer.disk_full = self.transfer.lies = False
         self.transfer.rate_bytes = RATE_BYTES
         self.crash_in = None
-        self.capture.frozen = False
+        self.capture.mend()
         self.break_disks(())
         self.power_on()
 

@@ -22,6 +22,7 @@ from sysmanager.simulation.found_scenarios import FOUND_SCENARIOS
 from sysmanager.simulation.handing_scenarios import HANDING_SCENARIOS
 from sysmanager.simulation.leaving_scenarios import LEAVING_SCENARIOS
 from sysmanager.simulation.people import findings_of
+from sysmanager.simulation.poison_scenarios import POISON_SCENARIOS
 from sysmanager.simulation.rest import what_hangs
 from sysmanager.simulation.run import LOOK_MS, REST_LIMIT_MS, REST_MS, START_MS
 from sysmanager.simulation.safety_scenarios import SAFETY_SCENARIOS
@@ -71,6 +72,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *HANDING_SCENARIOS,
     *FOUND_SCENARIOS,
     *WAITING_SCENARIOS,
+    *POISON_SCENARIOS,
     Scenario(name="connection lost", deeds=(_off("A1"),), ends=(End(recorder="A1", phase=READY, server="FA1"),)),
     Scenario(
         name="cut off, it records on until it learns that it was replaced",

@@ -179,3 +179,17 @@ def edit_documents(world: World, recorder: SimulatedRecorder, amount: int) -> Me
     own = edited if recorder.persisted.home == recorder.id else recorder.persisted.own
     recorder.begin_anew(msgspec.structs.replace(recorder.persisted, documents=edited, own=own))
     return None
+
+
+def poison(world: World, recorder: SimulatedRecorder, amount: int) -> Mend | None:
+    """The stream of one of its cameras crashes whoever opens it, and whoever has it open now. amount: which of them."""
+    plan = next(server for server in world.plan.servers if server.id == recorder.id)
+    if plan.settings is None or not plan.settings.cameras:
+        return None
+    camera = plan.settings.cameras[amount % len(plan.settings.cameras)].id
+    world.cameras.poison.add(camera)
+    world.cameras.ever_poisonous.add(camera)
+    for server in world.recorders.values():
+        if camera in server.capture.recorded():
+            server.crash()
+    return lambda: world.cameras.poison.discard(camera)

@@ -53,6 +53,7 @@ from tests.simulation.planted_caution import PLANTED_CAUTION
 from tests.simulation.planted_failback import PLANTED_FAILBACK
 from tests.simulation.planted_found import PLANTED_FOUND
 from tests.simulation.planted_jobs import PLANTED_JOBS
+from tests.simulation.planted_poison import PLANTED_POISON
 from tests.simulation.planted_waiting import PLANTED_WAITING
 
 Patch = pytest.MonkeyPatch
@@ -436,6 +437,7 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], 
     *PLANTED_JOBS,
     *PLANTED_CAUTION,
     *PLANTED_WAITING,
+    *PLANTED_POISON,
     (automatic_failback_forgets_how_long, "a crash in between begins the time anew", {"automatic failback where allowed"}),
     (automatic_failback_after_one_by_hand, "after a failover by hand only a person fails back", {"automatic failback where allowed"}),
     (edits_are_left_behind, "what was changed on the failover server travels back", {"edits travel back"}),
