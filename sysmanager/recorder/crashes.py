@@ -12,7 +12,6 @@ from typing import Final
 import msgspec
 import structlog
 
-from sysmanager.durable import read_bounded
 from sysmanager.recorder.case_file import load_cases, save_cases
 from sysmanager.recorder.quarantine import after_crash
 from sysmanager.recorder.suspects import Note, forget_notes, read_notes
@@ -22,7 +21,8 @@ log = structlog.get_logger(__name__)
 TRACE_NAME: Final = "crash.txt"
 """Where Python writes, at the moment of a crash, in which thread it was."""
 
-TRACE_LIMIT_BYTES: Final = 64 * 1024
+TRACE_LIMIT_BYTES: Final = 1 << 20
+TRACE_SHOWN: Final = 2000
 SHOWN: Final = 5
 _THREAD = re.compile(r"Current thread 0x([0-9a-fA-F]+)")
 
@@ -67,13 +67,17 @@ def blame(folder: Path) -> str:
 
     Where the system says in which thread the crash was, and that one had a stream, only its camera is to blame. Blocks; never raises.
     """
+    trace = _trace(folder)
+    found = _THREAD.search(trace)
+    if found is not None:
+        log.warning("the recording service crashed", trace=trace[found.start() :].partition("\n\n")[0][:TRACE_SHOWN])
     try:
         notes = read_notes(folder)
     except OSError as error:
         if not isinstance(error, FileNotFoundError):
             log.warning("notes of the recording service can't be read", why=error.strerror or str(error))
         return ""
-    thread = _crashed_thread(folder)
+    thread = int(found[1], 16) if found is not None else None
     notes = tuple(note for note in notes if note.thread == thread) or notes
     if not notes:
         return ""
@@ -99,12 +103,13 @@ def begin_anew(folder: Path) -> None:
         log.warning("notes of the last start can't be removed", why=error.strerror or str(error))
 
 
-def _crashed_thread(folder: Path) -> int | None:
+def _trace(folder: Path) -> str:
+    """Where in the program it crashed, as far as Python could write that down; names of files and functions only."""
     try:
-        found = _THREAD.search(read_bounded(folder / TRACE_NAME, TRACE_LIMIT_BYTES).decode("utf-8", "replace"))
+        with (folder / TRACE_NAME).open("rb") as file:
+            return file.read(TRACE_LIMIT_BYTES).decode("utf-8", "replace")
     except OSError:
-        return None
-    return int(found[1], 16) if found is not None else None
+        return ""
 
 
 def _names(notes: Iterable[Note]) -> str:

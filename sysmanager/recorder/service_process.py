@@ -80,7 +80,8 @@ def run_service(config_path: Path) -> int:
 
 def _trace_crashes(folder: Path) -> None:
     """Have the thread of a crash written down for the Watchdog: it tells which stream was to blame."""
-    faulthandler.enable((folder / TRACE_NAME).open("wb"), all_threads=False)
+    # Of one thread alone the handler writes the stack without its number.
+    faulthandler.enable((folder / TRACE_NAME).open("wb"), all_threads=True)
 
 
 async def _serve(service: RecordingService) -> None:

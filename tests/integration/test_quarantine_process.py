@@ -33,6 +33,13 @@ SERVICE = (
 )
 
 
+POISONED = (
+    "import av, ctypes, sys; right = av.open;"
+    "av.open = lambda url, **more: ctypes.string_at(0) if sys.argv[2] in url else right(url, **more);"
+)
+"""The stream of one camera makes the library that opens it read where nothing is."""
+
+
 @pytest.fixture
 async def cameras(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CameraServer]:
     async with CameraServer(CamerasConfig(count=3, cache=tmp_path_factory.getbasetemp() / "camera-clip", port=0)) as server:
@@ -100,6 +107,26 @@ async def test_a_camera_that_crashes_the_service_is_found_among_three_and_the_ot
         await recording
         await endpoint.close()
         await coordinator.bus.close()
+
+
+async def test_a_stream_that_really_crashes_its_thread_is_named_at_the_first_crash(tmp_path: Path, cameras: CameraServer) -> None:
+    ids = sorted(cameras.config.camera_ids())
+    config = recorder_folder(tmp_path, "gate", {camera: cameras.url(camera) for camera in ids})
+    configuration = load_configuration(config)
+    folder = configuration.data_folder
+    endpoint = LocalBus().endpoint()
+    watchdog = Watchdog(configuration, (sys.executable, "-c", POISONED + SERVICE, str(config), ids[1]), bus=endpoint)
+    run = asyncio.create_task(watchdog.run())
+    try:
+        await until(lambda: [(case.camera, case.crashes) for case in load_cases(folder)] == [(ids[1], 1)])
+        await until(lambda: [(case.camera, case.quarantined) for case in load_cases(folder)] == [(ids[1], True)])
+        await until(lambda: under_way(folder) == [ids[0], ids[2]])
+        await until(lambda: under_way(folder) == [])
+        assert [case.crashes for case in load_cases(folder)] == [2], "the others have run well since"
+    finally:
+        watchdog.end()
+        await run
+        await endpoint.close()
 
 
 async def test_a_service_that_is_killed_from_outside_blames_no_camera(tmp_path: Path, cameras: CameraServer) -> None:

@@ -125,7 +125,7 @@ def run_quarantine(args: argparse.Namespace) -> int:
         print(msgspec.json.encode(cases).decode())
         return 0
     for case in cases:
-        words = f"in quarantine, {max(1, case.left_ms // 60_000)} min left" if case.quarantined else "suspected, opened alone"
+        words = f"in quarantine, {max(1, case.left_ms // 60_000)} min left" if case.quarantined else "suspected, opened in its turn"
         print(f"{case.camera}: {words}; its stream was under way in {case.crashes} crash{'' if case.crashes == 1 else 'es'}")
     if not cases:
         print(f"Nothing is held against any camera on {configuration.id}.")
