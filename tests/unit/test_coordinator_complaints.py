@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from sysmanager.coordinator.beats import differs
 from sysmanager.coordinator.complaints import Complaint, Complaints
 from sysmanager.domain.ids import CameraId, Epoch, InstanceId, RecorderId
 from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, Mode
@@ -57,3 +58,14 @@ def test_a_failed_self_test_stands_since_it_failed_first_in_whatever_words() -> 
     assert complaints.failed[A] == Complaint(words=("The key is gone.",), since_wall_ms=100)
     complaints.take(replace(failed, self_test=SelfTestReport(wall_ms=3)), 300)
     assert complaints.failed == {}
+
+
+def test_another_word_on_a_camera_or_another_result_of_the_self_test_is_news_and_its_time_is_none() -> None:
+    dark = beat(a=CameraState.UNREACHABLE)
+    said = replace(dark, cameras=(replace(dark.cameras[0], sentence="Gate does not answer."),))
+    assert not differs(dark, dark)
+    assert differs(dark, said)
+    passed = replace(dark, self_test=SelfTestReport(wall_ms=1))
+    assert differs(dark, passed)
+    assert not differs(passed, replace(dark, self_test=SelfTestReport(wall_ms=2)))
+    assert differs(passed, replace(dark, self_test=SelfTestReport(wall_ms=2, problems=("The disk rots.",))))
