@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="module"), pyt
 COMMANDS = [
     "connect", "demo", "site", "coordinator", "recorder", "cameras", "simulate", "servers", "log", "audit", "comment", "tick",
     "failover", "failback", "abort", "hold", "release", "watch", "maintenance", "system", "self-test", "backup", "restore",
-    "readiness", "who-lands-where", "gaps", "accept-machine", "reconcile",
+    "readiness", "who-lands-where", "gaps", "accept-machine", "reconcile", "picture",
+    "recorder release", "recorder quarantine", "recorder install-service", "recorder uninstall-service", "coordinator install-service",
 ]  # fmt: skip
 
 
@@ -36,6 +37,8 @@ async def test_help_has_an_example(machine: Machine, command: str) -> None:
     [
         (["fly"], "invalid choice: 'fly'"),
         (["coordinator"], "--data"),
+        (["recorder"], "--config"),
+        (["recorder", "release", "gate-1"], "--config"),
         (["coordinator", "--data", "d", "--port", "many"], "--port"),
         (["coordinator", "--data", "d", "--port", "70000"], "--port"),
         (["coordinator", "--data", "d", "--metrics", "here"], "--metrics"),
