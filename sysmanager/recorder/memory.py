@@ -1,12 +1,14 @@
-"""Keeping the memory of a recorder flat, where the C library keeps what was freed (glibc).
+"""Keeping the memory of a recorder flat.
 
-Frames are made in one thread and freed in another, in all sizes, around FFmpeg's buffers. With an arena for every thread, which is the
-default, each of them keeps a little more with each segment, for days. Elsewhere nothing here does anything.
+What a finished segment leaves are circles, with FFmpeg's buffers in them. Python looks for old circles only once many objects were made,
+and a recorder makes few that stay: some hundred segments, of 70 to 100 KB each, would wait for it. And where the C library is glibc it
+keeps what was freed, in an arena for every thread, as frames are made in one thread and freed in another, in all sizes.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 from typing import Final
 
@@ -21,13 +23,18 @@ def _library() -> ctypes.CDLL | None:
 _C: Final = _library()
 
 
-def share_arenas() -> None:
-    """All threads that are started from now on share a few arenas. To be called once, first of all."""
+def begin() -> None:
+    """To be called once, when all modules are imported and before threads are started.
+
+    What lives by now lives for good and is not looked through any more; all threads share a few arenas.
+    """
+    gc.freeze()
     if _C is not None and hasattr(_C, "mallopt"):
         _C.mallopt(_M_ARENA_MAX, ARENAS)
 
 
 def give_back() -> None:
-    """Give the system back what was freed; some milliseconds. From any thread; others run meanwhile."""
+    """Free what nobody refers to, and give the system back what was freed; some milliseconds. From any thread."""
+    gc.collect()
     if _C is not None and hasattr(_C, "malloc_trim"):
         _C.malloc_trim(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import gc
 import os
 import subprocess
 import sys
@@ -19,10 +18,10 @@ import structlog
 from sysmanager.documents.port import DocumentError
 from sysmanager.durable import read_bounded, write_durably
 from sysmanager.journal.lock import DataFolderError, DataFolderLock
+from sysmanager.recorder import memory
 from sysmanager.recorder.configuration import ConfigurationError, load_configuration
 from sysmanager.recorder.crashes import TRACE_NAME
 from sysmanager.recorder.ending import on_end_signals
-from sysmanager.recorder.memory import share_arenas
 from sysmanager.recorder.pulse import Pulse
 from sysmanager.recorder.state_file import StateUnusable
 
@@ -50,7 +49,6 @@ class ServiceIdentity(msgspec.Struct, frozen=True, kw_only=True):
 def run_service(config_path: Path) -> int:
     """The recording service in this process, until it is told to end. Returns the exit status; 2 after one sentence on stderr."""
     pulse: Pulse | None = None
-    share_arenas()
     try:
         configuration = load_configuration(config_path)
         with DataFolderLock(configuration.data_folder):
@@ -61,9 +59,7 @@ def run_service(config_path: Path) -> int:
             # The Watchdog imports this module too, and needs none of FFmpeg, HTTP and cryptography.
             from sysmanager.recorder.service import RecordingService
 
-            # What a finished segment leaves are circles, with FFmpeg's buffers in them. The collector looks for old ones only once they are
-            # a quarter of all that lives: without the modules in that sum it does so every hundred segments and not every thousands.
-            gc.freeze()
+            memory.begin()
             asyncio.run(_serve(RecordingService(configuration, pulse=pulse)))
     except (ConfigurationError, DataFolderError, StateUnusable, DocumentError) as error:
         sentence = str(error)

@@ -9,9 +9,10 @@ import pytest
 
 PROGRAM = """
 import psutil
-from sysmanager.recorder.memory import give_back, share_arenas
-share_arenas()
+from sysmanager.recorder.memory import begin, give_back
+begin()
 blocks = [bytes(2_000) for _ in range(20_000)]
+blocks.append(blocks)
 last = bytes(2_000)
 del blocks
 before = psutil.Process().memory_info().rss
