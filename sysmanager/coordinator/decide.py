@@ -34,7 +34,18 @@ from sysmanager.domain.recorder import Broken, Recorder, Role
 from sysmanager.protocol.clients import HoldCause
 from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
-from sysmanager.protocol.recorders import Beat, Footage, FromRecorder, Mode, Record, Refusal, RefusalReason, ReportFootage, StandDown
+from sysmanager.protocol.recorders import (
+    Beat,
+    Footage,
+    FromRecorder,
+    Mode,
+    OrderAnswer,
+    Record,
+    Refusal,
+    RefusalReason,
+    ReportFootage,
+    StandDown,
+)
 
 __all__ = [
     "TABLE",
@@ -98,7 +109,7 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
                 seen.jobs.answered(recorder, order, answer, now)
                 return True
             _absorb_answer(view, seen, taken, now)
-            if isinstance(order, ReportFootage):
+            if isinstance(order, ReportFootage) and not _spoken_for(answer):
                 # A refusal is an answer too: what lies on its disks stays unknown, and nobody asks without end.
                 seen.footage[recorder, order.epoch] = answer if isinstance(answer, Footage) else Footage(epoch=order.epoch)
             return True
@@ -120,6 +131,11 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
             return True
         case _:
             return True
+
+
+def _spoken_for(answer: OrderAnswer) -> bool:
+    """Whether a Watchdog refused in the name of a service that was not there: the service, once it speaks, may know better."""
+    return isinstance(answer, Refusal) and answer.reason is RefusalReason.SERVICE_DOWN
 
 
 def _forget_settled_refusal(view: View, seen: Seen, recorder: RecorderId) -> None:

@@ -69,7 +69,7 @@ def for_failover(view: View, seen: Seen, entry: Failover) -> tuple[Command, ...]
     if entry.phase is Phase.READY and awaits_footage(entry) and (entry.recorder, entry.previous_epoch) not in seen.footage:
         heard = seen.recorders.get(entry.recorder)
         # One that has not stood down yet goes on recording: its last frame is still to come. Without its disks it can tell nothing.
-        beat = heard.beat if heard is not None else None
+        beat = heard.beat if heard is not None and heard.service_heard() else None
         tells = beat is not None and beat.epoch > entry.previous_epoch and any(disk.writable for disk in beat.disks)
         if tells and seen.connected(entry.recorder):
             cameras = tuple(gap.camera for gap in entry.gaps)

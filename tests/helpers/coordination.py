@@ -121,6 +121,7 @@ class Server:
     boot: int = 1
     sequence: int = 0
     footage: bool = True
+    footage_refusal: r.RefusalReason = r.RefusalReason.CANNOT_SAVE
     reached_by_peers: bool = False
     orders: list[r.Order] = field(default_factory=list)
     jobs: JobSide = field(default_factory=JobSide)
@@ -216,7 +217,7 @@ class Server:
                 return r.Obeyed(epoch=order.epoch)
             case r.ReportFootage():
                 if not self.footage:
-                    return r.Refusal(reason=r.RefusalReason.SERVICE_DOWN, sentence="not now")
+                    return r.Refusal(reason=self.footage_refusal, sentence="not now")
                 spans = tuple(
                     r.FootageSpan(camera=camera, first_frame_ms=WALL_MS, last_frame_ms=WALL_MS + 5_000, frames=9, segments=1)
                     for camera in order.cameras

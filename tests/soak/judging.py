@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 MEMORY_SHARE = 0.05
-"""Memory may grow by so much of its mean over the whole run."""
+MEMORY_MB = 4.0
+"""Memory may grow by so much of its mean over the whole run, and the line through it is not surer than so many MB."""
 QUOTA_SLACK = 1.25
 QUOTA_SLACK_BYTES = 5_000_000
 """Footage is looked at every 5 s, and pieces go whole."""
@@ -54,7 +55,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def flat(self) -> bool:
-        return self.growth_mb <= MEMORY_SHARE * self.mean_mb
+        return self.growth_mb <= max(MEMORY_MB, MEMORY_SHARE * self.mean_mb)
 
 
 def memory(name: str, samples: Sequence[tuple[float, float]]) -> Memory:

@@ -11,7 +11,7 @@ from sysmanager.domain.camera import Camera, RecordingMode
 from sysmanager.domain.failover import Phase, Trigger
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol import clients as c
-from sysmanager.protocol.recorders import Mode, ReportFootage, ServiceState, StandDown
+from sysmanager.protocol.recorders import Mode, RefusalReason, ReportFootage, ServiceState, StandDown
 from tests.helpers.coordination import GROUP, Site, cameras_of, rid, small_site
 
 
@@ -182,3 +182,16 @@ def test_a_recorder_that_lost_its_disks_is_asked_for_its_footage_when_it_has_one
     site.run(3_000)
     assert {gap.final for gap in site.entry.gaps} == {True}
     assert sum(isinstance(order, ReportFootage) for order in server.orders) == 2
+
+
+def test_a_watchdog_that_refuses_for_its_service_keeps_nobody_from_asking_the_service_when_it_is_there() -> None:
+    site = broken()
+    server = site.server("A")
+    server.footage, server.footage_refusal = False, RefusalReason.SERVICE_DOWN
+    server.up = True
+    site.run(2_000)
+    assert any(isinstance(order, ReportFootage) for order in server.orders)
+    assert {gap.final for gap in site.entry.gaps} == {False}
+    server.footage = True
+    site.run(1_000)
+    assert {gap.final for gap in site.entry.gaps} == {True}
