@@ -43,7 +43,7 @@ DISK_BEHIND_S: Final = 0.3
 class Beside:
     """`open` before the first order is taken; `close` before capture and disks are stopped. On the loop of the service.
 
-    waits: whether it is on standby. changed: a heartbeat should go now.
+    probed: settings of the recorder that it was asked about last. waits: whether it is on standby. changed: a heartbeat should go now.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Beside:
         copied: CopiedHours,
         *,
         door: Door,
+        probed: Callable[[], SettingsDocument | None],
         waits: Callable[[], bool],
         changed: Callable[[], None],
     ) -> None:
@@ -68,6 +69,7 @@ class Beside:
         self._key: SiteKey | None = None
         self._jobs: Jobs | None = None
         self._known: SettingsDocument | None = None
+        self._probed = probed
         self._self_test = SelfTest(self._tested(), wanted=waits, changed=changed)
         self._testing: asyncio.Task[None] | None = None
         self._pictures = Pictures(configuration.recorder, capture.key_frames, door, self._status_of)
@@ -112,8 +114,9 @@ class Beside:
         )
 
     def _known_cameras(self) -> Sequence[CameraPlan]:
-        """Of the settings of another recorder that it had last, for pre-roll or a drill."""
-        return plans_of(self._known.cameras, self._key).cameras if self._known is not None else ()
+        """Of the settings of another recorder that it had last: for pre-roll, a drill, or because it was asked about its cameras."""
+        settings = self._known or self._probed()
+        return plans_of(settings.cameras, self._key).cameras if settings is not None else ()
 
     async def close(self) -> None:
         if self._testing is not None:

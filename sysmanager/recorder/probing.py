@@ -48,6 +48,11 @@ class Probing:
         self._answer = answer
         self._settings: tuple[str, SettingsDocument] | None = None
 
+    @property
+    def settings(self) -> SettingsDocument | None:
+        """Of the recorder whose cameras it was asked about last."""
+        return self._settings[1] if self._settings is not None else None
+
     async def attach(self, bus: Bus) -> None:
         """Serve on a new bus."""
 

@@ -114,7 +114,15 @@ class RecordingService:
             copied=copied,
         )
         self._beside = Beside(
-            configuration, self._disks, self._capture, self._documents, copied, door=self._door, waits=self._waits, changed=self._news_now
+            configuration,
+            self._disks,
+            self._capture,
+            self._documents,
+            copied,
+            door=self._door,
+            probed=lambda: self._probing.settings,
+            waits=self._waits,
+            changed=self._news_now,
         )
         self._probing = Probing(self._id, self._fetch, lambda: self._key, self._peer_answer)
         self._key: SiteKey | None = None

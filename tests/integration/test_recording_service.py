@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from sysmanager import wire
+from sysmanager.bus import subjects
 from sysmanager.bus.credentials import BusUser, load_credentials
 from sysmanager.bus.local import LocalBus, LocalEndpoint
 from sysmanager.bus.nats import NatsBus
@@ -18,6 +20,7 @@ from sysmanager.bus.server import BusServer
 from sysmanager.domain.documents import DocumentKind
 from sysmanager.domain.ids import CameraId, DocumentHash, Epoch, RecorderId
 from sysmanager.protocol.pictures import NoPicture, Picture
+from sysmanager.protocol.probes import CamerasProbed, ProbeAnswer, ProbeCameras
 from sysmanager.protocol.recorders import (
     Beat,
     CameraState,
@@ -91,7 +94,7 @@ async def test_a_recorder_and_a_failover_server_through_a_failover_and_back(
 ) -> None:
     gate = configuration_of(tmp_path, GATE, urls(cameras), password="open sesame")
     spare = configuration_of(tmp_path, SPARE, {}, standby=True)
-    async with running(spare, bus.endpoint()):
+    async with running(spare, bus.endpoint()) as service:
         async with running(gate, bus.endpoint()):
             beat = await coordinator.beat(GATE, records_both)
             assert (beat.home, beat.epoch, beat.boot) == (GATE, 0, 1)
@@ -113,6 +116,15 @@ async def test_a_recorder_and_a_failover_server_through_a_failover_and_back(
         assert waiting.self_test is not None
         assert not any("D:" in problem for problem in waiting.self_test.problems), "its disk was written and read back"
         assert beat.self_test is None, "who records is tested by recording"
+
+        probe = ProbeCameras(recorder=GATE, documents=documents, cameras=tuple(CameraId(each) for each in cameras.config.camera_ids()))
+        probed: ProbeAnswer = wire.decode(ProbeAnswer, await coordinator.bus.request(subjects.probe(SPARE), wire.encode(probe), 5000))
+        assert isinstance(probed, CamerasProbed)
+        assert set(probed.reached) == set(probe.cameras)
+        assert service._beside._self_test.report is not None
+        tested = await service._beside._self_test.test()
+        assert tested.camera in probe.cameras, "it knows a camera now, and asks it for its description"
+        assert not any(tested.camera in problem for problem in tested.problems)
 
         order = Record(key=KEY, epoch=Epoch(5), home=GATE, documents=documents)
         assert await coordinator.order(SPARE, order) == Obeyed(epoch=Epoch(5), documents=documents)
