@@ -118,6 +118,7 @@ class Capture:
         self._plan: dict[CameraId, CameraPlan] = {}
         self._sessions: dict[CameraId, CameraSession] = {}
         self._held: dict[CameraId, _Held] = {}
+        self._keep_all = False
         self._finishing: list[CameraSession] = []
         self._finish_by_s = 0.0
         self._gates: dict[CameraId, Gate] = {}
@@ -150,7 +151,7 @@ class Capture:
                 if camera in self._held:
                     self._held[camera].preroll.resize(ring)
                 elif camera not in self._sessions:
-                    preroll = PreRoll(ring)
+                    preroll = PreRoll(ring, keep_all=self._keep_all)
                     self._held[camera] = _Held(session=self._session(item, preroll), preroll=preroll)
                     begun.append(self._held[camera].session)
         for held in ended:
@@ -159,6 +160,16 @@ class Capture:
         for session in begun:
             session.start()
         self._begin_watch()
+
+    def keep_all(self, keep: bool) -> None:
+        """Let nothing of what is held go for its age, as far as the memory goes: nobody may be there to say that it is needed."""
+        with self._lock:
+            if keep == self._keep_all:
+                return
+            self._keep_all = keep
+            held = list(self._held.values())
+        for each in held:
+            each.preroll.keep_all(keep)
 
     def held(self) -> tuple[HeldStatus, ...]:
         """All cameras that are held, by id."""

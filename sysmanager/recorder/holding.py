@@ -75,3 +75,30 @@ def _wanted_bytes(camera: Camera, seconds: int) -> int:
 def preroll_beats(statuses: Iterable[HeldStatus]) -> tuple[PrerollBeat, ...]:
     """How far back each camera that is held reaches now."""
     return tuple(PrerollBeat(status.camera, status.reaches_ms) for status in statuses)
+
+
+SILENT_S: Final = 2.0
+"""The coordinator says four times in so long that it is there."""
+RETURNED_S: Final = 30.0
+"""It has found out by then what happened while it was away."""
+
+
+class Silence:
+    """Whether what is held shall be kept beyond its age, because the coordinator is silent or was a moment ago.
+
+    A recorder may have died since, and the failover of it begins only when the coordinator, or its successor, is back (SPEC 6). Seconds of
+    the monotonic clock; one that was never heard is not silent.
+    """
+
+    def __init__(self) -> None:
+        self._heard_s: float | None = None
+        self._until_s = 0.0
+
+    def heard(self, now_s: float) -> None:
+        self.lasts(now_s)
+        self._heard_s = now_s
+
+    def lasts(self, now_s: float) -> bool:
+        if self._heard_s is not None and now_s - self._heard_s >= SILENT_S:
+            self._until_s = now_s + RETURNED_S
+        return now_s < self._until_s

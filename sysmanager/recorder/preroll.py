@@ -60,6 +60,8 @@ class FrameRing:
         self._kind: StreamKind | None = None
         self._begun = False
         self._bytes = 0
+        self.keep_all = False
+        """Whether nothing goes for its age: only what is beyond the memory."""
 
     @property
     def size_bytes(self) -> int:
@@ -87,7 +89,8 @@ class FrameRing:
         group.frames.append(frame)
         group.bytes += len(frame.data)
         self._bytes += len(frame.data)
-        self._trim(frame.pts_us - self._settings.keep_ms * 1000)
+        if not self.keep_all or self._bytes > self._settings.limit_bytes:
+            self._trim(0 if self.keep_all else frame.pts_us - self._settings.keep_ms * 1000)
         return True
 
     def _trim(self, from_us: int) -> None:
@@ -117,9 +120,10 @@ class FrameRing:
 class PreRoll:
     """Takes one camera's frames from its session; see above. Thread safe; no call waits for a disk."""
 
-    def __init__(self, settings: RingSettings) -> None:
+    def __init__(self, settings: RingSettings, *, keep_all: bool = False) -> None:
         self._lock = threading.Lock()
         self._ring: FrameRing | None = FrameRing(settings)
+        self._ring.keep_all = keep_all
         self._writer: Outlet | None = None
         self._waiting: deque[tuple[StreamKind | None, Frame]] = deque()
         self._kind: StreamKind | None = None
@@ -140,6 +144,12 @@ class PreRoll:
         with self._lock:
             if self._ring is not None:
                 self._ring.resize(settings)
+
+    def keep_all(self, keep: bool) -> None:
+        """Let nothing go for its age from now on, as far as the memory goes; or again."""
+        with self._lock:
+            if self._ring is not None:
+                self._ring.keep_all = keep
 
     def reaches_ms(self, now_us: int) -> int:
         with self._lock:

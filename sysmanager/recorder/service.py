@@ -47,6 +47,7 @@ from sysmanager.recorder.documents import RecorderDocuments
 from sysmanager.recorder.door import QuarantineDoor
 from sysmanager.recorder.footage import read_footage
 from sysmanager.recorder.hardware import this_machine
+from sysmanager.recorder.holding import Silence
 from sysmanager.recorder.janitor import Janitor
 from sysmanager.recorder.machine.state import held_documents
 from sysmanager.recorder.material import SegmentSettings
@@ -132,6 +133,7 @@ class RecordingService:
         self._ticket = 0
         self._sequence = 0
         self._garbage = 0
+        self._silence = Silence()
         self._reading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
@@ -329,6 +331,7 @@ class RecordingService:
             due_ms = m.deadline_ms(self.state)
             if due_ms is not None and due_ms <= _now().mono_ms:
                 self._put(m.Tick())
+            self._capture.keep_all(self._silence.lasts(time.monotonic()))
             await asyncio.sleep(TICK_S)
 
     async def _beat_for_ever(self) -> None:
@@ -380,6 +383,7 @@ class RecordingService:
         except wire.WireError as error:
             self._drop(message.subject, error)
             return
+        self._silence.heard(time.monotonic())
         self._put(m.BeaconHeard(beacon=beacon))
 
     async def _take_order(self, message: Message) -> bytes:

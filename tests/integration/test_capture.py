@@ -126,6 +126,20 @@ async def test_cameras_whose_past_was_held_are_recorded_from_before_the_take_ove
         assert found == list(range(found[0], found[0] + len(found)))
 
 
+async def test_what_is_held_reaches_further_while_all_is_kept(recording: Recording, cache: Path) -> None:
+    async with CameraServer(config(cache, 2)) as server:
+        first, second = plan(server, list(server.cameras))
+        ring = RingSettings(keep_ms=300)
+        recording.capture.hold([(first, ring)])
+        await recording.until(lambda: all(status.reaches_ms for status in recording.capture.held()))
+        recording.capture.keep_all(True)
+        recording.capture.keep_all(True)
+        recording.capture.hold([(first, ring), (second, ring)])
+        await recording.until(lambda: [status.reaches_ms > 1_500 for status in recording.capture.held()] == [True, True])
+        recording.capture.keep_all(False)
+        await recording.until(lambda: [status.reaches_ms < 1_000 for status in recording.capture.held()] == [True, True])
+
+
 async def test_holding_ends_with_the_capture_and_leaves_no_file(recording: Recording, cache: Path) -> None:
     async with CameraServer(config(cache, 2)) as server:
         recording.capture.hold([(camera, RingSettings(keep_ms=500)) for camera in plan(server, list(server.cameras))])

@@ -13,7 +13,7 @@ from sysmanager.protocol.preroll import KeepPreroll, PrerollBeat, PrerollPart
 from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.camera_plans import camera_plan, open_plan
 from sysmanager.recorder.capture import HeldStatus
-from sysmanager.recorder.holding import cameras_to_hold, preroll_beats
+from sysmanager.recorder.holding import RETURNED_S, SILENT_S, Silence, cameras_to_hold, preroll_beats
 from sysmanager.recorder.machine import CapturePlan
 
 KEY = SiteKey(bytes(range(32)))
@@ -104,3 +104,19 @@ def test_a_heartbeat_says_how_far_back_each_camera_reaches() -> None:
 
 def test_a_plan_never_shows_its_password() -> None:
     assert "sesame" not in repr(camera_plan(SETTINGS["one"].cameras[0], KEY))
+
+
+def test_while_the_coordinator_is_silent_and_a_moment_after_what_is_held_is_kept() -> None:
+    silence = Silence()
+    assert not silence.lasts(100.0), "it was never heard"
+    silence.heard(100.0)
+    assert not silence.lasts(100.0 + SILENT_S - 0.1)
+    assert silence.lasts(100.0 + SILENT_S)
+    assert silence.lasts(500.0)
+    silence.heard(510.0)
+    kept = {}
+    for now_s in range(511, 545):
+        silence.heard(float(now_s))
+        kept[now_s] = silence.lasts(float(now_s))
+    assert kept[539]
+    assert not kept[540]

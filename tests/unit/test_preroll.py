@@ -62,6 +62,22 @@ def test_a_ring_can_be_told_to_reach_further_or_less_far() -> None:
     assert 500 <= kept.reaches_ms(8_000_000) <= 1_000
 
 
+def test_a_ring_that_keeps_all_lets_go_only_what_is_beyond_its_memory() -> None:
+    kept = ring(keep_ms=1_000, limit_bytes=400)
+    kept.keep_all = True
+    for frame in plain(30):
+        kept.put(frame)
+    assert kept.reaches_ms(2_900_000) == 2_900
+    for frame in plain(30, first=30):
+        kept.put(frame)
+    assert 3_500 <= kept.reaches_ms(5_900_000) <= 4_000
+    assert kept.size_bytes <= 400
+    kept.keep_all = False
+    for frame in plain(1, first=60):
+        kept.put(frame)
+    assert 1_000 <= kept.reaches_ms(6_000_000) < 1_500
+
+
 def test_where_memory_is_short_it_reaches_less_far_and_says_so() -> None:
     kept = ring(keep_ms=5_000, limit_bytes=120)
     for frame in plain(100):
