@@ -13,7 +13,7 @@ from sysmanager.protocol.preroll import KeepPreroll, PrerollBeat, PrerollPart
 from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.camera_plans import camera_plan, open_plan
 from sysmanager.recorder.capture import HeldStatus
-from sysmanager.recorder.holding import RETURNED_S, SILENT_S, Silence, cameras_to_hold, preroll_beats
+from sysmanager.recorder.holding import SILENT_S, Silence, cameras_to_hold, preroll_beats
 from sysmanager.recorder.machine import CapturePlan
 
 KEY = SiteKey(bytes(range(32)))
