@@ -56,6 +56,9 @@ __all__ = ["Batch", "Core", "Effects"]
 BATCH_LIMIT = 500
 """Inputs decided in one transaction at most."""
 
+TICK_LIMIT = 500
+"""Deadlines looked at in one go: some hundredths of a second, after which what came meanwhile is heard."""
+
 BEAT_SOON_MS = 1500
 """By when a recorder that obeyed has shown it in a heartbeat; else the order is sent again."""
 
@@ -251,9 +254,14 @@ class Core(Planning):
         return not (self._waiting or self._work_recorders or self._work_failovers or self._work_backups)
 
     def tick(self, now: Instant) -> bool:
-        """Look at every deadline that was reached. True if a canary is to be sent at once, to prove that silence is silence."""
+        """Look at the deadlines that were reached, `TICK_LIMIT` of them at most: the others are still due then.
+
+        True if a canary is to be sent at once, to prove that silence is silence.
+        """
         prove = False
-        while self._heap and self._heap[0][0] <= now.mono_ms:
+        for _ in range(TICK_LIMIT):
+            if not self._heap or self._heap[0][0] > now.mono_ms:
+                break
             due_ms, key = heapq.heappop(self._heap)
             if self._due.get(key) != due_ms:
                 continue

@@ -217,6 +217,7 @@ class Engine:
                 if self._core.tick(now):
                     self._spawn(self._beacon())
                 if await self._turn():
+                    await asyncio.sleep(0)  # however much there is to decide: what the bus brings is heard in between
                     continue
                 if self._snapshotting.is_due(self._last, now.mono_ms):
                     self._spawn(self._snapshotting.take(self._core.state, self._last, now.mono_ms))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 import msgspec
 
@@ -20,6 +21,9 @@ REFRESH_MS = 250
 
 ROUND_MS = 30_000
 """Within this time every row is looked at once, for free space and the like."""
+
+ROWS_AT_ONCE = 400
+"""So many rows of servers are made at a time: some hundredths of a second of the engine's loop. The others follow with the next refresh."""
 
 NUMBERS_PER_START = 1 << 32
 """Changes of two starts of a coordinator never have the same or neighbouring numbers."""
@@ -46,7 +50,7 @@ class Publisher:
         self._failovers: dict[FailoverId, Failover] = {}
         self._jobs: dict[JobId, JobRow] = {}
         self._system: SystemRow | None = None
-        self._moving: set[RecorderId] = set()
+        self._moving: dict[RecorderId, None] = {}
         self._round: list[RecorderId] = []
         self._receivers: list[Receive] = []
         self.lag_ms = 0
@@ -86,7 +90,7 @@ class Publisher:
         The numbers go on above all that an earlier start could have given, with a hole, so that every client asks for a snapshot.
         """
         self._recorders, self._failovers, self._groups, self._jobs = {}, {}, {}, {}
-        self._round, self._moving = [], set()
+        self._round, self._moving = [], {}
         self._sequence = max(self._sequence + 1, (core.state.term + 1) * NUMBERS_PER_START)
         core.touched_recorders.update(core.state.recorders)
         core.touched_failovers.update(core.state.failovers)
@@ -110,7 +114,11 @@ class Publisher:
 
     def refresh(self, core: Core, now: Instant) -> None:
         """Look again at rows that move by themselves, and at a share of all others."""
-        core.touched_recorders |= self._moving
+        for recorder in list(islice(self._moving, ROWS_AT_ONCE)):
+            # Where more move than that, as when a whole network fell silent, they take turns: the engine has to hear meanwhile.
+            del self._moving[recorder]
+            self._moving[recorder] = None
+            core.touched_recorders.add(recorder)
         core.touched_jobs.update(core.state.open_jobs)
         if not self._round:
             self._round = list(core.state.recorders)
@@ -170,22 +178,26 @@ class Publisher:
     def _changed_recorders(self, core: Core, now: Instant) -> tuple[tuple[RecorderRow, ...], tuple[RecorderId, ...]]:
         changed: list[RecorderRow] = []
         removed: list[RecorderId] = []
-        for recorder in sorted(core.touched_recorders):
+        touched = sorted(core.touched_recorders)
+        for recorder in touched[:ROWS_AT_ONCE]:
             row = core.state.recorders.get(recorder)
             old = self._recorders.get(recorder)
             if row is None:
                 if old is not None:
                     del self._recorders[recorder]
                     removed.append(recorder)
-                self._moving.discard(recorder)
+                self._moving.pop(recorder, None)
                 continue
             new = recorder_row(core.state, core.seen, row, now, core.readiness.known.get(recorder))
             still = new.connection is Connection.CONNECTED and new.countdown_ms is None and not new.stable_ms
-            (self._moving.discard if still else self._moving.add)(recorder)
+            if still:
+                self._moving.pop(recorder, None)
+            else:
+                self._moving.setdefault(recorder)
             if new != old:
                 self._recorders[recorder] = new
                 changed.append(new)
-        core.touched_recorders.clear()
+        core.touched_recorders.difference_update(touched[:ROWS_AT_ONCE])
         return tuple(changed), tuple(removed)
 
     def _changed_groups(self, core: Core) -> tuple[tuple[Group, ...], tuple[GroupId, ...]]:

@@ -14,6 +14,7 @@ from sysmanager.coordinator.maintenance import maintenance_of
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.coordinator.seen import CLOCK_OFF_MS, RefusedOrder, Seen
 from sysmanager.coordinator.state import FailbackHold, View, open_failover_of
+from sysmanager.domain.camera import Camera
 from sysmanager.domain.failover import Trigger
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
@@ -105,21 +106,23 @@ def _failback_hold_row(hold: FailbackHold) -> c.FailbackHoldRow:
 
 
 def _cameras(row: Recorder, states: dict[CameraId, CameraBeat]) -> tuple[c.CameraRow, ...]:
-    return tuple(
-        c.CameraRow(
-            id=camera.id,
-            name=camera.name,
-            kind=camera.kind.value,
-            priority=camera.priority.value,
-            sessions=camera.sessions,
-            vca=camera.vca,
-            bitrate_kbps=camera.bitrate_kbps,
-            mode=camera.mode.value,
-            state=states[camera.id].state if camera.id in states else None,
-            sentence=states[camera.id].sentence if camera.id in states else "",
-        )
-        for camera in row.settings.cameras
-        if row.home == row.id or camera.moves or isinstance(row.assignment, Broken)
+    every = row.home == row.id or isinstance(row.assignment, Broken)
+    return tuple([_camera(camera, states.get(camera.id)) for camera in row.settings.cameras if every or camera.moves])
+
+
+def _camera(camera: Camera, reported: CameraBeat | None) -> c.CameraRow:
+    # Of the enumerations the plain texts, read without the detour over `value`: three hundred thousand of these rows on a large site.
+    return c.CameraRow(
+        id=camera.id,
+        name=camera.name,
+        kind=camera.kind._value_,
+        priority=camera.priority._value_,
+        sessions=camera.sessions,
+        vca=camera.vca,
+        bitrate_kbps=camera.bitrate_kbps,
+        mode=camera.mode._value_,
+        state=reported.state if reported is not None else None,
+        sentence=reported.sentence if reported is not None else "",
     )
 
 

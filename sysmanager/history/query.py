@@ -338,7 +338,13 @@ def _drive(
     column = _column(question)
     after, values = _after(question, cursor)
     others = [each for each in filters if each is not driving]
-    where = " AND ".join([f"number IN ({driving.numbers})", after, *(each.where for each in others)])
+    kinds = next((each for each in others if each.kinds), None)
+    numbers = driving.numbers
+    if kinds is not None:
+        others.remove(kinds)
+        # With a plus, so that the kinds are compared, and not each of them looked for in the index.
+        numbers = f"SELECT number FROM ({numbers}) CROSS JOIN entry INDEXED BY number_kind USING (number) WHERE +{kinds.where}"
+    where = " AND ".join([f"number IN ({numbers})", after, *(each.where for each in others)])
     query = f"SELECT {column}, number FROM entry NOT INDEXED WHERE {where} {_order(question, '+')} LIMIT ?"
     looked = tuple(value for each in others for value in each.values)
     return sql.execute(query, (*driving.number_values, *values, *looked, size + 1)).fetchall()

@@ -2,7 +2,7 @@
 
 __all__ = ["SCHEMA_SQL", "SCHEMA_VERSION"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA_SQL = """
 -- One row: how far the history got. digest: SHA-256 of the body of that record, so that another journal is noticed.
@@ -46,6 +46,8 @@ CREATE TABLE entry (
 );
 -- With a filter on the enumerations a page is merged from its kinds: what fails has no gap and no server, and would be found last.
 CREATE INDEX by_kind ON entry (kind, number);
+-- Of many entries that another filter leaves the kind is read here, where a thousand lie on a page, before any of them is looked at.
+CREATE INDEX number_kind ON entry (number, kind);
 CREATE INDEX kind_started ON entry (kind, started, number);
 CREATE INDEX kind_server ON entry (kind, server_key, number);
 CREATE INDEX kind_failover_server ON entry (kind, failover_server_key, number);
