@@ -51,23 +51,24 @@ class Backup:
     def records(self) -> Iterator[Row]:
         """The journal's records. Raises BackupUnusable, at the latest behind the last, when one is not what was backed up."""
         manifest = self.manifest
-        previous, sequence, held = GENESIS_HASH, 0, bytearray()
+        previous, sequence, held = GENESIS_HASH, 0, b""
         for chunk in self._content(self._part(RECORDS)):
             held += chunk
-            start = 0
-            while len(held) - start >= LENGTH_BYTES:
-                length = int.from_bytes(held[start : start + LENGTH_BYTES], "big")
+            start, size = 0, len(held)
+            while size - start >= LENGTH_BYTES:
+                begin = start + LENGTH_BYTES
+                length = int.from_bytes(held[start:begin], "big")
                 if length > MAX_BODY_BYTES:
                     raise self._damaged(f"record {sequence + 1} is too long")
-                end = start + LENGTH_BYTES + length
-                if len(held) < end:
+                end = begin + length
+                if size < end:
                     break
-                body = bytes(held[start + LENGTH_BYTES : end])
+                body = held[begin:end]
                 sequence += 1
                 previous = chain_hash(previous, sequence, body)
                 yield sequence, previous, body
                 start = end
-            del held[:start]
+            held = held[start:]
         if held or sequence != manifest.position or previous.hex() != manifest.head:
             raise self._damaged("its records do not end as the manifest says")
 
@@ -88,6 +89,16 @@ class Backup:
     def verify(self) -> None:
         """Read everything once. Raises BackupUnusable."""
         for _ in self.records():
+            pass
+        for _ in self.documents():
+            pass
+
+    def verify_bytes(self) -> None:
+        """Whether every byte is the one that was backed up, and the documents make sense. Raises BackupUnusable.
+
+        That the records follow from one another is left to who reads them: it takes as long as all the rest.
+        """
+        for _ in self._content(self._part(RECORDS)):
             pass
         for _ in self.documents():
             pass

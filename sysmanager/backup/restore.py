@@ -1,7 +1,8 @@
 """Restores a system backup onto an empty data folder (SPEC 7). The coordinator that starts there believes the recorders first.
 
-Everything in the backup is checked before the folder is touched. From the first file to the last a marker lies in the folder: whoever
-finds it says that the restore was not finished, and the same command, given again, begins anew.
+Every byte of the backup is checked before the folder is touched, and the records once more as they are written. From the first file to
+the last a marker lies in the folder: whoever finds it says that the restore was not finished, and the same command, given again, begins
+anew.
 """
 
 from __future__ import annotations
@@ -51,13 +52,17 @@ def restore(file: Path, data: Path, *, journal: Path, site_key: Path, passphrase
     Raises BackupUnusable, PassphraseWrong, DataFolderError, SiteKeyUnusable, DocumentError.
     """
     with opened(file) as backup:
-        backup.verify()
+        backup.verify_bytes()
         secrets = _secrets(backup, passphrase, site_key)
         _check_empty(data)
         with DataFolderLock(data):
             _check_empty(data)
             try:
                 return _restore(backup, data, journal, site_key, secrets, when)
+            except BackupUnusable:
+                # Whole, and yet its records do not follow from one another: the folder is left as it was.
+                _clear(data, but=(LOCK_NAME,))
+                raise
             except OSError as error:
                 raise BackupUnusable(
                     f"The data folder {data} can't be written ({error.strerror or error}); check the disk and give the command again."
@@ -97,12 +102,17 @@ def _secrets(backup: Backup, passphrase: str | None, site_key: Path) -> Secrets 
         raise BackupUnusable(f"The secrets in the backup {backup.path} make no sense; use another backup.") from None
 
 
+def _clear(data: Path, *, but: tuple[str, ...]) -> None:
+    """Remove what a restore wrote; the marker last, so that a kill leaves it said."""
+    for left in sorted(data.iterdir(), key=lambda path: path.name == MARKER):
+        if left.name not in but:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
 def _restore(backup: Backup, data: Path, journal: Path, site_key: Path, secrets: Secrets | None, when: str) -> Restored:
     manifest = backup.manifest
     write_durably(data / MARKER, b"A restore into this folder was not finished.\n")
-    for left in list(data.iterdir()):  # of a restore that was killed
-        if left.name not in (MARKER, LOCK_NAME):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+    _clear(data, but=(MARKER, LOCK_NAME))  # of a restore that was killed
     store, documents = FileDocumentStore(data), 0
     for name, document_hash, content in backup.documents():
         store.put_blocking(name, document_hash, content)

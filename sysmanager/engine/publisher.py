@@ -51,6 +51,7 @@ class Publisher:
         self._jobs: dict[JobId, JobRow] = {}
         self._system: SystemRow | None = None
         self._moving: dict[RecorderId, None] = {}
+        self._touched: dict[RecorderId, None] = {}
         self._round: list[RecorderId] = []
         self._receivers: list[Receive] = []
         self.lag_ms = 0
@@ -90,7 +91,7 @@ class Publisher:
         The numbers go on above all that an earlier start could have given, with a hole, so that every client asks for a snapshot.
         """
         self._recorders, self._failovers, self._groups, self._jobs = {}, {}, {}, {}
-        self._round, self._moving = [], {}
+        self._round, self._moving, self._touched = [], {}, {}
         self._sequence = max(self._sequence + 1, (core.state.term + 1) * NUMBERS_PER_START)
         core.touched_recorders.update(core.state.recorders)
         core.touched_failovers.update(core.state.failovers)
@@ -178,8 +179,10 @@ class Publisher:
     def _changed_recorders(self, core: Core, now: Instant) -> tuple[tuple[RecorderRow, ...], tuple[RecorderId, ...]]:
         changed: list[RecorderRow] = []
         removed: list[RecorderId] = []
-        touched = sorted(core.touched_recorders)
-        for recorder in touched[:ROWS_AT_ONCE]:
+        self._touched.update(dict.fromkeys(sorted(core.touched_recorders)))
+        core.touched_recorders.clear()
+        for recorder in list(islice(self._touched, ROWS_AT_ONCE)):
+            del self._touched[recorder]
             row = core.state.recorders.get(recorder)
             old = self._recorders.get(recorder)
             if row is None:
@@ -197,7 +200,6 @@ class Publisher:
             if new != old:
                 self._recorders[recorder] = new
                 changed.append(new)
-        core.touched_recorders.difference_update(touched[:ROWS_AT_ONCE])
         return tuple(changed), tuple(removed)
 
     def _changed_groups(self, core: Core) -> tuple[tuple[Group, ...], tuple[GroupId, ...]]:

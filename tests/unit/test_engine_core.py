@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
+
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.commands import SendOrder
 from sysmanager.domain.failover import Phase
+from sysmanager.domain.instant import Instant
+from sysmanager.engine import core as core_module
 from sysmanager.engine.core import BATCH_LIMIT, PROOF_INTERVAL_MS, Core
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
@@ -43,6 +47,20 @@ def test_an_idle_core_has_nothing_to_decide() -> None:
     assert site.core.decide(site.now) is None
     assert site.core.next_due_ms is not None
     assert Core([], site.now).next_due_ms is None
+
+
+def test_many_deadlines_are_looked_at_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = small_site()
+    for name in ("A", "B"):
+        site.server(name).up = False
+    site.run(3_800)
+    monkeypatch.setattr(core_module, "TICK_LIMIT", 1)
+    late = Instant(mono_ms=site.now.mono_ms + 60_000, wall_ms=site.now.wall_ms)
+    due_ms = site.core.next_due_ms
+    assert due_ms is not None
+    site.core.tick(late)
+    assert site.core.next_due_ms is not None
+    assert due_ms <= site.core.next_due_ms < late.mono_ms, "the others are still due"
 
 
 def test_each_step_is_durable_before_the_next_begins() -> None:

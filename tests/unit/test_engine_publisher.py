@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sysmanager import wire
 from sysmanager.bus.port import MAX_BODY_BYTES
+from sysmanager.engine import publisher as publisher_module
 from sysmanager.engine.publisher import NUMBERS_PER_START, Publisher
 from sysmanager.protocol import clients as c
 from tests.helpers.coordination import Site, rid
@@ -45,6 +48,25 @@ def test_many_log_entries_at_once_go_in_pieces_that_fit_a_message() -> None:
     publisher.publish(site.core, site.now)
     assert all(len(wire.encode(change)) <= MAX_BODY_BYTES for change in heard)
     assert sorted(entry.id for change in heard for entry in change.failovers) == sorted(site.state.failovers)
+
+
+def test_more_rows_than_are_made_at_a_time_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher_module, "ROWS_AT_ONCE", 4)
+    site = busy_site(10, 1)
+    for number in range(10):
+        site.server(f"R{number:02}").up = False
+    publisher = Publisher("Site")
+    shown: dict[str, int] = {}
+    publisher.subscribe(lambda changes: shown.update({row.id: row.silence_ms for row in changes.recorders}))
+    publisher.publish(site.core, site.now)
+    assert len(shown) == 4
+    for _ in range(2):
+        publisher.refresh(site.core, site.now)
+    assert sorted(shown) == sorted(site.state.recorders)
+    site.run(4_000)
+    for _ in range(6):
+        publisher.refresh(site.core, site.now)
+    assert all(silence_ms > 3_000 for recorder, silence_ms in shown.items() if recorder != "F")
 
 
 def test_nothing_new_is_nothing_said() -> None:

@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sysmanager import durable
 from sysmanager.backup import restore as restore_module
 from sysmanager.backup.format import BackupUnusable
 from sysmanager.backup.recovery import PassphraseWrong
 from sysmanager.backup.restore import MARKER, Restored, restore, unfinished
+from sysmanager.backup.writer import write_backup
 from sysmanager.documents.files import FileDocumentStore
 from sysmanager.documents.site_key import SiteKey
 from sysmanager.journal.lock import LOCK_NAME, DataFolderLock, DataFolderLocked
@@ -118,6 +120,18 @@ async def test_what_is_wrong_is_found_before_the_folder_is_touched(tmp_path: Pat
         second.restore(file, None)
     assert not second.data.exists()
     assert not second.key.exists()
+
+
+async def test_records_that_do_not_follow_from_one_another_are_refused_and_leave_nothing(tmp_path: Path) -> None:
+    site = await BackedUp(tmp_path).open()
+    records = [replace(record, hash=bytes(32)) for record in await site.journal.read()]
+    file, second = tmp_path / "by another program", Second(tmp_path)
+    write_backup(file, site.job(documents=frozenset()), pages=lambda _: iter([records]), document=site.store.get_blocking, program="0")
+    with pytest.raises(BackupUnusable, match="its records do not end as the manifest says"):
+        second.restore(file)
+    assert second.files() == [LOCK_NAME]
+    assert not second.key.exists()
+    assert unfinished(second.data) is None
 
 
 async def test_another_site_key_at_its_place_is_never_overwritten(tmp_path: Path) -> None:
