@@ -9,8 +9,8 @@ from sysmanager.domain.ids import CameraId
 from sysmanager.domain.recorder import Recorder
 from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Beat, CameraBeat, CameraState, Mode
 
-GIVES_FRAMES = (CameraState.RECORDING,)
-"""States in which the recorder gets frames of a camera."""
+GIVES_FRAMES = (CameraState.RECORDING, CameraState.WAITING)
+"""States in which the recorder gets frames of a camera, be it that they are only watched for motion."""
 
 NEW_MS = 3 * BEAT_INTERVAL_MS
 """A frame older than this is none of the present."""

@@ -34,6 +34,7 @@ def last_frames(heard: Heard, settings: SettingsSummary, now: Instant) -> tuple[
             before_offset_ms=heard.clock_offset_ms - set_since_ms,
             error_ms=heard.clock_error_ms,
             off_before=camera.id in last and last[camera.id].state is CameraState.OFF,
+            watched_before=camera.id in last and last[camera.id].state is CameraState.WAITING,
         )
         for camera in settings.cameras
         if camera.moves and camera.mode is not RecordingMode.OFF
@@ -76,7 +77,8 @@ def measured(seen: Seen, entry: Failover, now: Instant) -> tuple[CameraGap, ...]
                 before = seen.of(entry.recorder)
                 gap = replace(gap, before_offset_ms=before.clock_offset_ms, error_ms=gap.error_ms + before.clock_error_ms)
             last_ms = spans[gap.camera].last_frame_ms
-            gap = replace(gap, last_before_ms=max(last_ms, gap.last_before_ms) if gap.off_before else last_ms, final=True)
+            covered_ms = gap.last_before_ms if gap.off_before or gap.watched_before else 0
+            gap = replace(gap, last_before_ms=max(last_ms, covered_ms), final=True)
         gaps.append(gap)
     return tuple(gaps)
 

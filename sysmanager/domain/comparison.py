@@ -86,8 +86,11 @@ _CAMERA = {
     "vca": "video content analysis",
     "bitrate_kbps": "expected bit rate",
     "mode": "recording mode",
+    "motion_before_s": "kept before a motion",
+    "motion_after_s": "kept after a motion",
+    "motion_per_s": "pictures looked at for motion",
 }
-_UNITS = {"retention_days": "days", "bitrate_kbps": "kbit/s"}
+_UNITS = {"retention_days": "days", "bitrate_kbps": "kbit/s", "motion_before_s": "s", "motion_after_s": "s", "motion_per_s": "a second"}
 _HIDDEN = ("user", "password")
 """Credentials: that they were changed is all that is said."""
 

@@ -56,6 +56,8 @@ class CameraSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     url: stream address without credentials. user, password: empty where the camera asks for none.
     retention_days: how long its footage is kept; as the recorder says if None.
+    motion_before_s, motion_after_s: what is kept before and after a motion. motion_per_s: how many pictures a second are looked at for it;
+    0: key frames only, which costs least.
     """
 
     id: CameraId
@@ -70,6 +72,9 @@ class CameraSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     bitrate_kbps: int = 2000
     mode: RecordingMode = RecordingMode.CONTINUOUS
     retention_days: int | None = None
+    motion_before_s: int = 5
+    motion_after_s: int = 10
+    motion_per_s: int = 0
 
     def camera(self) -> Camera:
         return Camera(

@@ -262,7 +262,8 @@ class CameraGap(msgspec.Struct, frozen=True, kw_only=True):
     final: whether `last_before_ms` was read from the material instead of the last report.
     before_offset_ms, after_offset_ms: how far the clocks of the two were ahead of the coordinator's. error_ms: how sure that is.
     off_from_ms, off_until_ms: time that the camera's schedule switches off, by the clock of the one that took over: nothing is missing
-    there. off_before: so it was when the other broke, and `last_before_ms` is when that began.
+    there. off_before: so it was when the other broke, and `last_before_ms` is when that began. watched_before: it waited for motion then,
+    and `last_before_ms` is the last frame that was watched.
     """
 
     camera: CameraId
@@ -275,6 +276,7 @@ class CameraGap(msgspec.Struct, frozen=True, kw_only=True):
     off_from_ms: int = 0
     off_until_ms: int = 0
     off_before: bool = False
+    watched_before: bool = False
 
     @property
     def gap_ms(self) -> int | None:

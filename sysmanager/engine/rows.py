@@ -231,7 +231,7 @@ def _idle_cameras(beat: Beat) -> tuple[c.Health, str] | None:
     """
     states = [camera.state for camera in beat.cameras if camera.state is not CameraState.OFF]
     opening, busy = states.count(CameraState.CONNECTING), states.count(CameraState.BUSY)
-    idle = len(states) - states.count(CameraState.RECORDING)
+    idle = len(states) - states.count(CameraState.RECORDING) - states.count(CameraState.WAITING)
     dark = idle - opening - busy
     if dark:
         return c.Health.BAD if idle == len(states) else c.Health.WARNING, f"{idle} of {len(states)} cameras dark"

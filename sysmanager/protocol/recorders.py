@@ -71,7 +71,11 @@ class Mode(StrEnum):
 
 
 class CameraState(StrEnum):
-    """What the recording service sees of one camera. `off`: by its schedule it is not to be recorded now."""
+    """What the recording service sees of one camera.
+
+    off: by its schedule it is not to be recorded now. waiting for motion: it gives frames, and they are kept when something moves; its
+    frames in a heartbeat are those that were watched.
+    """
 
     CONNECTING = "connecting"
     RECORDING = "recording"
@@ -84,6 +88,7 @@ class CameraState(StrEnum):
     FAILED = "failed"
     QUARANTINED = "quarantined"
     OFF = "off"
+    WAITING = "waiting for motion"
 
 
 class CameraBeat(msgspec.Struct, frozen=True, array_like=True):

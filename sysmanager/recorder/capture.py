@@ -16,17 +16,19 @@ import structlog
 from sysmanager.domain.camera import RecordingMode
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import CameraState
+from sysmanager.recorder.camera_rules import ALWAYS_RECORDED, CameraRules
 from sysmanager.recorder.disks import DiskSet
 from sysmanager.recorder.door import Door, FreeDoor
 from sysmanager.recorder.frameclock import SteadyClock
 from sysmanager.recorder.gate import Gate
 from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
 from sysmanager.recorder.memory import give_back
+from sysmanager.recorder.motion_eye import MotionWatch
 from sysmanager.recorder.pictures import KeyFrames
 from sysmanager.recorder.preroll import PreRoll, RingSettings
 from sysmanager.recorder.reconnect import Problem
 from sysmanager.recorder.session import CameraPlan, CameraSession, FrameSink, SessionSettings
-from sysmanager.recorder.timetable import ALWAYS, OffTime, Timetable, off_time
+from sysmanager.recorder.timetable import OffTime, off_time
 
 log = structlog.get_logger()
 
@@ -113,6 +115,7 @@ class Capture:
         self._clock = clock or SteadyClock()
         self._door = door or FreeDoor()
         self.key_frames = KeyFrames()
+        self._motion = MotionWatch(self._door)
         self._lock = threading.Lock()
         self._epoch = 0
         self._plan: dict[CameraId, CameraPlan] = {}
@@ -127,12 +130,12 @@ class Capture:
         self._watch: threading.Thread | None = None
         disks.listen(lambda _states: self._retry())
 
-    def start(self, plan: Sequence[CameraPlan], epoch: int, hours: Mapping[CameraId, Timetable] = MappingProxyType({})) -> None:
-        """Begin to record these cameras under this epoch, all at once, priority 0 first. hours: of those that have a schedule."""
+    def start(self, plan: Sequence[CameraPlan], epoch: int, rules: Mapping[CameraId, CameraRules] = MappingProxyType({})) -> None:
+        """Begin to record these cameras under this epoch, all at once, priority 0 first. One without rules is kept continuously."""
         av.logging.set_level(None)  # FFmpeg's log lines hold stream addresses; what matters comes as an error
         self._stop_finishing()  # their frames are not of the new epoch
         self.set_epoch(epoch)
-        self.change(plan, hours)
+        self.change(plan, rules)
         self._begin_watch()
 
     def hold(self, plan: Sequence[tuple[CameraPlan, RingSettings]]) -> None:
@@ -207,15 +210,15 @@ class Capture:
             self._watch = threading.Thread(target=self._run, name="capture", daemon=True)
             self._watch.start()
 
-    def change(self, plan: Sequence[CameraPlan], hours: Mapping[CameraId, Timetable] = MappingProxyType({})) -> None:
+    def change(self, plan: Sequence[CameraPlan], rules: Mapping[CameraId, CameraRules] = MappingProxyType({})) -> None:
         """Record exactly these cameras from now on. A camera whose plan is the same goes on without a break."""
         self._stop_finishing()
         wanted = {camera.id: camera for camera in sorted(plan, key=lambda camera: (camera.priority, camera.id))}
         now_ms = self._clock.now_us() // 1000
         with self._lock:
             self._plan = wanted
-            for camera in wanted:
-                self._gate(camera).follow(hours.get(camera, ALWAYS))
+            for camera, item in wanted.items():
+                self._gate(camera).follow(item, rules.get(camera, ALWAYS_RECORDED))
             ended = [session for camera, session in self._sessions.items() if wanted.get(camera) != session.plan]
             begun: list[CameraSession] = []
             for session in ended:
@@ -230,7 +233,7 @@ class Capture:
                     continue
                 card = self._cards.setdefault(camera, _Card())
                 held = self._held.pop(camera, None)
-                due = self._gates[camera].timetable.wants_session(now_ms)
+                due = self._gates[camera].rules.hours.wants_session(now_ms)
                 if held is not None and held.session.plan == item and due:
                     self._sessions[camera] = held.session
                     card.problem, card.since_ms = held.session.problem, self._clock.now_us() // 1000
@@ -286,7 +289,7 @@ class Capture:
                 card.renew()
             gates = list(self._gates.values())
         for gate in gates:
-            gate.writer.set_epoch(epoch)
+            gate.set_epoch(epoch)
 
     def stop(self, timeout_s: float = 2.0) -> None:
         """End all sessions and complete their segments. Stop the disks after it: they write what is queued."""
@@ -302,6 +305,7 @@ class Capture:
             session.stop()
         for session in sessions:
             session.join(max(0.0, until - time.monotonic()))
+        self._motion.stop()
         if self._watch is not None:
             self._watch.join(max(0.0, until - time.monotonic()))
 
@@ -317,7 +321,7 @@ class Capture:
         gate = self._gates.get(camera)
         if gate is None:
             writer = CameraWriter(camera, self._recorder, self._disks, epoch=self._epoch, settings=self._segments, recorded=self._recorded)
-            gate = self._gates[camera] = Gate(writer)
+            gate = self._gates[camera] = Gate(None, writer, watch=self._motion)
         return gate
 
     def _session(self, plan: CameraPlan, sink: FrameSink) -> CameraSession:
@@ -364,7 +368,7 @@ class Capture:
         ended: list[CameraSession] = []
         with self._lock:
             for camera, item in self._plan.items():
-                due = self._gates[camera].timetable.wants_session(now_ms)
+                due = self._gates[camera].rules.hours.wants_session(now_ms)
                 if due and camera not in self._sessions:
                     self._sessions[camera] = self._session(item, self._gates[camera])
                     begun.append(self._sessions[camera])
@@ -418,17 +422,26 @@ class Capture:
 
 
 def _status(camera: CameraId, card: _Card, gate: Gate, now_ms: int) -> CameraStatus:
-    """A camera that is off by its schedule is that, whatever became of its session."""
-    off = off_time(gate.timetable, now_ms)
-    is_off = gate.timetable.mode(now_ms) is RecordingMode.OFF
+    """A camera that is off by its schedule is that, whatever became of its session. What is watched for motion counts as covered."""
+    state, sentence, since_ms = card.problem.state, card.problem.sentence, card.since_ms
+    first_ms, last_ms = card.first_frame_ms, card.last_frame_ms
+    mode, off = gate.rules.hours.mode(now_ms), off_time(gate.rules.hours, now_ms)
+    if mode is RecordingMode.OFF:
+        state, sentence, since_ms = CameraState.OFF, "", off.from_ms
+    elif mode is RecordingMode.MOTION and state is CameraState.RECORDING:
+        watched_first_ms, watched_last_ms = gate.watched_ms
+        first_ms = min(first_ms or watched_first_ms, watched_first_ms or first_ms)
+        if gate.waits_for_motion(now_ms):
+            state, last_ms = CameraState.WAITING, max(last_ms, watched_last_ms)
+        sentence = f"Motion can't be looked for, so that all of it is recorded: {gate.trouble}." if gate.trouble else ""
     return CameraStatus(
         camera=camera,
-        state=CameraState.OFF if is_off else card.problem.state,
-        sentence="" if is_off else card.problem.sentence,
-        since_ms=off.from_ms if is_off else card.since_ms,
+        state=state,
+        sentence=sentence,
+        since_ms=since_ms,
         off=off,
-        first_frame_ms=card.first_frame_ms,
-        last_frame_ms=card.last_frame_ms,
+        first_frame_ms=first_ms,
+        last_frame_ms=last_ms,
         frames=card.frames,
         lost_frames=gate.writer.lost_frames,
     )

@@ -18,6 +18,9 @@ from sysmanager.protocol.recorders import CAMERAS_LIMIT
 from sysmanager.recorder.configuration import ConfigurationError, RecorderConfiguration
 from sysmanager.recorder.first_hours import NO_HOURS, FirstHours
 
+MOTION_LIMITS = {"motion_before_s": 60, "motion_after_s": 600, "motion_per_s": 30}
+"""Most of each. What is kept before a motion waits in memory."""
+
 _VALUE = re.compile(r"value '.*'", re.DOTALL)
 
 
@@ -78,6 +81,9 @@ def settings_problem(settings: SettingsDocument) -> str:
             return f"{where}.retention_days' must be at least 1, or left out"
         if camera.bitrate_kbps < 1:
             return f"{where}.bitrate_kbps' must be at least 1"
+        for field, limit in MOTION_LIMITS.items():
+            if not 0 <= getattr(camera, field) <= limit:
+                return f"{where}.{field}' must be 0 to {limit}"
         try:
             has_credentials = "@" in urlsplit(camera.url).netloc
         except ValueError:

@@ -25,6 +25,7 @@ class IndexLine(msgspec.Struct, frozen=True, kw_only=True):
     """One complete segment: file name, size, frames, wall-clock milliseconds of its first and last frame.
 
     sha256: of the file, 64 hexadecimal digits; empty where it was not known when the line was written.
+    why: it was kept, "continuous" or "motion"; empty where that is not known, as after the index was rebuilt.
     """
 
     file: str
@@ -33,6 +34,7 @@ class IndexLine(msgspec.Struct, frozen=True, kw_only=True):
     first_frame_ms: int
     last_frame_ms: int
     sha256: str = ""
+    why: str = ""
 
     def encode(self) -> bytes:
         """As a line with line ends on both sides: a torn line before it then spoils only itself."""
@@ -49,13 +51,14 @@ class StoredFrame(msgspec.Struct, frozen=True, gc=False):
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
-    """A segment on a disk and what is in it."""
+    """A segment on a disk and what is in it. why: see `IndexLine`."""
 
     path: Path
     name: SegmentName
     frames: int
     first_frame_ms: int
     last_frame_ms: int
+    why: str = ""
 
 
 def index_name(recorder: str) -> str:
@@ -179,7 +182,9 @@ def _from_line(path: Path, name: SegmentName, line: IndexLine | None) -> Segment
             return None
     except OSError:
         return None
-    return Segment(path=path, name=name, frames=line.frames, first_frame_ms=line.first_frame_ms, last_frame_ms=line.last_frame_ms)
+    return Segment(
+        path=path, name=name, frames=line.frames, first_frame_ms=line.first_frame_ms, last_frame_ms=line.last_frame_ms, why=line.why
+    )
 
 
 def _count(found: Sequence[Segment]) -> int:

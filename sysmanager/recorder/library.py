@@ -20,6 +20,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """Footage of one camera by one recorder under one epoch without a hole; wall-clock milliseconds of its first and last frame.
 
     frames: as its pieces count them, double where they overlap. locked: some of it is locked as evidence.
+    why: see `IndexLine`; footage that was kept for another reason is another stretch.
     """
 
     camera: str
@@ -31,6 +32,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
     bytes: int
     locked: bool = False
+    why: str = ""
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,9 +54,9 @@ def pieces(disks: Sequence[Path], cameras: Sequence[str], from_ms: int, until_ms
 def stretches(found: Iterable[Segment], locks: Sequence[EvidenceLock] = ()) -> list[Stretch]:
     """Pieces put together, by camera and time."""
     made: list[Stretch] = []
-    open_ones: dict[tuple[str, str, int], int] = {}
+    open_ones: dict[tuple[str, str, int, str], int] = {}
     for piece in found:
-        key = (piece.name.camera, piece.name.recorder, piece.name.epoch)
+        key = (piece.name.camera, piece.name.recorder, piece.name.epoch, piece.why)
         size = _size(piece.path)
         locked = any(lock.covers(piece.name.camera, piece.first_frame_ms, piece.last_frame_ms) for lock in locks)
         at = open_ones.get(key)
@@ -81,6 +83,7 @@ def stretches(found: Iterable[Segment], locks: Sequence[EvidenceLock] = ()) -> l
                 frames=piece.frames,
                 bytes=size,
                 locked=locked,
+                why=piece.why,
             )
         )
     return made

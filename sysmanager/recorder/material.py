@@ -72,6 +72,7 @@ class CameraWriter:
         self._recorder = recorder
         self._disks = disks
         self._epoch = epoch
+        self._why = ""
         self._settings = settings
         self._recorded = recorded
         self._lock = threading.Lock()
@@ -90,6 +91,11 @@ class CameraWriter:
         with self._lock:
             self._epoch = epoch
 
+    def set_why(self, why: str) -> None:
+        """Why frames are kept from the next key frame on, for the index."""
+        with self._lock:
+            self._why = why
+
     def put(self, frame: Frame) -> bool:
         """Take a frame; False when it was dropped, as nothing can be played before the first key frame of a stream."""
         with self._lock:
@@ -100,7 +106,7 @@ class CameraWriter:
             if self._current is None:
                 if not frame.key:
                     return False
-                self._current = _Stretch(self._epoch, self._kind, frame)
+                self._current = _Stretch(self._epoch, self._kind, frame, self._why)
                 self._stretches.append(self._current)
             stretch = self._current
             stretch.keep(frame)
@@ -137,6 +143,7 @@ class CameraWriter:
     def _is_time_to_cut(self, stretch: _Stretch, frame: Frame) -> bool:
         return (
             stretch.epoch != self._epoch
+            or stretch.why != self._why
             or frame.dts_us - stretch.from_us >= self._settings.segment_ms * 1000
             or frame.dts_us < stretch.last_dts_us - CLOCK_STEP_US
         )
@@ -285,6 +292,7 @@ class CameraWriter:
                     first_frame_ms=copy.first_us // 1000,
                     last_frame_ms=copy.last_us // 1000,
                     sha256=copy.digest(),
+                    why=copy.stretch.why,
                 )
                 copy.file.append_beside(index_name(self._recorder), line.encode())
 
@@ -317,8 +325,9 @@ class _Group:
 class _Stretch:
     """Frames of one stream under one epoch that make a segment, as far as they are still needed; and its copy on a disk, if any."""
 
-    def __init__(self, epoch: int, kind: StreamKind, first: Frame) -> None:
+    def __init__(self, epoch: int, kind: StreamKind, first: Frame, why: str) -> None:
         self.epoch = epoch
+        self.why = why
         self.kind = kind
         self.from_us = first.dts_us
         self.last_dts_us = first.dts_us

@@ -20,7 +20,7 @@ from sysmanager.bus.port import Bus, BusError, Message
 from sysmanager.documents.files import FileDocumentStore
 from sysmanager.documents.port import DocumentError
 from sysmanager.documents.sealing import SiteKey
-from sysmanager.domain.documents import DocumentSet, SchedulesDocument, SettingsDocument
+from sysmanager.domain.documents import DocumentSet, SettingsDocument
 from sysmanager.domain.ids import CameraId, DocumentHash
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.jobs import JobOrder
@@ -40,6 +40,7 @@ from sysmanager.recorder.beginning import begin, site_key
 from sysmanager.recorder.beside import Beside
 from sysmanager.recorder.buskeeper import BusKeeper, connected_bus
 from sysmanager.recorder.camera_plans import camera_beats, disk_beats, open_plan
+from sysmanager.recorder.camera_rules import CameraRules, camera_rules
 from sysmanager.recorder.capture import Capture, CaptureEvent, FrameEvent
 from sysmanager.recorder.configuration import RecorderConfiguration
 from sysmanager.recorder.disks import DiskSet, DiskState
@@ -55,7 +56,6 @@ from sysmanager.recorder.probing import Probing
 from sysmanager.recorder.pulse import Phase, Pulse
 from sysmanager.recorder.retention import HOUR_MS, RetentionRules
 from sysmanager.recorder.state_file import StateFile
-from sysmanager.recorder.timetable import Timetable, timetables
 from sysmanager.recorder.transfer.copied import CopiedHours
 
 log = structlog.get_logger(__name__)
@@ -278,13 +278,14 @@ class RecordingService:
         self._spawn(asyncio.to_thread(self._janitor.keep_days, days))
         opened = open_plan(plan, settings, self._key)
         self._closed = opened.closed
-        self._capture.start(opened.cameras, plan.epoch, self._hours(plan, settings))
+        self._capture.start(opened.cameras, plan.epoch, self._rules(plan.documents, settings))
         self._capture.hold(())  # what is held of other recorders' cameras would cost sessions that nobody needs now
         log.info("recording", recorder=self._id, epoch=plan.epoch, home=plan.home, cameras=len(opened.cameras))
 
-    def _hours(self, plan: m.CapturePlan, settings: SettingsDocument) -> Mapping[CameraId, Timetable]:
-        schedules = self._documents.schedules_of(plan.documents.schedules) if plan.documents is not None else None
-        return timetables(settings, schedules or SchedulesDocument())
+    def _rules(self, documents: DocumentSet | None, settings: SettingsDocument) -> Mapping[CameraId, CameraRules]:
+        if documents is None:
+            return camera_rules(settings)
+        return camera_rules(settings, self._documents.masks_of(documents.masks), self._documents.schedules_of(documents.schedules))
 
     async def _carry_out_job(self, ticket: int, order: JobOrder) -> None:
         self._answer(ticket, await self._beside.carry_out(order))

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from sysmanager.domain.camera import Camera, RecordingMode
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
+from sysmanager.domain.schedule import Spell
 from sysmanager.protocol.recorders import CameraBeat, CameraState
 from sysmanager.recorder.machine import CapturePlan
 from sysmanager.recorder.timetable import ALWAYS, Timetable
@@ -14,12 +15,20 @@ from sysmanager.simulation.footage import FRAME_MS, Material
 from sysmanager.simulation.surroundings import Pace, Surroundings
 from sysmanager.simulation.suspicion import Suspicion
 
-SETTLED = (CameraState.RECORDING, CameraState.OFF)
+LIT = (CameraState.RECORDING, CameraState.WAITING)
+"""States in which the camera gives frames; where it waits for motion, none of them is written."""
+
+SETTLED = (*LIT, CameraState.OFF)
 """States in which no first frame is waited for."""
 
 
 PROVED_MS = 1_000
 """So long after the first frame of a suspect the next ones are opened."""
+
+
+def lit(mode: RecordingMode) -> CameraState:
+    """The state of a camera that gives frames."""
+    return CameraState.WAITING if mode is RecordingMode.MOTION else CameraState.RECORDING
 
 
 class Session:
@@ -92,7 +101,7 @@ class Capture:
             self._drop(gone)
         now_ms = self._wall_ms()
         if plan.epoch != self.epoch:
-            going_on = [session for session in self._sessions.values() if session.state is CameraState.RECORDING]
+            going_on = [session for session in self._sessions.values() if session.state in LIT]
             for session in going_on:
                 self._extend(session, now_ms)
             self.epoch = plan.epoch
@@ -111,7 +120,7 @@ class Capture:
                     self._around.cameras.close(camera.id, self._recorder)
                     continue
                 if camera.id in kept and self._obstacle(camera) is None:
-                    session.state = CameraState.RECORDING
+                    session.state = lit(spell.mode)
                     self._stamp(session, max(kept[camera.id], spell.from_ms))
                     self._extend(session, now_ms)
                     continue
@@ -145,7 +154,7 @@ class Capture:
         """No frame is written from now on, and nothing else happens."""
         now_ms = self._wall_ms()
         for session in self._sessions.values():
-            if session.state is CameraState.RECORDING:
+            if session.state in LIT:
                 self._extend(session, now_ms)
         self.hung = True
 
@@ -161,19 +170,18 @@ class Capture:
         """Disks or cameras changed: find out now which sessions are affected."""
         now_ms = self._wall_ms()
         for session in self._sessions.values():
-            if session.state is CameraState.RECORDING and self._obstacle(session.camera) is not None:
+            if session.state in LIT and self._obstacle(session.camera) is not None:
                 self._extend(session, now_ms - FRAME_MS)
                 self._fail(session)
 
     def beats(self, now_ms: int) -> tuple[CameraBeat, ...]:
         """The cameras as a heartbeat shows them now, by the recorder's wall clock."""
-        recording = CameraState.RECORDING if not self.frozen else None
         gives = False
         self.suspicion.pass_to(self._around.now(self._recorder).mono_ms, self.recorded())
         self._follow_hours(now_ms)
         found = []
         for session in self._sessions.values():
-            if session.state is recording:
+            if session.state in LIT and not self.frozen:
                 gives = True
                 session.last_ms = now_ms
                 if now_ms > session.span[1]:
@@ -191,10 +199,13 @@ class Capture:
             if session.hours is ALWAYS or self.hung:
                 continue
             spell = session.hours.spell(now_ms)
+            if session.state in LIT and spell.mode is not RecordingMode.OFF:
+                self._look_for_motion(session, spell, now_ms)
+                continue
             if (spell.mode is RecordingMode.OFF) is (session.state is CameraState.OFF):
                 continue
             if spell.mode is RecordingMode.OFF:
-                if session.state is CameraState.RECORDING and not self.frozen:
+                if session.state in LIT and not self.frozen:
                     self._extend(session, spell.from_ms - FRAME_MS)
                 session.state = CameraState.OFF
                 self._around.cameras.close(session.camera.id, self._recorder)
@@ -203,16 +214,28 @@ class Capture:
                 self._later(self._around.between(self.pace.first_frame_ms), session)
             self._report()
 
+    def _look_for_motion(self, session: Session, spell: Spell, now_ms: int) -> None:
+        """From continuous recording to waiting for motion, or back; nothing ever moves here."""
+        state = lit(spell.mode)
+        if session.state is state:
+            return
+        if state is CameraState.WAITING and not self.frozen:
+            self._extend(session, spell.from_ms - FRAME_MS)
+        session.state = state
+        session.span = self._span(session, now_ms)
+        self._report()
+
     def recorded(self) -> frozenset[CameraId]:
-        """Cameras that give frames which are written at this moment."""
+        """Cameras that give frames which are written at this moment, or watched for motion."""
         if self.hung:
             return frozenset()
-        return frozenset([camera for camera, session in self._sessions.items() if session.state is CameraState.RECORDING])
+        return frozenset([camera for camera, session in self._sessions.items() if session.state in LIT])
 
     def recorded_for(self, least_ms: int) -> frozenset[CameraId]:
-        """Cameras that have given frames under the present epoch for at least so long."""
+        """Cameras whose frames have been written under the present epoch for at least so long."""
         now_ms = self._wall_ms()
-        return frozenset(camera for camera in self.recorded() if now_ms - self._sessions[camera].first_ms >= least_ms)
+        lit_long = (self._sessions[camera] for camera in self.recorded() if now_ms - self._sessions[camera].first_ms >= least_ms)
+        return frozenset(session.camera.id for session in lit_long if session.state is CameraState.RECORDING)
 
     def scheduled(self) -> frozenset[CameraId]:
         """Cameras that are not recorded all the time: whether one gives frames may change by the clock alone."""
@@ -238,7 +261,7 @@ class Capture:
             self.suspicion.crashed(under_way | {session.camera.id}, self._around.now(self._recorder).mono_ms)
             self.crash()
             return
-        session.state = CameraState.RECORDING
+        session.state = lit(session.hours.mode(self._wall_ms()))
         self._stamp(session, self._wall_ms())
         self._report()
         self._around.after(PROVED_MS, self._turns, life)
@@ -261,9 +284,14 @@ class Capture:
     def _stamp(self, session: Session, now_ms: int) -> None:
         """A new span under the present epoch."""
         session.first_ms = session.last_ms = 0
-        if session.state is CameraState.RECORDING:
+        if session.state in LIT:
             session.first_ms = session.last_ms = now_ms
-            session.span = self._material.begin(session.camera.id, self.epoch, now_ms)
+            session.span = self._span(session, now_ms)
+
+    def _span(self, session: Session, now_ms: int) -> list[int]:
+        """Where its frames are noted from now on; of one that waits for motion they are no footage."""
+        waits = session.state is CameraState.WAITING
+        return [now_ms, now_ms] if waits else self._material.begin(session.camera.id, self.epoch, now_ms)
 
     def _obstacle(self, camera: Camera) -> CameraState | None:
         if self.suspicion.quarantined(camera.id):
@@ -287,7 +315,7 @@ class Capture:
 
     def _drop(self, camera: CameraId) -> None:
         session = self._sessions.pop(camera)
-        if session.state is CameraState.RECORDING:
+        if session.state in LIT:
             self._extend(session, self._wall_ms())
         self._around.cameras.close(camera, self._recorder)
 

@@ -18,6 +18,8 @@ ALL_OFF = {"A1-c1": "o", "A1-c2": "o"}
 OFF_LATER = {"A1-c1": "co", "A1-c2": "co"}
 """Off from 08:15 to 08:30."""
 
+AT_MOTION = {"A1-c1": "m", "A1-c2": "m"}
+
 READY = (End(recorder="A1", phase=Phase.READY, server="FA1"),)
 
 
@@ -62,6 +64,21 @@ HOURS_SCENARIOS: tuple[Scenario, ...] = (
         deeds=(_lost(0, lasts_ms=20_000),),
         wishes=(Wish(at_ms=40_000, request=c.StartFailback(failover=FIRST)),),
         until_ms=80_000,
+        ends=(End(recorder="A1", phase=Phase.RETURNED, server="FA1"),),
+    ),
+    Scenario(name="all cameras wait for motion: no failure of their recorder", hours=AT_MOTION, until_ms=120_000),
+    Scenario(
+        name="cut off from cameras that record at motion only: found out",
+        hours=AT_MOTION,
+        deeds=(Deed(at_ms=0, what=Wrong.CAMERAS_CUT, target="A1"),),
+        ends=READY,
+    ),
+    Scenario(
+        name="the recorder is lost while its cameras wait for motion",
+        hours=AT_MOTION,
+        deeds=(_lost(20_000, lasts_ms=30_000),),
+        wishes=(Wish(at_ms=70_000, request=c.StartFailback(failover=FIRST)),),
+        until_ms=110_000,
         ends=(End(recorder="A1", phase=Phase.RETURNED, server="FA1"),),
     ),
     Scenario(

@@ -165,7 +165,7 @@ class Knowing:
                     one.camera: max(now_ms - one.held_ms, self._time_began_ms(one.camera, now_ms))
                     for one in held
                     if one.held_ms and one.camera in wanted and reaches(recorder.id, one.camera)
-                    if not self._world.is_off(one.camera, recorder.id)
+                    if self._world.is_kept(one.camera, recorder.id)
                 }
             case m.Answer():
                 for camera, since_ms in self._kept.pop(recorder.id, {}).items():

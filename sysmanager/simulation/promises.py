@@ -115,7 +115,7 @@ class Promises:
         if entry.timeline.decided_ms - entry.timeline.detected_ms > STEADY_MS and self._world.coordinator.stepped_ms:
             return  # it waited for long: what was reported before that is of another clock
         for gap in fact.gaps:
-            if gap.final and gap.gap_ms is not None:
+            if gap.final and gap.gap_ms is not None and not gap.watched_before:
                 self._judge(gap, entry, entry.server)
 
     def _steady(self, *servers: RecorderId) -> bool:

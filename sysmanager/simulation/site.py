@@ -177,7 +177,7 @@ def _drawn_hours(chance: random.Random, cameras: tuple[CameraSettings, ...]) -> 
     """Of every third recorder: all of its cameras, or some, each by one of two weeks with hours that are off."""
     if chance.random() < 0.67:
         return SchedulesDocument()
-    weeks = [week_from_eight("".join(chance.choices("oc", (2, 1), k=4))) for _ in range(2)]
+    weeks = [week_from_eight("".join(chance.choices("ocm", (4, 2, 1), k=4))) for _ in range(2)]
     share = chance.choice((1.0, 1.0, 0.5))
     chosen = {camera.id: chance.choice(weeks) for camera in cameras if chance.random() < share}
     return SchedulesDocument(time_zone="UTC", schedules=chosen)

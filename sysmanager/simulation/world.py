@@ -200,6 +200,11 @@ class World:
         hours = self.hours.get(camera)
         return hours is not None and hours.mode(self.now(recorder).wall_ms) is RecordingMode.OFF
 
+    def is_kept(self, camera: CameraId, recorder: RecorderId) -> bool:
+        """Whether each frame of the camera is to be written now."""
+        hours = self.hours.get(camera)
+        return hours is None or hours.mode(self.now(recorder).wall_ms) is RecordingMode.CONTINUOUS
+
     def all_off(self, recorder: RecorderId) -> bool:
         """Whether all cameras that the recorder has been told to record are off."""
         plan = self.recorders[recorder].capture.plan

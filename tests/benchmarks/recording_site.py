@@ -40,9 +40,23 @@ def process(*arguments: str, quiet: bool = True) -> Iterator[subprocess.Popen[by
 
 
 @contextmanager
-def cameras(count: int, cache: Path, size: str = "640x360", fps: int = 15) -> Iterator[dict[str, str]]:
+def cameras(count: int, cache: Path, size: str = "640x360", fps: int = 15, scene: str = "bars") -> Iterator[dict[str, str]]:
     """Camera id → address, while the block runs. The clock of each camera starts with it."""
-    arguments = ("cameras", "--count", str(count), "--port", "0", "--sessions", str(SESSIONS), "--size", size, "--fps", str(fps))
+    arguments = (
+        "cameras",
+        "--count",
+        str(count),
+        "--port",
+        "0",
+        "--sessions",
+        str(SESSIONS),
+        "--size",
+        size,
+        "--fps",
+        str(fps),
+        "--scene",
+        scene,
+    )
     with process(*arguments, "--cache", str(cache), "--json") as running:
         assert running.stdout is not None
         ready = json.loads(running.stdout.readline())
@@ -50,8 +64,8 @@ def cameras(count: int, cache: Path, size: str = "640x360", fps: int = 15) -> It
         yield {camera: f"rtsp://127.0.0.1:{ready['port']}/{camera}" for camera in ids}
 
 
-def recorder_files(folder: Path, addresses: dict[str, str], *, more: str = "") -> Path:
-    """A recorder that records these cameras, with two disks; its configuration file. more: lines of the configuration."""
+def recorder_files(folder: Path, addresses: dict[str, str], *, more: str = "", **of_each: Any) -> Path:
+    """A recorder that records these cameras, with two disks; its configuration file. more: lines of it. of_each: fields of each camera."""
     home = folder / RECORDER
     for name in ("disk-d", "disk-e"):
         (home / name).mkdir(parents=True)
@@ -59,7 +73,7 @@ def recorder_files(folder: Path, addresses: dict[str, str], *, more: str = "") -
     settings: dict[str, Any] = {
         "name": RECORDER,
         "disks": ["D:", "E:"],
-        "cameras": [{"id": camera, "name": camera, "url": url} for camera, url in addresses.items()],
+        "cameras": [{"id": camera, "name": camera, "url": url, **of_each} for camera, url in addresses.items()],
     }
     (home / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
     path = home / "recorder.toml"

@@ -11,6 +11,7 @@ import pytest
 
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import CameraState
+from sysmanager.recorder.camera_rules import CameraRules
 from sysmanager.recorder.index import read_frames, segments
 from sysmanager.recorder.preroll import RingSettings
 from sysmanager.recorder.session import CameraPlan
@@ -54,7 +55,7 @@ async def until(recording: Recording, condition: Callable[[], bool]) -> None:
 
 async def test_a_camera_whose_time_begins_is_recorded_from_then_on(recording: Recording, camera: CameraPlan) -> None:
     hours, begins_ms = soon("oc", 3)
-    recording.capture.start([camera], 1, {CAMERA: hours})
+    recording.capture.start([camera], 1, {CAMERA: CameraRules(hours=hours)})
     status = recording.status(CAMERA)
     assert (status.state, status.frames, status.off.until_ms) == (CameraState.OFF, 0, begins_ms)
     assert not status.first_frame_ms
@@ -68,7 +69,7 @@ async def test_a_camera_whose_time_begins_is_recorded_from_then_on(recording: Re
 
 async def test_a_camera_whose_time_ends_is_let_go_and_has_all_its_frames(recording: Recording, camera: CameraPlan) -> None:
     hours, ends_ms = soon("co", 2)
-    recording.capture.start([camera], 1, {CAMERA: hours})
+    recording.capture.start([camera], 1, {CAMERA: CameraRules(hours=hours)})
     await recording.until_more(CAMERA, 5)
     await until(recording, lambda: recording.status(CAMERA).state is CameraState.OFF)
     assert recording.status(CAMERA).off.from_ms == ends_ms
@@ -84,7 +85,7 @@ async def test_a_camera_that_is_off_has_no_session(tmp_path: Path, recording: Re
     async with CameraServer(CamerasConfig(count=2, cache=tmp_path / "clips", port=0, clip=SHAPE)) as server:
         plans = [CameraPlan(id=CameraId(name), name=name, url=server.url(name)) for name in server.cameras]
         hours, _ = soon("oc", 300)
-        recording.capture.start(plans, 1, {plans[0].id: hours})
+        recording.capture.start(plans, 1, {plans[0].id: CameraRules(hours=hours)})
         await recording.until_more(plans[1].id, 5)
         assert len(server.cameras[plans[0].id].sessions) == 0
         assert recording.status(plans[0].id).state is CameraState.OFF
@@ -97,7 +98,7 @@ async def test_what_a_standby_held_of_a_camera_that_is_off_is_not_written(record
     recording.capture.hold([(camera, RingSettings(keep_ms=5_000))])
     await until(recording, lambda: recording.capture.held()[0].reaches_ms > 500)
     hours, _ = soon("oc", 300)
-    recording.capture.start([camera], 2, {CAMERA: hours})
+    recording.capture.start([camera], 2, {CAMERA: CameraRules(hours=hours)})
     recording.capture.hold(())
     assert recording.status(CAMERA).state is CameraState.OFF
     await recording.close()

@@ -9,12 +9,14 @@ from sysmanager.coordinator.frames import nothing_due, records_by_right, settled
 from sysmanager.coordinator.probing import watch_of
 from sysmanager.domain.failover import CameraGap, Phase, Trigger
 from sysmanager.domain.ids import CameraId
+from sysmanager.domain.instant import Instant
 from sysmanager.engine.rows import recorder_row
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from tests.helpers.coordination import Server, Site, rid, small_site
 
 HOUR_MS = 3_600_000
+WAITING = r.CameraState.WAITING
 OTHERS = (r.CameraState.CONNECTING, r.CameraState.UNREACHABLE, r.CameraState.BUSY, r.CameraState.FAILED)
 
 
@@ -137,6 +139,7 @@ def test_who_records_by_right() -> None:
     assert records_by_right(beat_of())
     assert records_by_right(beat_of(camera(OFF)))
     assert records_by_right(beat_of(camera(OFF), camera(RECORDING, "y")))
+    assert records_by_right(beat_of(camera(OFF), camera(WAITING, "y")))
     for state in OTHERS:
         assert not records_by_right(beat_of(camera(OFF), camera(state, "y")))
 
@@ -219,6 +222,29 @@ def test_footage_read_from_the_disks_does_not_stretch_the_gap_of_a_camera_that_w
     site.run(5_000)
     assert all(gap.final for gap in site.entry.gaps)
     assert {gap.gap_ms for gap in site.entry.gaps} == {0}
+
+
+def test_the_gap_of_a_camera_that_waits_for_motion_is_the_time_in_which_nobody_watched() -> None:
+    """Its footage may end hours ago: what lies on the disks says nothing of that."""
+    site = small_site()
+    server = site.server("A")
+    beat = server.beat
+
+    def waits(now: Instant) -> r.Beat:
+        found = beat(now)
+        cameras = tuple(msgspec.structs.replace(one, state=r.CameraState.WAITING) for one in found.cameras)
+        return msgspec.structs.replace(found, cameras=cameras)
+
+    server.beat = waits  # type: ignore[method-assign]
+    site.run(60_000)
+    assert site.state.failovers == {}
+    watched_ms = site.now.wall_ms
+    broken(site)
+    server.up = True
+    site.run(5_000)
+    assert all(gap.final and gap.watched_before for gap in site.entry.gaps)
+    assert all(gap.last_before_ms >= watched_ms - 1_000 for gap in site.entry.gaps)
+    assert {gap.gap_ms for gap in site.entry.gaps} == {plain_gap_ms()}
 
 
 @pytest.mark.parametrize(

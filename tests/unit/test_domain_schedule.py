@@ -178,7 +178,14 @@ def test_how_much_of_a_time_is_off() -> None:
     assert off_between_ms(EARLY, utc("2026-10-24 21:00"), utc("2026-10-25 22:00"), helsinki) == 3 * HOUR_MS
 
 
-weeks = st.lists(st.text("omc", min_size=CELLS, max_size=CELLS), min_size=7, max_size=7).map(tuple)
+def laid_out(runs: list[tuple[str, int]]) -> Week:
+    """Runs of letters, again and again until the week is full."""
+    once = "".join(letter * length for letter, length in runs)
+    cells = (once * (7 * CELLS // len(once) + 1))[: 7 * CELLS]
+    return tuple(cells[first : first + CELLS] for first in range(0, 7 * CELLS, CELLS))
+
+
+weeks = st.lists(st.tuples(st.sampled_from("omc"), st.integers(1, 200)), min_size=1, max_size=10).map(laid_out)
 moments = st.integers(utc("2026-01-01 00:00"), utc("2027-12-31 00:00"))
 
 

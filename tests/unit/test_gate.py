@@ -6,17 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from sysmanager.domain.ids import CameraId
+from sysmanager.recorder.camera_rules import CameraRules
 from sysmanager.recorder.disks import DiskSet
 from sysmanager.recorder.gate import Gate
 from sysmanager.recorder.index import read_frames, segments
 from sysmanager.recorder.material import CameraWriter, SegmentSettings
 from sysmanager.recorder.preroll import PreRoll, RingSettings
 from sysmanager.recorder.segments import Frame
+from sysmanager.recorder.session import CameraPlan
 from sysmanager.recorder.timetable import ALWAYS, Timetable
 from tests.helpers.footage import H264, QUICK_DISKS, START_US, FaultyFileSystem, Gauge, marked_frames, small_clip
 from tests.helpers.hours import turning
 
-FRAME_US = 1_000_000 // 15
+GATE = CameraPlan(id=CameraId("x"), name="Gate", url="rtsp://192.0.2.1/x")
 
 
 class Site:
@@ -30,7 +33,7 @@ class Site:
         self.disks.start()
         assert self.disks.wait_tested(5.0)
         self.writer = CameraWriter("x", "A", self.disks, epoch=1, settings=SegmentSettings(), recorded=self.gauge.notice)
-        self.gate = Gate(self.writer, hours)
+        self.gate = Gate(GATE, self.writer, CameraRules(hours=hours))
 
     def written_us(self) -> list[int]:
         """Capture times of what lies on the disk, after all was written."""
@@ -89,7 +92,7 @@ def test_a_schedule_can_change_while_it_records(frames: list[Frame], tmp_path: P
     site.gate.begin(H264)
     for frame in frames[:30]:
         site.gate.put(frame)
-    site.gate.follow(cut(60))
+    site.gate.follow(GATE, CameraRules(hours=cut(60)))
     for frame in frames[30:]:
         site.gate.put(frame)
     assert len(site.written_us()) == 30

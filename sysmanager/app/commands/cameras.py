@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sysmanager.simulation.cameras.server import CameraServer
 
 SCHEMES = ("none", "basic", "digest")
+SCENES = ("bars", "yard", "visitor")
 
 
 def add(chosen: Any) -> None:
@@ -37,6 +38,7 @@ def add(chosen: Any) -> None:
     parser.add_argument(
         "--sessions", type=whole(1, 1000), default=4, metavar="S", help="streams that each camera gives at once (default 4)"
     )
+    parser.add_argument("--scene", choices=SCENES, default="bars", help="bars: all moves; yard: nothing; visitor: somebody")
     parser.add_argument("--authentication", choices=SCHEMES, default="none", help="what a client must prove (default none)")
     parser.add_argument("--user", default="", metavar="NAME", help="user name, with --authentication")
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="file whose first line is the password")
@@ -55,12 +57,13 @@ def _size(text: str) -> tuple[int, int]:
 def run(args: argparse.Namespace) -> int:
     from sysmanager.simulation.cameras.clip import ClipShape
     from sysmanager.simulation.cameras.config import CamerasConfig, CamerasError
+    from sysmanager.simulation.cameras.scenes import Scene
 
     config = CamerasConfig(
         count=args.count,
         cache=args.cache or paths.cache_folder() / "cameras",
         port=args.port,
-        clip=ClipShape(width=args.size[0], height=args.size[1], fps=args.fps, gop_frames=args.fps),
+        clip=ClipShape(width=args.size[0], height=args.size[1], fps=args.fps, gop_frames=args.fps, scene=Scene(args.scene)),
         authentication=args.authentication,
         username=args.user,
         password=_password(args.password_file),

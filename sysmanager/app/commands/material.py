@@ -113,7 +113,7 @@ def _list(args: argparse.Namespace) -> int:
         print(json.dumps([msgspec.to_builtins(each) for each in found]))
         return 0
     for each in found:
-        marks = "  locked" if each.locked else ""
+        marks = f"{f'  {each.why}' if each.why else ''}{'  locked' if each.locked else ''}"
         print(
             f"{each.camera:<16} {_local(each.first_frame_ms)} - {_local(each.last_frame_ms)}  {each.recorder} epoch {each.epoch}  "
             f"{each.segments} pieces, {each.frames} frames, {each.bytes / 1e6:.1f} MB{marks}"

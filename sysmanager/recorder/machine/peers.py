@@ -6,6 +6,9 @@ from sysmanager.protocol.probes import PeerAnswer
 from sysmanager.protocol.recorders import CameraBeat, CameraState
 from sysmanager.recorder.machine.state import MachineState, Situation
 
+GIVES = (CameraState.RECORDING, CameraState.WAITING)
+"""States in which a camera gives frames."""
+
 
 def peer_answer(state: MachineState, cameras: tuple[CameraBeat, ...]) -> PeerAnswer:
     """Whether it records: it has a task, and at least one camera gives it frames, or all are off by their schedule.
@@ -13,5 +16,5 @@ def peer_answer(state: MachineState, cameras: tuple[CameraBeat, ...]) -> PeerAns
     cameras: as they are at this moment.
     """
     states = {camera.state for camera in cameras}
-    records = state.situation is Situation.RECORDING and (CameraState.RECORDING in states or states == {CameraState.OFF})
+    records = state.situation is Situation.RECORDING and (not states.isdisjoint(GIVES) or states == {CameraState.OFF})
     return PeerAnswer(recorder=state.persisted.recorder, records=records)

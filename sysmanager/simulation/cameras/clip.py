@@ -12,6 +12,8 @@ import av
 import msgspec
 import numpy as np
 
+from sysmanager.simulation.cameras.scenes import Scene, luma
+
 
 class ClipShape(msgspec.Struct, frozen=True, kw_only=True):
     """Picture and length of a clip. `gop_frames` is the distance of key frames; the clip holds whole groups of pictures."""
@@ -22,6 +24,7 @@ class ClipShape(msgspec.Struct, frozen=True, kw_only=True):
     gop_frames: int = 15
     groups: int = 10
     bit_rate_kbps: int = 500
+    scene: Scene = Scene.BARS
 
     def check(self) -> None:
         """ValueError with one sentence when a clip of this shape cannot be made."""
@@ -36,7 +39,8 @@ class ClipShape(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def file_name(self) -> str:
-        return f"clip_{self.width}x{self.height}_{self.fps}fps_g{self.gop_frames}x{self.groups}_{self.bit_rate_kbps}k.mp4"
+        scene = "" if self.scene is Scene.BARS else f"_{self.scene}"
+        return f"clip_{self.width}x{self.height}_{self.fps}fps_g{self.gop_frames}x{self.groups}_{self.bit_rate_kbps}k{scene}.mp4"
 
 
 class ClipFrame(msgspec.Struct, frozen=True):
@@ -89,17 +93,13 @@ def _encode(path: Path, shape: ClipShape) -> None:
         "threads": "1",
     }
     total = shape.gop_frames * shape.groups
-    ramp = np.add.outer(np.arange(shape.height, dtype=np.int32), np.arange(shape.width, dtype=np.int32)) // 2
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=shape.fps, options=options)
         stream.width, stream.height, stream.pix_fmt = shape.width, shape.height, "yuv420p"
         stream.bit_rate = shape.bit_rate_kbps * 1000
         for number in range(total):
             planes = np.full((shape.height * 3 // 2, shape.width), 128, np.uint8)
-            # A slow gradient and a bar that crosses the picture once: cheap to encode, and plain to see that it moves.
-            planes[: shape.height] = (ramp + 2 * number).astype(np.uint8)
-            bar = number * (shape.width - 16) // total
-            planes[: shape.height, bar : bar + 16] = 235
+            planes[: shape.height] = luma(shape.scene, number, total, shape.width, shape.height)
             frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, shape.fps)
             container.mux(stream.encode(frame))

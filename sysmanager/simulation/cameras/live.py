@@ -114,12 +114,16 @@ class LiveCamera:
             self._send(wall_us + round((due - started) * 1e6), due)
             self.frame += 1
 
+    def loop_position(self, frame: int) -> int:
+        """Which picture of the clip a frame shows."""
+        return (frame + self._offset) % len(self.clip.frames)
+
     def _send(self, captured_us: int, now: float) -> None:
         if self.fault is Fault.GARBAGE:
             self._send_noise()
         if self.fault is not Fault.OK or not self.sessions:
             return
-        position = (self.frame + self._offset) % len(self.clip.frames)
+        position = self.loop_position(self.frame)
         mark = encode_mark(FrameMark(camera=self.camera, frame=self.frame, captured_us=captured_us))
         parts = self._parts[position]
         head = len(self.clip.parameter_sets) if self.clip.frames[position].key else 0

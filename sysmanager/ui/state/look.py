@@ -87,7 +87,7 @@ def _symbol(row: RecorderRow) -> Symbol:
 
 
 def _dark(row: RecorderRow) -> bool:
-    return any(camera.state not in (None, CameraState.RECORDING, CameraState.OFF) for camera in row.cameras)
+    return any(camera.state not in (None, CameraState.RECORDING, CameraState.OFF, CameraState.WAITING) for camera in row.cameras)
 
 
 def readiness_note(row: RecorderRow) -> str:
@@ -203,6 +203,7 @@ _CAMERA_SENTENCES: dict[CameraState, tuple[str, Tone]] = {
     CameraState.FAILED: ("failed", Tone.BAD),
     CameraState.QUARANTINED: ("quarantined", Tone.BAD),
     CameraState.OFF: ("off by its schedule", Tone.MUTED),
+    CameraState.WAITING: ("waiting for motion", Tone.GOOD),
 }
 
 

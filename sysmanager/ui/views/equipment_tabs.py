@@ -72,9 +72,14 @@ def _recorded(row: RecorderRow, state: UiState) -> str:
         return "This server has no cameras of its own now."
     entry = state.failovers.get(row.assignment.failover) if isinstance(row.assignment, Broken) else None
     if entry is None or entry.server is None:
-        off = sum(camera.state is CameraState.OFF for camera in row.cameras)
-        return f"{row.cameras_recording} of {cameras} recording{f', {off} off by their schedules' if off else ''}."
+        return f"{', '.join([f'{row.cameras_recording} of {cameras} recording', *_not_recorded_by_right(row)])}."
     return f"{name_of(entry.server, state)} has {len(entry.moved)} of these {cameras} until a failback; this server waits."
+
+
+def _not_recorded_by_right(row: RecorderRow) -> list[str]:
+    words = ((CameraState.WAITING, "waiting for motion"), (CameraState.OFF, "off by schedule"))
+    counts = [(sum(camera.state is state for camera in row.cameras), said) for state, said in words]
+    return [f"{number} {said}" for number, said in counts if number]
 
 
 class StorageTab(QWidget):
