@@ -20,7 +20,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     """Footage of one camera by one recorder under one epoch without a hole; wall-clock milliseconds of its first and last frame.
 
     frames: as its pieces count them, double where they overlap. locked: some of it is locked as evidence.
-    why: see `IndexLine`; footage that was kept for another reason is another stretch.
+    why: see `IndexLine`; footage that is known to be kept for another reason is another stretch.
     """
 
     camera: str
@@ -54,14 +54,14 @@ def pieces(disks: Sequence[Path], cameras: Sequence[str], from_ms: int, until_ms
 def stretches(found: Iterable[Segment], locks: Sequence[EvidenceLock] = ()) -> list[Stretch]:
     """Pieces put together, by camera and time."""
     made: list[Stretch] = []
-    open_ones: dict[tuple[str, str, int, str], int] = {}
+    open_ones: dict[tuple[str, str, int], int] = {}
     for piece in found:
-        key = (piece.name.camera, piece.name.recorder, piece.name.epoch, piece.why)
+        key = (piece.name.camera, piece.name.recorder, piece.name.epoch)
         size = _size(piece.path)
         locked = any(lock.covers(piece.name.camera, piece.first_frame_ms, piece.last_frame_ms) for lock in locks)
         at = open_ones.get(key)
-        if at is not None and piece.first_frame_ms - made[at].last_frame_ms <= JOINED_MS:
-            earlier = made[at]
+        earlier = made[at] if at is not None else None
+        if at is not None and earlier is not None and _goes_on(earlier, piece):
             made[at] = msgspec.structs.replace(
                 earlier,
                 last_frame_ms=max(earlier.last_frame_ms, piece.last_frame_ms),
@@ -69,6 +69,7 @@ def stretches(found: Iterable[Segment], locks: Sequence[EvidenceLock] = ()) -> l
                 frames=earlier.frames + piece.frames,
                 bytes=earlier.bytes + size,
                 locked=earlier.locked or locked,
+                why=earlier.why or piece.why,
             )
             continue
         open_ones[key] = len(made)
@@ -87,6 +88,11 @@ def stretches(found: Iterable[Segment], locks: Sequence[EvidenceLock] = ()) -> l
             )
         )
     return made
+
+
+def _goes_on(stretch: Stretch, piece: Segment) -> bool:
+    alike = stretch.why == piece.why or "" in (stretch.why, piece.why)
+    return alike and piece.first_frame_ms - stretch.last_frame_ms <= JOINED_MS
 
 
 def _size(path: Path) -> int:

@@ -169,5 +169,8 @@ class MotionWatch:
             return eye.see(look), ""
         except CannotSee as error:
             return True, str(error)
+        except Exception as error:
+            log.warning("a picture could not be looked at", camera=eye.camera.id, exc_info=error)
+            return True, type(error).__name__
         finally:
             visit.leave()

@@ -32,7 +32,7 @@ class Timetable:
     def __init__(self, week: Week, offset: Offset) -> None:
         self._week = week
         self._offset = offset
-        self._spell: Spell | None = None
+        self._spells: tuple[Spell, ...] = ()
         self._last_off: tuple[Spell, Spell | None] | None = None
 
     @property
@@ -42,9 +42,12 @@ class Timetable:
 
     def spell(self, at_ms: int) -> Spell:
         """The mode at a moment, since when, and until when; milliseconds since the epoch."""
-        spell = self._spell
-        if spell is None or not spell.from_ms <= at_ms < spell.until_ms:
-            spell = self._spell = spell_at(self._week, at_ms, self._offset)
+        for spell in self._spells:
+            if spell.from_ms <= at_ms < spell.until_ms:
+                return spell
+        # Two are kept: around a change frames of many cameras come from either side of it.
+        spell = spell_at(self._week, at_ms, self._offset)
+        self._spells = (spell, *self._spells[:1])
         return spell
 
     def mode(self, at_ms: int) -> RecordingMode:
@@ -55,7 +58,7 @@ class Timetable:
         if not self.ever_off:
             return None
         spell, known = self.spell(at_ms), self._last_off
-        if known is None or known[0] is not spell:
+        if known is None or known[0] != spell:
             known = self._last_off = (spell, last_off(self._week, at_ms, self._offset))
         return known[1]
 

@@ -27,6 +27,7 @@ def put_piece(
     shift_us: int = 0,
     marked_as: str | None = None,
     indexed: bool = True,
+    why: str = "",
 ) -> Path:
     """A complete piece with the frames `first` to `first + count`. shift_us: how far off the recorder's clock is.
 
@@ -46,6 +47,7 @@ def put_piece(
             frames=count,
             first_frame_ms=frames[0].pts_us // 1000,
             last_frame_ms=frames[-1].pts_us // 1000,
+            why=why,
         )
         with (path.parent / index_name(recorder)).open("ab") as file:
             file.write(line.encode())

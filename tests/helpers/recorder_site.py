@@ -104,6 +104,11 @@ class Coordinator:
                 await self._heard.wait()
         return self.beats[recorder]
 
+    async def next_beat(self, recorder: str) -> Beat:
+        """One that is yet to come."""
+        self.beats.pop(recorder, None)
+        return await self.beat(recorder, lambda _: True)
+
     async def watchdog(self, recorder: str, holds: Callable[[WatchdogBeat], bool]) -> WatchdogBeat:
         async with asyncio.timeout(WAIT_S):
             while recorder not in self.watchdogs or not holds(self.watchdogs[recorder]):

@@ -110,8 +110,9 @@ async def test_what_a_standby_held_is_looked_at_when_it_takes_over(recording: Re
         recording.capture.hold([(plans(server)[0], RingSettings(keep_ms=20_000))])
         joined = camera.frame
         await recording.until(lambda: bool(recording.capture.held()[0].reaches_ms))
-        over = LOOP * 6 // 10 + SHAPE.fps * 2
-        await recording.until(lambda: camera.frame - joined > LOOP * 7 // 10 and camera.loop_position(camera.frame) > over)
+        over = LOOP * 6 // 10 + SHAPE.fps
+        await recording.until(lambda: camera.frame - joined > LOOP * 7 // 10)
+        await recording.until(lambda: camera.loop_position(camera.frame) > over)
         recording.capture.start(plans(server), 2, {SEEN: rules()})
         await recording.until_state(SEEN, CameraState.WAITING)
         await recording.until(lambda: recording.status(SEEN).frames >= LOOP // 5 + SHAPE.fps - SHAPE.gop_frames)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from sysmanager.coordinator import failback, gaps, heard, seen
 from sysmanager.domain.failover import CameraGap
+from sysmanager.protocol.recorders import CameraState
 from sysmanager.simulation import recorder as simulated
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.hours_scenarios import HOURS_SCENARIOS
@@ -60,6 +61,15 @@ def a_failback_waits_for_cameras_that_are_off(patch: Patch) -> None:
     patch.setattr(failback, "settled_cameras", lambda cameras: {camera.camera for camera in cameras if camera.first_frame_ms})
 
 
+def watching_for_motion_counts_as_dark(patch: Patch) -> None:
+    right = seen.progressed
+
+    def progressed(old: Any, new: Any) -> bool:
+        return right(old, new) and any(camera.state is CameraState.RECORDING for camera in new.cameras)
+
+    patch.setattr(seen, "progressed", progressed)
+
+
 LOST_BEFORE = "the recorder is lost just before the time of its cameras ends: the gap ends with it"
 PLANTED: tuple[tuple[Callable[[Patch], None], str, str], ...] = (
     (what_is_off_counts_as_dark, "all cameras off by their schedule: no failure of their recorder", "never early"),
@@ -70,6 +80,7 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str, str], ...] = (
         "what is off is not recorded",
     ),
     (a_gap_forgets_that_the_time_of_a_camera_ended, LOST_BEFORE, "the measured gap is the true one"),
+    (watching_for_motion_counts_as_dark, "all cameras wait for motion: no failure of their recorder", "never early"),
     (a_failback_waits_for_cameras_that_are_off, "a failback while the cameras are off", "ends"),
 )
 

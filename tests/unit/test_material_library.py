@@ -38,6 +38,25 @@ def test_pieces_without_a_hole_are_one_stretch(tmp_path: Path, clip: Clip) -> No
     assert found[0].bytes > 0
 
 
+def test_what_was_kept_for_different_reasons_is_told_apart(tmp_path: Path, clip: Clip) -> None:
+    """A piece that a killed recorder left says nothing of that, and goes with what it follows."""
+    put_piece(tmp_path, clip, 15, why="continuous")
+    put_piece(tmp_path, clip, 15, first=15, indexed=False)
+    put_piece(tmp_path, clip, 15, first=30, why="motion")
+    put_piece(tmp_path, clip, 15, first=200, why="motion")
+    found = stretches(pieces((tmp_path,), (), 0, EVER_MS))
+    assert [(each.why, each.segments, each.frames) for each in found] == [("continuous", 2, 30), ("motion", 1, 15), ("motion", 1, 15)]
+
+
+def test_a_hole_between_two_motions_is_no_fault(tmp_path: Path, clip: Clip, capsys: pytest.CaptureFixture[str]) -> None:
+    put_piece(tmp_path, clip, 15, why="motion")
+    put_piece(tmp_path, clip, 15, first=5_000, why="motion")
+    listed = said(capsys, "list", "--disk", str(tmp_path)).splitlines()
+    assert len(listed) == 2
+    assert all(line.endswith("motion") for line in listed)
+    assert "2 pieces with 30 frames are sound, 0 are damaged" in said(capsys, "verify", "--disk", str(tmp_path))
+
+
 def test_a_sound_piece_is_sound_with_its_index_or_without(tmp_path: Path, clip: Clip) -> None:
     put_piece(tmp_path, clip, 20)
     put_piece(tmp_path, clip, 20, first=20, indexed=False)

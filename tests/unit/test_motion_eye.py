@@ -170,6 +170,24 @@ def test_a_stream_that_is_suspected_of_a_crash_is_not_decoded_and_recorded_all_t
     watch.stop()
 
 
+def test_a_surprise_in_one_picture_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, watch = Told(2), MotionWatch(FreeDoor())
+    looker = Eye(GATE, MotionMask(), told, every_frame=False)
+    right = looker.see
+    surprises = iter([True, False])
+
+    def see(look: Look) -> bool:
+        if next(surprises):
+            raise IndexError("secret")
+        return right(look)
+
+    monkeypatch.setattr(looker, "see", see)
+    for frame in [frame for frame in encoded("h264", Scene.YARD) if frame.key][:2]:
+        watch.look(looker, Look(frame, StreamKind(codec="h264"), True))
+    assert [(moved, why) for _, moved, why in told.wait()] == [(True, "IndexError"), (False, "")]
+    watch.stop()
+
+
 def test_the_decoding_thread_of_one_camera_notes_it_at_the_door(tmp_path: Path) -> None:
     entered: list[str] = []
 

@@ -22,7 +22,7 @@ OPEN_S: Final = 30.0
 
 
 class StoredPiece(msgspec.Struct, frozen=True, kw_only=True):
-    """One complete piece on a disk. Wall-clock milliseconds of its first and last frame."""
+    """One complete piece on a disk. Wall-clock milliseconds of its first and last frame. why: it was kept, as its index says."""
 
     path: Path
     name: SegmentName
@@ -31,6 +31,7 @@ class StoredPiece(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
     first_ms: int
     last_ms: int
+    why: str = ""
 
     @property
     def hour(self) -> int:
@@ -98,6 +99,7 @@ class Shelf:
                     frames=line.frames,
                     first_ms=line.first_frame_ms,
                     last_ms=line.last_frame_ms,
+                    why=line.why,
                 )
             known = self._known.get(path)
             if known is not None and known[0] == status.st_mtime_ns and known[1].size_bytes == status.st_size:

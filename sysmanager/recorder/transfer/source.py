@@ -118,4 +118,5 @@ def _described(piece: StoredPiece) -> dict[str, object]:
         "frames": piece.frames,
         "first_ms": piece.first_ms,
         "last_ms": piece.last_ms,
+        "why": piece.why,
     }

@@ -67,6 +67,7 @@ class Staging:
             first_frame_ms=piece.first_ms,
             last_frame_ms=piece.last_ms,
             sha256=piece.sha256,
+            why=piece.why,
         )
         with (target.parent / index_name(piece.name.recorder)).open("ab", buffering=0) as index:
             index.write(line.encode())

@@ -42,10 +42,11 @@ SILENT_S: Final = 10.0
 YIELD_S: Final = 0.2
 RATE_S: Final = 5.0
 PIECES_LIMIT: Final = 10_000
+WHY_LIMIT: Final = 40
 
 
 class ListedPiece(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece as the source lists it."""
+    """A piece as the source lists it. why: it was kept; empty where that is not known."""
 
     name: str
     sha256: str
@@ -53,6 +54,7 @@ class ListedPiece(msgspec.Struct, frozen=True, kw_only=True):
     frames: int
     first_ms: int
     last_ms: int
+    why: str = ""
 
 
 class _List(msgspec.Struct, frozen=True, kw_only=True):
@@ -359,4 +361,5 @@ def _stored(path: Path, piece: ListedPiece) -> StoredPiece:
         frames=piece.frames,
         first_ms=piece.first_ms,
         last_ms=piece.last_ms,
+        why=piece.why[:WHY_LIMIT],
     )

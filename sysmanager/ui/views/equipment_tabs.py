@@ -49,7 +49,7 @@ class CamerasTab(QWidget):
             self._recorder = row.id
             self.view.clearSelection()
         self._model.show(row.cameras)
-        self._note.setText(_recorded(row, state))
+        self._note.setText(recorded_text(row, state))
         self.picture.render_state(row, state)
 
     def _selected(self) -> None:
@@ -65,7 +65,7 @@ class CamerasTab(QWidget):
             context.tasks.start(context.operations.show_picture(self._recorder, self._chosen, context.now_wall_ms))
 
 
-def _recorded(row: RecorderRow, state: UiState) -> str:
+def recorded_text(row: RecorderRow, state: UiState) -> str:
     """How many of the cameras are recorded, and by whom while another server has them."""
     cameras = counted(len(row.cameras), "camera")
     if not row.cameras:
