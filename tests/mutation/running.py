@@ -20,6 +20,8 @@ from tests.mutation.drawing import Mutant, Place
 from tests.mutation.inside import JOB, Job
 
 UNIT = "tests/unit"
+OWN_TESTS = "tests/unit/test_mutation_command.py"
+"""They say nothing of the coordinator, and start Python again and again."""
 SIMULATION = ("tests/simulation/test_scenarios.py", "tests/mutation/few_seeds.py")
 # Alone on a machine a mutant needs what the tests need; beside others it may need several times that.
 SLOWER = 6
@@ -55,10 +57,9 @@ class Known:
     seconds: Mapping[str, float]
 
     def covering(self, place: Place) -> tuple[str, ...]:
-        """Tests that execute the statement of the place; of something that is evaluated at import those that execute the module at all."""
+        """Tests that execute the statement of the place. What is evaluated at import is executed before any test."""
         lines = self.lines.get(place.module, {})
-        wanted = lines if place.imported else range(place.first_line, place.line + 1)
-        return tuple({test for line in wanted for test in lines.get(line, ())})
+        return tuple({test for line in range(place.first_line, place.line + 1) for test in lines.get(line, ())})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ class Runner:
     folder: Path
     killers: Counter[tuple[str, str]] = field(default_factory=Counter)
     _texts: dict[str, frozenset[str]] = field(default_factory=dict)
+    _unreliable: set[str] = field(default_factory=set)
 
     def in_order(self, tests: Iterable[str], place: Place) -> tuple[str, ...]:
         """Those that killed others of the module, then those in a file named like it, then the quickest.
@@ -114,18 +116,30 @@ class Runner:
     def _killed_by(self, mutant: Mutant) -> tuple[str, str]:
         place = mutant.place
         covering = self.known.covering(place)
-        stages = [("covering", tests) for tests in first_and_rest(self.in_order(covering, place))]
-        if place.imported or not covering:
-            others = set(self.known.seconds) - set(covering)
-            stages += [("others", tests) for tests in first_and_rest(self.in_order(others, place))]
-        # A test that does not execute the line cannot tell the mutant from the original: the others are spared.
-        for stage, tests in stages:
-            by = self._fails(mutant, tests, sorted({file_of(test) for test in tests})) if tests else ""
+        # A test that does not execute the line cannot tell the mutant from the original, unless it is evaluated at import.
+        could_tell = self.known.seconds if place.imported or not covering else covering
+        for tests in first_and_rest(self.in_order(could_tell, place)):
+            by = self._killer(mutant, tests)
             if by:
                 self.killers[_like(place), by] += 1
-                return stage, by
+                return "covering" if by in covering else "others", by
         by = self._fails(mutant, (), SIMULATION)
         return ("simulation", by) if by else ("", "")
+
+    def _killer(self, mutant: Mutant, tests: tuple[str, ...]) -> str:
+        """The test that fails. One that does not execute the line and fails without the mutant as well says nothing, and is left out."""
+        left = tuple(test for test in tests if test not in self._unreliable)
+        while left:
+            by = self._fails(mutant, left, _files(left))
+            if by not in left or by in self.known.covering(mutant.place) or not run_tests(*self._unchanged(by), limit_s=ADDED_S):
+                return by
+            self._unreliable.add(by)
+            left = tuple(test for test in left if test != by)
+        return ""
+
+    def _unchanged(self, test: str) -> tuple[Path, Job, tuple[str, ...], Path]:
+        job = Job(order=(test,), outcome=str(self.folder / "outcome.json"))
+        return self.root, job, _files((test,)), self.folder
 
     def _fails(self, mutant: Mutant, tests: tuple[str, ...], files: Iterable[str]) -> str:
         """Which test fails, or how else the run ended; empty if all passed."""
@@ -136,6 +150,10 @@ class Runner:
 
 def file_of(test: str) -> str:
     return test.split("::")[0]
+
+
+def _files(tests: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({file_of(test) for test in tests}))
 
 
 def first_and_rest(tests: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -237,7 +255,16 @@ def learn(root: Path, package: str) -> Known:
         job = Job(outcome=str(folder / "outcome.json"))
         job.written(folder / "job.json")
         data = folder / "coverage"
-        arguments = ("-p", "pytest_cov.plugin", f"--cov={dotted(package)}", "--cov-context=test", "--cov-report=", *OBSERVED, UNIT)
+        arguments = (
+            "-p",
+            "pytest_cov.plugin",
+            f"--cov={dotted(package)}",
+            "--cov-context=test",
+            "--cov-report=",
+            *OBSERVED,
+            f"--ignore={OWN_TESTS}",
+            UNIT,
+        )
         done = _pytest(root, arguments, folder, {JOB: str(folder / "job.json"), "COVERAGE_FILE": str(data)}, 3_600)
         if done.returncode != PASSED:
             raise MutationRunError(f"The unit tests fail without a mutant:\n{done.stdout[-3_000:]}{done.stderr[-2_000:]}")

@@ -119,7 +119,7 @@ def test_tests_that_execute_the_statement_are_those_that_cover_it() -> None:
     assert set(known().covering(mutant_at(10).place)) == {"t/test_m.py::a", "t/test_x.py::b"}
     assert set(known().covering(mutant_at(13).place)) == {"t/test_x.py::b"}
     assert known().covering(mutant_at(11).place) == ()
-    assert set(known().covering(mutant_at(4).place)) == {"t/test_m.py::a", "t/test_x.py::b"}, "all that execute the module"
+    assert known().covering(mutant_at(4).place) == ()
 
 
 def test_the_first_are_those_that_killed_before_then_those_of_the_module_then_the_quickest(tmp_path: Path) -> None:
@@ -150,17 +150,21 @@ def test_the_first_tests_are_few_and_of_few_files() -> None:
 
 
 class Asked:
-    """Stands in for runs of pytest: which tests ran in which order, and which one fails."""
+    """Stands in for runs of pytest: which tests ran in which order, and which one fails; always: without the mutant too."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, fails: str = "") -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fails: str = "", *, always: bool = False) -> None:
         self.runs: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
         self.limits: list[float] = []
         self._fails = fails
+        self._always = always
         monkeypatch.setattr(running, "run_tests", self._run)
 
     def _run(self, root: Path, job: Job, files: list[str], folder: Path, *, limit_s: float) -> str:
-        self.runs.append((job.order, tuple(files)))
         self.limits.append(limit_s)
+        if job.module:
+            self.runs.append((job.order, tuple(files)))
+        elif not self._always:
+            return ""
         return self._fails if self._fails in (*job.order, *files) else ""
 
 
@@ -170,7 +174,7 @@ class Asked:
         (10, "t/test_x.py::b", "covering", 1),
         (10, "tests/mutation/few_seeds.py", "simulation", 2),
         (10, "t/test_y.py::c", "", 2),
-        (4, "t/test_y.py::c", "others", 2),
+        (4, "t/test_y.py::c", "others", 1),
         (11, "t/test_y.py::c", "others", 1),
     ],
     ids=["by a test that executes it", "by the simulation", "a test that does not execute it is not asked", "at import", "never executed"],
@@ -185,7 +189,17 @@ def test_a_mutant_is_killed_by_the_first_that_fails(
     assert verdict.by == (fails if stage else "")
     assert len(asked.runs) == runs
     assert bool(runner.killers) is (stage in ("covering", "others"))
-    assert min(asked.limits) > running.ADDED_S
+    assert min(asked.limits) >= running.ADDED_S
+
+
+def test_a_test_that_fails_without_the_mutant_kills_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(monkeypatch, "t/test_y.py::c", always=True)
+    runner = Runner(ROOT, known(), tmp_path)
+    assert not runner.run(mutant_at(4)).killed
+    tried = [order for order, _ in asked.runs]
+    assert tried == [("t/test_m.py::a", "t/test_x.py::b", "t/test_y.py::c"), ("t/test_m.py::a", "t/test_x.py::b"), ()]
+    runner.run(mutant_at(11))
+    assert not any("t/test_y.py::c" in order for order, _ in asked.runs[3:]), "it is not asked again"
 
 
 def test_a_module_is_changed_as_it_is_imported_and_its_file_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
