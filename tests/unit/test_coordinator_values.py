@@ -16,6 +16,7 @@ import sysmanager.domain
 import sysmanager.protocol
 from sysmanager.coordinator.commands import Command
 from sysmanager.coordinator.facts import AnyFact
+from sysmanager.coordinator.facts.failover import Withholding
 from sysmanager.coordinator.inputs import Input
 
 
@@ -62,3 +63,19 @@ def test_a_fact_with_a_field_that_nobody_knows_is_no_fact() -> None:
     """A journal of a later version is refused, and not read as if the field said nothing."""
     facts = get_args(AnyFact)
     assert [named(kind) for kind in facts if not kind.__struct_config__.forbid_unknown_fields or not kind.__struct_config__.tag] == []
+
+
+def test_what_an_old_record_does_not_say_is_nothing() -> None:
+    """A field that a fact got later has a default, with which journals of before are read: nothing, but for these."""
+    fields = [
+        (kind.__name__, field.name, field.default)
+        for kind in STRUCTS
+        if ".facts" in kind.__module__
+        for field in msgspec.structs.fields(kind)
+    ]
+    said = {(kind, name): default for kind, name, default in fields if default is not msgspec.NODEFAULT and default}
+    assert said == {
+        ("FailoverWithheld", "by"): Withholding.MAINTENANCE,
+        ("FailoverFailed", "hold"): True,
+        ("RequestRefused", "times"): 1,
+    }
