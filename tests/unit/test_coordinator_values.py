@@ -53,10 +53,11 @@ def test_a_dataclass_is_not_changed_and_has_no_other_attributes() -> None:
     assert [named(kind) for kind in DATACLASSES if not kind.__dataclass_params__.frozen or "__slots__" not in vars(kind)] == []
 
 
-def test_facts_commands_inputs_and_rows_of_tables_are_made_by_the_names_of_their_fields() -> None:
+def test_what_is_said_and_the_rows_of_tables_are_made_by_the_names_of_their_fields() -> None:
+    structs = [kind for kind in STRUCTS if not kind.__struct_config__.array_like and kind.__struct_fields__]
     rows = [kind for kind in DATACLASSES if kind.__name__.endswith(("Row", "Ignored"))]
     assert len(rows) >= 4
-    assert [named(kind) for kind in (*SAID, *rows) if not only_by_name(kind)] == []
+    assert {kind.__name__ for kind in (*structs, *rows) if not only_by_name(kind)} == {"Needs", "PrerollAnswer", "Word"}, "of two or three"
 
 
 def test_a_fact_with_a_field_that_nobody_knows_is_no_fact() -> None:
