@@ -150,32 +150,36 @@ def test_the_first_tests_are_few_and_of_few_files() -> None:
 
 
 class Asked:
-    """Stands in for runs of pytest: which tests ran in which order, and which one fails; always: without the mutant too."""
+    """Stands in for runs of pytest: which tests ran in which order, and which one fails: always without the mutant too, or but once."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, fails: str = "", *, always: bool = False) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fails: str = "", *, always: bool = False, once: bool = False) -> None:
         self.runs: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
         self.limits: list[float] = []
         self._fails = fails
         self._always = always
+        self._once = once
         monkeypatch.setattr(running, "run_tests", self._run)
 
     def _run(self, root: Path, job: Job, files: list[str], folder: Path, *, limit_s: float) -> str:
         self.limits.append(limit_s)
+        if not job.module and not self._always:
+            return ""
         if job.module:
             self.runs.append((job.order, tuple(files)))
-        elif not self._always:
+        if self._fails not in (*job.order, *files):
             return ""
-        return self._fails if self._fails in (*job.order, *files) else ""
+        fails, self._fails = self._fails, "" if self._once else self._fails
+        return fails
 
 
 @pytest.mark.parametrize(
     ("line", "fails", "stage", "runs"),
     [
-        (10, "t/test_x.py::b", "covering", 1),
+        (10, "t/test_x.py::b", "covering", 2),
         (10, "tests/mutation/few_seeds.py", "simulation", 2),
         (10, "t/test_y.py::c", "", 2),
-        (4, "t/test_y.py::c", "others", 1),
-        (11, "t/test_y.py::c", "others", 1),
+        (4, "t/test_y.py::c", "others", 2),
+        (11, "t/test_y.py::c", "others", 2),
     ],
     ids=["by a test that executes it", "by the simulation", "a test that does not execute it is not asked", "at import", "never executed"],
 )
@@ -192,14 +196,20 @@ def test_a_mutant_is_killed_by_the_first_that_fails(
     assert min(asked.limits) >= running.ADDED_S
 
 
-def test_a_test_that_fails_without_the_mutant_kills_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Asked(monkeypatch, "t/test_y.py::c", always=True)
-    runner = Runner(ROOT, known(), tmp_path)
-    assert not runner.run(mutant_at(4)).killed
-    tried = [order for order, _ in asked.runs]
-    assert tried == [("t/test_m.py::a", "t/test_x.py::b", "t/test_y.py::c"), ("t/test_m.py::a", "t/test_x.py::b"), ()]
-    runner.run(mutant_at(11))
-    assert not any("t/test_y.py::c" in order for order, _ in asked.runs[3:]), "it is not asked again"
+@pytest.mark.parametrize("how", [{"always": True}, {"once": True}], ids=["without the mutant as well", "not again"])
+def test_a_failure_that_is_not_the_mutants_kills_none(how: dict[str, bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(monkeypatch, "t/test_y.py::c", **how)
+    assert not Runner(ROOT, known(), tmp_path).run(mutant_at(4)).killed
+    a, b, c = known().seconds
+    assert [order for order, _ in asked.runs] == [(a, b, c), (c,), (a, b), ()]
+
+
+def test_a_test_with_a_virtual_clock_that_executes_the_line_is_believed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test = "tests/unit/test_coordinator_seen.py::a"
+    asked = Asked(monkeypatch, test)
+    told = Known(lines={"p/m.py": {10: (test,)}}, seconds={test: 0.1})
+    assert Runner(ROOT, told, tmp_path).run(mutant_at(10)).by == test
+    assert len(asked.runs) == 1
 
 
 def test_a_module_is_changed_as_it_is_imported_and_its_file_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
