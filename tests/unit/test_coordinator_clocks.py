@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from sysmanager.coordinator.beats import differs
 from sysmanager.coordinator.heard import OFFSET_WINDOW_MS, Heard
@@ -24,6 +25,13 @@ def test_the_fastest_beat_tells_the_offset_and_the_spread_the_error() -> None:
     heard = heard_with((0, -40), (1_000, -2), (2_000, -300), (3_000, -10))
     assert (heard.clock_offset_ms, heard.clock_error_ms) == (-2, 298)
     assert (Heard(0, 0).clock_offset_ms, Heard(0, 0).clock_error_ms) == (0, 0)
+
+
+@pytest.mark.parametrize("first", [(-300, -20), (-20, 400)], ids=["the slowest in the window before", "the fastest in the window before"])
+def test_what_was_in_the_window_before_counts_on_both_sides(first: tuple[int, int]) -> None:
+    heard = heard_with((0, first[0]), (1_000, first[1]), (OFFSET_WINDOW_MS, -10), (OFFSET_WINDOW_MS + 1_000, -50))
+    fastest, slowest = max(*first, -10), min(*first, -50)
+    assert (heard.clock_offset_ms, heard.clock_error_ms) == (fastest, fastest - slowest)
 
 
 def test_what_was_long_ago_is_forgotten() -> None:
