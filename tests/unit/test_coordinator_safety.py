@@ -21,7 +21,7 @@ from sysmanager.domain.system import SystemSettings
 from sysmanager.engine.rows import recorder_row, system_row
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
-from sysmanager.protocol.probes import ProbeCameras, ProbeFailed, ProbeRecorder
+from sysmanager.protocol.probes import ProbeCameras, ProbeFailed, ProbeRecorder, RecorderProbed
 from tests.helpers.coordination import Site, cameras_of, contents, rid, small_site
 
 
@@ -228,6 +228,15 @@ def test_old_words_and_those_of_servers_that_are_gone_do_not_count() -> None:
     site.ask(c.HoldFailover(recorder=rid("A")))
     site.run(FRESH_MS + 1_000)
     assert opinions_of(site.state, site.core.seen, site.row("A")) == ()
+
+
+@pytest.mark.parametrize(("reached", "records"), [(True, True), (True, False), (False, True), (False, False)])
+def test_only_who_reaches_a_recorder_can_say_that_it_records(reached: bool, records: bool) -> None:
+    site = small_site()
+    probe, answer = ProbeRecorder(recorder=rid("A")), RecorderProbed(reached=reached, records=records)
+    site.core.take(i.Probed(server=rid("F"), probe=probe, answer=answer), site.now)
+    word = site.core.seen.opinions.about[rid("A")][rid("F")]
+    assert (word.reached, word.records) == (reached, reached and records)
 
 
 def test_an_answer_that_says_nothing_is_none_and_one_about_nobody_is_dropped() -> None:

@@ -13,7 +13,7 @@ from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import State
 from sysmanager.domain.ids import CameraId, Epoch, InstanceId, RecorderId
 from sysmanager.domain.instant import Instant
-from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, DiskBeat, FromRecorder, Mode, ServiceState, WatchdogBeat
+from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, DiskBeat, Footage, FromRecorder, Mode, ServiceState, WatchdogBeat
 
 A = RecorderId("A")
 WALL_MS = 1_000_000
@@ -55,6 +55,25 @@ WORDS = st.tuples(
 )
 PAUSES_MS = st.sampled_from((1_000, 1_000, 1_000, 200, 2_500, 4_000))
 STEPS = st.lists(st.tuples(PAUSES_MS, st.sampled_from((True, True, True, False)), st.one_of(BEATS, BEATS, WORDS)), max_size=40)
+
+
+def test_what_was_said_of_footage_is_forgotten_only_when_a_disk_returns() -> None:
+    seen, said = Seen(Instant(mono_ms=0, wall_ms=WALL_MS)), Footage(epoch=Epoch(1))
+    seen.footage[A, Epoch(1)] = seen.footage[RecorderId("B"), Epoch(1)] = said
+    words = [
+        (Mode.RECORDING, CameraState.RECORDING, True),
+        (Mode.RECORDING, CameraState.UNREACHABLE, True),
+        (Mode.STANDBY, CameraState.RECORDING, False),
+        (Mode.STANDBY, CameraState.RECORDING, True),
+    ]
+    kept = []
+    for number, (mode, camera, writable) in enumerate(words, 1):
+        now = Instant(mono_ms=1_000 * number, wall_ms=WALL_MS + 1_000 * number)
+        seen.listening.canary(now.mono_ms)
+        seen.observe(beat("one", mode, camera, writable, now.wall_ms), now)
+        kept.append((A, Epoch(1)) in seen.footage)
+    assert kept == [True, True, True, False]
+    assert seen.footage == {(RecorderId("B"), Epoch(1)): said}
 
 
 def known(heard: Heard) -> dict[str, object]:

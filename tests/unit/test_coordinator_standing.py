@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from sysmanager.coordinator import inputs as i
-from sysmanager.coordinator.commands import CheckCache, FetchDocuments, SendOrder
+from sysmanager.coordinator.commands import CheckCache, Continue, FetchDocuments, SendOrder
 from sysmanager.coordinator.gaps import measured
 from sysmanager.coordinator.invariants import broken_invariants, commit_objection
-from sysmanager.coordinator.outstanding import outstanding
+from sysmanager.coordinator.outstanding import for_failover, outstanding
 from sysmanager.coordinator.selection import describe_assignment
 from sysmanager.coordinator.standing import answer_to, goal, satisfied, with_documents
-from sysmanager.domain.failover import Failback, Phase, StepRecord
+from sysmanager.domain.failover import Failback, Phase, StepRecord, Trigger
 from sysmanager.domain.ids import Epoch
 from sysmanager.domain.recorder import Acting, Broken, Recording, Reserved, Standby
 from sysmanager.domain.rights import COORDINATOR
@@ -331,3 +331,17 @@ def test_an_acting_server_that_lost_its_documents_before_the_cache_had_its_prese
     assert sent.documents == entry.documents
     del site.state.failovers[entry.id]
     assert with_documents(site.state, acting, wanted) == wanted, "nothing is known of it at all"
+
+
+@pytest.mark.parametrize("trigger", list(Trigger))
+def test_what_needs_nothing_from_outside_goes_on_and_a_planned_switch_waits_for_frames(trigger: Trigger) -> None:
+    site = small_site()
+    site.fail_over("A")
+    entry = msgspec.structs.replace(site.entry, trigger=trigger)
+    going_on = {
+        phase
+        for phase in Phase
+        if for_failover(site.state, site.core.seen, msgspec.structs.replace(entry, phase=phase)) == (Continue(failover=entry.id),)
+    }
+    always = {Phase.COMMITTED, Phase.RECORDED, Phase.FAILBACK_STARTED, Phase.FAILBACK_COMMITTED, Phase.FAILBACK_PERFORMED}
+    assert going_on == (always if trigger is Trigger.PLANNED else always | {Phase.SAVED})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.opening import choice_for
 from sysmanager.coordinator.seen import Seen
@@ -115,6 +116,7 @@ def test_two_lost_servers_end_it_without_a_hold() -> None:
     site.ask(c.SwitchOver(recorder=rid("A")))
     site.run(6_000)
     assert (site.entry.phase, site.state.holds) == (Phase.FAILED, {})
+    assert site.of(f.HoldLifted) == [], "there was none, not even for a moment"
 
 
 def test_after_a_restart_of_the_coordinator_it_goes_on() -> None:
