@@ -402,6 +402,15 @@ def test_who_is_not_in_system_data_is_answered_too() -> None:
 # ---------------------------------------------------------------- two instances of one id
 
 
+@pytest.mark.parametrize(("beside", "limit_ms"), [(False, RIVAL_MS), (True, RIVAL_MS + 20_000)], ids=["later", "beside the first"])
+def test_a_second_instance_is_believed_when_the_first_was_silent_long_enough_and_not_before(beside: bool, limit_ms: int) -> None:
+    site = small_site(detection_timeout_s=20)
+    heard = site.core.seen.of(rid("A"))
+    heard.beside = beside
+    copy = msgspec.structs.replace(site.server("A").beat(site.now), instance="copy")
+    assert [heard.is_second(copy, silence_ms) for silence_ms in (0, limit_ms - 1, limit_ms)] == [True, True, False]
+
+
 @pytest.mark.parametrize("other", ["copy", "0-copy"])
 def test_after_a_pause_the_first_instance_is_still_the_one_that_counts(other: str) -> None:
     """Paused for longer than a second instance needs to be believed: nobody was heard meanwhile, so the first has not fallen silent."""
