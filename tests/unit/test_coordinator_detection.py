@@ -409,6 +409,16 @@ def test_who_was_unknown_is_not_after_it_was_added() -> None:
     assert site.core.seen.unknown == {}
 
 
+@pytest.mark.parametrize("announced", [None, False, True], ids=["not heard yet", "real", "practice"])
+def test_a_server_is_for_practice_only_if_it_says_so(announced: bool | None) -> None:
+    site = small_site()
+    if announced is not None:
+        beat = msgspec.structs.replace(site.server("A").beat(site.now), recorder="N", instance="N-1", practice=announced)
+        site.core.take(i.Heard(message=beat), site.now)
+    site.ask(c.AddRecorder(id=rid("N"), fields=edit("N")))
+    assert site.row("N").practice is (announced is True)
+
+
 def test_nothing_is_kept_of_what_is_over() -> None:
     seen = Seen(at(0))
     seen.step_begins("F1", at(5))
