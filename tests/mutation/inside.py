@@ -25,12 +25,16 @@ MEMORY_BYTES = 6 * 1024**3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """module: dotted name; empty: nothing is changed. order: of the tests; all others are left out. Empty: all, as they come."""
+    """module: dotted name; empty: nothing is changed. order: of the tests; all others are left out. Empty: all, as they come.
+
+    cpu_s: how much processor time it may take; 0: as much as it likes.
+    """
 
     module: str = ""
     source: str = ""
     order: tuple[str, ...] = ()
     outcome: str
+    cpu_s: int = 0
 
     def written(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self)), "utf-8")
@@ -96,22 +100,24 @@ class Observer:
         Path(self._job.outcome).write_text(json.dumps({"seconds": self.seconds, "failed": self.failed}), "utf-8")
 
 
-def _limit_memory() -> None:
-    """A loop without an end may also be one that fills the memory."""
+def _limit(cpu_s: int) -> None:
+    """A loop without an end may also be one that fills the memory. Its end is told by processor time: the machine may be busy."""
     if sys.platform != "win32":
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        if cpu_s:
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 5))
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if JOB not in os.environ:
         return
     told = json.loads(Path(os.environ[JOB]).read_text("utf-8"))
-    job = Job(module=told["module"], source=told["source"], order=tuple(told["order"]), outcome=told["outcome"])
+    job = Job(module=told["module"], source=told["source"], order=tuple(told["order"]), outcome=told["outcome"], cpu_s=told["cpu_s"])
     config.pluginmanager.register(Observer(job), "mutation observer")
     if job.module:
         if job.module in sys.modules:
             raise pytest.UsageError(f"{job.module} was imported before it could be changed.")
         sys.meta_path.insert(0, ChangedModule(job.module, job.source))
-        _limit_memory()
+        _limit(job.cpu_s)

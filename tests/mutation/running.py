@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -11,7 +12,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import coverage
@@ -25,13 +26,15 @@ WITHOUT_TIME = "tests/unit/test_coordinator_"
 OWN_TESTS = "tests/unit/test_mutation_command.py"
 """They say nothing of the coordinator, and start Python again and again."""
 SIMULATION = ("tests/simulation/test_scenarios.py", "tests/mutation/few_seeds.py")
-# Alone on a machine a mutant needs what the tests need; beside others it may need several times that.
-SLOWER = 6
-ADDED_S = 60
-# No unit test takes seconds, so one that runs this long does not end.
-TEST_S = 30
-SIMULATION_S = 600
-PLUGINS = ("pytest_asyncio.plugin", "pytest_timeout", "_hypothesis_pytestplugin")
+# A mutant that takes this many times what the tests take, and this much more, does not end: by processor time, because the
+# machine may be busy. What sleeps for ever, and all of it on a system that cannot limit that, ends by the clock on the wall.
+SLOWER = 4
+ADDED_S = 15
+SIMULATION_S = 15
+WALL_SHARE = 20
+OUT_OF_TIME = -24
+"""What a process ends with that used up its processor time (SIGXCPU)."""
+PLUGINS = ("pytest_asyncio.plugin", "_hypothesis_pytestplugin")
 OBSERVED = ("-p", "tests.mutation.inside")
 SETTINGS = """
 [pytest]
@@ -147,7 +150,7 @@ class Runner:
 
     def _fails(self, mutant: Mutant, tests: tuple[str, ...], files: Iterable[str]) -> str:
         """Which test fails, or how else the run ended; empty if all passed."""
-        usual_s = sum(self.known.seconds.get(test, 0.0) for test in tests) if tests else SIMULATION_S / SLOWER
+        usual_s = sum(self.known.seconds.get(test, 0.0) for test in tests) if tests else SIMULATION_S
         job = Job(module=dotted(mutant.place.module), source=mutant.source, order=tests, outcome=str(self.folder / "outcome.json"))
         return run_tests(self.root, job, files, self.folder, limit_s=ADDED_S + SLOWER * usual_s)
 
@@ -177,14 +180,19 @@ def dotted(module: str) -> str:
 
 
 def run_tests(root: Path, job: Job, files: Iterable[str], folder: Path, *, limit_s: float) -> str:
-    """Runs the tests of the job until one fails: its name, how the run ended otherwise, or empty if all passed."""
-    job.written(folder / "job.json")
+    """Runs the tests of the job until one fails: its name, how the run ended otherwise, or empty if all passed.
+
+    limit_s: processor time that it may take.
+    """
+    replace(job, cpu_s=math.ceil(limit_s)).written(folder / "job.json")
     outcome = Path(job.outcome)
     outcome.unlink(missing_ok=True)
-    arguments = ("-x", *OBSERVED, "-o", f"timeout={TEST_S if job.order else SIMULATION_S}", *files)
+    arguments = ("-x", *OBSERVED, *files)
     try:
-        done = _pytest(root, arguments, folder, {JOB: str(folder / "job.json")}, limit_s)
+        done = _pytest(root, arguments, folder, {JOB: str(folder / "job.json")}, WALL_SHARE * limit_s)
     except subprocess.TimeoutExpired:
+        return "timeout"
+    if done.returncode == OUT_OF_TIME:
         return "timeout"
     if done.returncode == PASSED:
         return ""

@@ -250,7 +250,7 @@ def test_tests_run_in_a_process_of_their_own(
     (root / "test_m.py").write_text(TESTED, "utf-8")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     job = Job(module="p.m", source=source, order=order, outcome=str(tmp_path / "outcome.json"))
-    assert run_tests(root, job, ["test_m.py"], tmp_path, limit_s=2 if ends == "timeout" else 60) == ends
+    assert run_tests(root, job, ["test_m.py"], tmp_path, limit_s=2 if ends == "timeout" else 30) == ends
 
 
 def test_a_run_that_says_nothing_of_the_mutant_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
