@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -74,6 +75,24 @@ def test_what_was_said_of_footage_is_forgotten_only_when_a_disk_returns() -> Non
         kept.append((A, Epoch(1)) in seen.footage)
     assert kept == [True, True, True, False]
     assert seen.footage == {(RecorderId("B"), Epoch(1)): said}
+
+
+@pytest.mark.parametrize(("silent_ms", "kept"), [(1_900, True), (2_900, True), (3_000, False), (3_500, False)])
+def test_a_recorder_is_stable_from_anew_when_it_was_not_connected(silent_ms: int, kept: bool) -> None:
+    seen = Seen(Instant(mono_ms=0, wall_ms=WALL_MS))
+
+    def says(mono_ms: int) -> None:
+        seen.listening.canary(mono_ms)
+        now = Instant(mono_ms=mono_ms, wall_ms=WALL_MS + mono_ms)
+        seen.observe(beat("one", Mode.RECORDING, CameraState.RECORDING, True, now.wall_ms), now)
+
+    for mono_ms in (0, 1_000):
+        says(mono_ms)
+    seen.of(A).sound = sound = (123, 0)
+    for mono_ms in range(1_100, 1_000 + silent_ms, 100):
+        seen.listening.canary(mono_ms)
+    says(1_000 + silent_ms)
+    assert (seen.of(A).sound == sound) is kept
 
 
 def known(heard: Heard) -> dict[str, object]:
