@@ -80,6 +80,8 @@ def _families(now: Figures, files: Mapping[str, Path]) -> Iterator[Metric]:
     yield _counters("facts", "Facts that became durable since the start.", "fact", now.tally.facts)
     yield CounterMetricFamily("sysmanager_refused_requests", "Requests refused since the start.", value=now.tally.refused)
     yield _gauge("alarms", "Alarms that are shown.", now.alarms)
+    yield _gauge("cameras_quarantined", "Cameras that are not recorded because their stream crashed a recording service.", now.quarantined)
+    yield _gauge("self_tests_failed", "Failover servers that wait and whose last self-test failed.", now.self_tests_failed)
     yield _gauge("reconciling", "1 while a reconcile goes on.", now.reconciling)
     yield _gauge("canary_age_seconds", "Since the last canary that came back was sent.", now.canary_ms / 1000)
     yield _gauge("deaf", "1 while the coordinator cannot hear its own canary.", now.deaf)

@@ -102,6 +102,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     servers: by connection, role and health. assigned: by what system data wants of them. readiness: by its level. countdowns: how many
     run, with the shortest. entries: open ones by the state of the log; waiting, queued: of these, by group. jobs: open ones by kind.
     holds, failback_holds, maintenances: how many there are. braked: whether the mass-loss brake holds.
+    quarantined: cameras; self_tests_failed: servers that wait.
     heard: recorders connected. canary_ms: since the last one returned was sent; deaf: too long ago. lag_ms: of the engine's loop.
     inbox: inputs that wait; replies: requests that wait for their answer. history_behind: records that the history lacks.
     """
@@ -123,6 +124,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     jobs: Mapping[str, int]
     worst_gap_ms: Mapping[FailoverId, int]
     alarms: int
+    quarantined: int
+    self_tests_failed: int
     heard: int
     recorders: int
     canary_ms: int
@@ -173,6 +176,8 @@ def look(
         entries=Counter(entry.log_state.value for entry in entries),
         worst_gap_ms={entry.id: entry.worst_gap_ms for entry in entries if entry.worst_gap_ms is not None},
         alarms=len(snapshot.system.alarms),
+        quarantined=sum(len(complaint.words) for complaint in seen.complaints.quarantined.values()),
+        self_tests_failed=len(seen.complaints.failed),
         heard=sum(row.connection is Connection.CONNECTED for row in snapshot.recorders),
         recorders=len(state.recorders),
         canary_ms=seen.listening.quiet_ms(now),

@@ -19,6 +19,8 @@ from sysmanager.domain.rights import COORDINATOR
 from sysmanager.engine.figures import Distribution, Figures, Tally, look
 from sysmanager.engine.publisher import Publisher
 from sysmanager.protocol import clients as c
+from sysmanager.protocol.recorders import CameraState
+from sysmanager.protocol.selftest import SelfTestReport
 from tests.helpers.coordination import Site, rid, small_site
 
 LOOPBACK = ("127.0.0.1", 0)
@@ -55,12 +57,17 @@ async def test_a_scrape_tells_the_state_of_the_site(tmp_path: Path) -> None:
     (tmp_path / "journal.sqlite").write_bytes(b"x" * 100)
     (tmp_path / "journal.sqlite-wal").write_bytes(b"x" * 20)
     files = {"journal": tmp_path / "journal.sqlite", "history": tmp_path / "none"}
+    site.server("H").self_test = SelfTestReport(wall_ms=1, problems=("The disk rots.", "The key is gone."))
+    site.server("F").dark_state = CameraState.QUARANTINED
+    site.server("F").dark = {camera.id for camera in site.server("F").settings.cameras[:2]}
+    site.run(1_000)
     found = await scraped(lambda: figures_of(site), files)
+    assert (found["self_tests_failed",], found["cameras_quarantined",]) == (1, 2)
     assert found["recorders_heard",] == 3
     away = {key: count for key, count in found.items() if key[0] == "servers" and "connected" not in key}
     assert [(key[2:], count) for key, count in away.items()] == [(("bad", "standard"), 1)]
     assert found["countdowns",] == 1
-    assert 5 <= found["countdown_shortest_seconds",] <= 7
+    assert 4 <= found["countdown_shortest_seconds",] <= 6
     assert found["failover_holds",] == 1
     assert found["open_entries", "Failover ready"] == 1
     assigned = {key[1]: count for key, count in found.items() if key[0] == "servers_assigned"}
