@@ -20,7 +20,7 @@ CHANGED_LOOK_S = 10.0
 """While there is no connection, how often the credentials are read again: the coordinator may have been set up anew."""
 
 CONNECT_MS = 500
-"""How long the first connection is waited for before it is gone on without."""
+"""How long who waits for a bus waits for its first connection too."""
 
 Attach = Callable[[Bus], Awaitable[None]]
 """Makes all subscriptions on a new bus."""
@@ -86,9 +86,10 @@ class BusKeeper:
         except CredentialsUnusable as error:
             log.warning("no bus yet; it is tried again", why=str(error))
             return
-        await bus.open(wait_ms=CONNECT_MS)
+        await bus.open()
         await self._attach(bus)
         self._bus = bus
+        await bus.open(wait_ms=CONNECT_MS)
         self._made.set()
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import psutil
 
+from sysmanager.app.errors import CommandError
 from sysmanager.app.site.files import set_up
 from sysmanager.app.site.frames import read_piece
 from sysmanager.app.site.layout import SiteLayout
@@ -144,6 +145,11 @@ async def soak(folder: Path, cameras: int, minutes: float, quota_mb: int) -> dic
     return {"cameras": cameras, "minutes": minutes, "quota_mb": quota_mb, "system": platform.platform(), **report}
 
 
+def _end_of(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:]
+    return "\n".join([f"== {log.name}", *lines, ""])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.soak", description="A long run of a real site.", epilog="example: python -m tests.soak"
@@ -154,7 +160,11 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there too")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        report = asyncio.run(soak(Path(folder) / "site", args.cameras, args.minutes, args.quota_mb))
+        try:
+            report = asyncio.run(soak(Path(folder) / "site", args.cameras, args.minutes, args.quota_mb))
+        except CommandError as error:
+            print(f"{error}\n", *(_end_of(log) for log in sorted(Path(folder).glob("site/logs/*"))), file=sys.stderr)
+            return 2
     for each in report["memory"]:
         print(
             f"{each['name']:16} {each['mean_mb']:7.1f} MB, from {each['first_mb']:.1f} to {each['last_mb']:.1f}, "
