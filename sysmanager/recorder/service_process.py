@@ -48,6 +48,10 @@ class ServiceIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
 def run_service(config_path: Path) -> int:
     """The recording service in this process, until it is told to end. Returns the exit status; 2 after one sentence on stderr."""
+    # Not at the top: the Watchdog imports this module too, and needs none of FFmpeg, HTTP and cryptography. Before the first sign of life:
+    # on a busy machine it takes longer than a Watchdog waits for the second.
+    from sysmanager.recorder.service import RecordingService
+
     pulse: Pulse | None = None
     try:
         configuration = load_configuration(config_path)
@@ -56,9 +60,6 @@ def run_service(config_path: Path) -> int:
             pulse.begin(os.getpid())
             _sign(configuration.data_folder)
             _trace_crashes(configuration.data_folder)
-            # The Watchdog imports this module too, and needs none of FFmpeg, HTTP and cryptography.
-            from sysmanager.recorder.service import RecordingService
-
             memory.begin()
             asyncio.run(_serve(RecordingService(configuration, pulse=pulse)))
     except (ConfigurationError, DataFolderError, StateUnusable, DocumentError) as error:

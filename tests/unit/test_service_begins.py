@@ -1,0 +1,28 @@
+"""The order in which the process of a recording service begins, tried in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.helpers.recorder_site import recorder_folder
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from sysmanager.recorder import service_process
+HEAVY = ("av", "aiohttp.web", "sysmanager.recorder.service")
+print([name for name in HEAVY if name in sys.modules])
+def begin(pulse, pid):
+    print([name for name in HEAVY if name in sys.modules])
+    sys.exit(0)
+service_process.Pulse.begin = begin
+service_process.run_service(Path(sys.argv[1]))
+"""
+
+
+def test_the_watchdog_loads_no_heavy_module_and_the_service_all_of_them_before_its_first_sign_of_life(tmp_path: Path) -> None:
+    config = recorder_folder(tmp_path, "spare", {}, standby=True)
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(config)], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == ["[]", "['av', 'aiohttp.web', 'sysmanager.recorder.service']"]
