@@ -86,7 +86,7 @@ def absorb_heard(view: View, seen: Seen, message: FromRecorder, now: Instant) ->
         seen.unknown.pop(recorder, None)
     heard = seen.recorders.get(recorder)
     if heard is None or not heard.steady or heard.row is not row or heard.instance != message.instance:
-        seen.keep_row(row, governing(view, row).detection_timeout_s)
+        seen.keep_row(row, governing(view, row).detection_timeout_s, now)
     news = seen.observe(message, now)
     if (recorder in seen.withheld or recorder in seen.opinion_held_ms) and assess(view, seen, row).trigger is None:
         seen.withheld.discard(recorder)

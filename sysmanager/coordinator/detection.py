@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from sysmanager.coordinator.frames import expected_cameras
 from sysmanager.coordinator.heard import Heard
 from sysmanager.coordinator.maintenance import maintenance_of
 from sysmanager.coordinator.seen import Seen
@@ -88,7 +89,9 @@ def _troubles(view: View, seen: Seen, row: Recorder, heard: Heard) -> Iterator[t
         yield 0, Trigger.SERVICE
     if heard.disks_lost is not None:
         yield max(0, DISKS_LOST_MS - seen.listening.since_ms(*heard.disks_lost)), Trigger.DISKS
-    dark_ms = seen.dark_ms(row.id)
+    # What system data says since its last heartbeat may be another task: then its darkness has not been looked at.
+    same = heard.row is row or not set(heard.expected).isdisjoint(expected_cameras(row))
+    dark_ms = seen.dark_ms(row.id) if same else 0
     if dark_ms >= 3 * BEAT_INTERVAL_MS and cameras_reached(view, seen, row):
         yield max(0, dark_limit_ms(view, row) - dark_ms), Trigger.NOT_RECORDING
 

@@ -237,16 +237,20 @@ class Seen:
         stamp = self.step_stamp.get(failover)
         return 0 if stamp is None else self.listening.since_ms(*stamp)
 
-    def keep_row(self, row: Recorder, timeout_s: int) -> None:
+    def keep_row(self, row: Recorder, timeout_s: int, now: Instant) -> None:
         """Keep what system data says of this recorder: whether frames are due, and which instance it is. Not needed before a heartbeat
         that repeats the last one, while the row is the same. timeout_s: the detection timeout that holds for it.
+
+        With another task, none of whose cameras it had before, its darkness begins anew.
         """
         heard = self.of(row.id)
         heard.timeout_ms = timeout_s * 1000
         if heard.instance is None:
             heard.instance = row.instance
         if heard.row is not row:
-            heard.row, heard.expected = row, expected_cameras(row)
+            before, heard.row, heard.expected = heard.expected, row, expected_cameras(row)
+            if before and not set(before).intersection(heard.expected):
+                heard.frames, heard.frames_told_ms = (self.listening.stamp_ms(now), self.listening.generation), heard.told_ms
             heard.steady = False
 
     def observe(self, message: FromRecorder, now: Instant) -> bool:

@@ -62,7 +62,7 @@ def announcements_are_ignored(patch: Patch) -> None:
 
 def the_first_that_speaks_after_a_start_is_believed(patch: Patch) -> None:
     right = seen.Seen.keep_row
-    patch.setattr(seen.Seen, "keep_row", lambda self, row, timeout_s: right(self, replace(row, instance=None), timeout_s))
+    patch.setattr(seen.Seen, "keep_row", lambda self, row, *more: right(self, replace(row, instance=None), *more))
 
 
 def maintenance_is_ignored(patch: Patch) -> None:

@@ -19,7 +19,7 @@ MISSING = "documents that a failover found missing are fetched when the recorder
 
 def a_copy_is_believed_after_five_seconds(patch: Patch) -> None:
     right = seen.Seen.keep_row
-    patch.setattr(seen.Seen, "keep_row", lambda self, row, timeout_s: right(self, row, 0))
+    patch.setattr(seen.Seen, "keep_row", lambda self, row, timeout_s, now: right(self, row, 0, now))
 
 
 def missing_documents_are_not_asked_for_again(patch: Patch) -> None:

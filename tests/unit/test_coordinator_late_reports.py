@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from sysmanager.coordinator import inputs as i
+from sysmanager.coordinator.detection import assess
 from sysmanager.domain.failover import Trigger
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol import recorders as r
@@ -76,6 +77,25 @@ def test_without_a_clock_to_go_by_what_was_heard_counts(told: bool) -> None:
         site.run(1_000)
         bring(site, 0, boot_ms=site.mono_ms - 100, told=told)
     assert site.core.seen.dark_ms(rid("A")) <= 7_000
+
+
+def test_with_another_task_darkness_begins_anew() -> None:
+    """As after a reconcile: it turned out that the server records for somebody else than system data had it."""
+    site = small_site(detection_timeout_s=10)
+    server = site.server("A")
+    server.dark = {camera.id for camera in server.settings.cameras}
+    site.run(8_000)
+    assert site.core.seen.dark_ms(rid("A")) >= 7_000
+    row = site.row("A")
+    other = msgspec.structs.replace(row, settings=msgspec.structs.replace(row.settings, cameras=site.row("B").settings.cameras))
+    site.state.recorders[row.id] = other
+    judged = assess(site.state, site.core.seen, other)
+    assert judged.counting is not Trigger.NOT_RECORDING, "these cameras have not been looked at yet"
+    bring(site, 0)
+    assert site.core.seen.dark_ms(rid("A")) < 1_000
+    edited = msgspec.structs.replace(other, name="A, edited")
+    site.run(4_000)
+    assert assess(site.state, site.core.seen, edited).counting is Trigger.NOT_RECORDING, "an edit that leaves its cameras changes nothing"
 
 
 def test_the_watchdog_may_overtake_the_service_a_little() -> None:
