@@ -48,13 +48,13 @@ class ServiceIdentity(msgspec.Struct, frozen=True, kw_only=True):
 
 def run_service(config_path: Path) -> int:
     """The recording service in this process, until it is told to end. Returns the exit status; 2 after one sentence on stderr."""
-    # Not at the top: the Watchdog imports this module too, and needs none of FFmpeg, HTTP and cryptography. Before the first sign of life:
-    # on a busy machine it takes longer than a Watchdog waits for the second.
-    from sysmanager.recorder.service import RecordingService
-
     pulse: Pulse | None = None
     try:
         configuration = load_configuration(config_path)
+        # Not at the top: the Watchdog imports this module too, and needs none of FFmpeg, HTTP and cryptography. Before the first sign of
+        # life: on a busy machine it takes longer than a Watchdog waits for the second.
+        from sysmanager.recorder.service import RecordingService
+
         with DataFolderLock(configuration.data_folder):
             pulse = Pulse(configuration.data_folder)
             pulse.begin(os.getpid())
