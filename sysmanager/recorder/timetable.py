@@ -27,18 +27,17 @@ LAG_MS: Final = 5_000
 
 
 class Timetable:
-    """One weekly grid in one time zone. Cheap while nothing changes; thread safe."""
+    """One weekly grid in one time zone. Cheap while nothing changes; thread safe.
+
+    ever_off: whether there is any time of the week that is off.
+    """
 
     def __init__(self, week: Week, offset: Offset) -> None:
+        self.ever_off = any("o" in day for day in week)
         self._week = week
         self._offset = offset
         self._spells: tuple[Spell, ...] = ()
         self._last_off: tuple[Spell, Spell | None] | None = None
-
-    @property
-    def ever_off(self) -> bool:
-        """Whether there is any time of the week that is off."""
-        return any("o" in day for day in self._week)
 
     def spell(self, at_ms: int) -> Spell:
         """The mode at a moment, since when, and until when; milliseconds since the epoch."""
