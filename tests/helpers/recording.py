@@ -12,7 +12,7 @@ from sysmanager.recorder.capture import CameraEvent, CameraStatus, Capture
 from sysmanager.recorder.disks import DiskSet, DiskSettings
 from sysmanager.recorder.material import SegmentSettings
 from sysmanager.recorder.session import SessionSettings
-from tests.helpers.footage import FaultyFileSystem, Gauge
+from tests.helpers.footage import WAIT_S, FaultyFileSystem, Gauge
 
 IMPATIENT = SessionSettings(socket_timeout_s=1.0, open_timeout_s=2.0, stall_s=0.8)
 
@@ -40,11 +40,11 @@ class Recording:
     def status(self, camera: str) -> CameraStatus:
         return next(status for status in self.capture.snapshot() if status.camera == camera)
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        await asyncio.to_thread(self.gauge.wait, condition)
+    async def until(self, condition: Callable[[], bool], patience_s: float = WAIT_S) -> None:
+        await asyncio.to_thread(self.gauge.wait, condition, patience_s)
 
-    async def until_state(self, camera: str, state: CameraState) -> None:
-        await self.until(lambda: self.status(camera).state is state)
+    async def until_state(self, camera: str, state: CameraState, patience_s: float = WAIT_S) -> None:
+        await self.until(lambda: self.status(camera).state is state, patience_s)
 
     async def until_more(self, camera: str, frames: int = 5) -> None:
         target = self.status(camera).frames + frames
