@@ -92,6 +92,11 @@ def _is_annotation(node: Any) -> bool:
     return False
 
 
+def _is_mark(node: Any) -> bool:
+    """The bare `*` and `/` among parameters look like operators, and reckon nothing."""
+    return node.parent is not None and node.parent.type in ("parameters", "lambdef")
+
+
 def _is_union(node: Any) -> bool:
     """A union of types, or of patterns: an operator other than `|` cannot be evaluated, which tells nothing of the tests."""
     above = node if node.type in ("arith_expr", "expr", "term", "factor") else node.parent
@@ -131,7 +136,7 @@ def places_of(module: str, source: str, with_operators: dict[str, Operator]) -> 
         for node in nodes:
             for (line, column), _ in operator.mutation_positions(node):
                 occurrence += 1
-                if _is_annotation(node) or (name.startswith("ReplaceBinaryOperator_BitOr") and _is_union(node)):
+                if _is_mark(node) or _is_annotation(node) or (name.startswith("ReplaceBinaryOperator_BitOr") and _is_union(node)):
                     continue
                 text = lines[line - 1]
                 yield Place(

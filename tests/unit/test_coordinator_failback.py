@@ -34,6 +34,7 @@ def test_the_eleven_steps_in_order() -> None:
     failback = site.entry.failback
     assert failback is not None
     assert [step.number for step in failback.steps] == list(range(1, 12))
+    assert [started.duration_ms for started in site.of(f.FailbackStarted)] == [0], "steps 1 to 6 are one decision"
     assert (site.entry.phase, site.entry.log_state) == (Phase.RETURNED, LogState.FAILBACK_READY)
     assert site.row("A").assignment == Recording(epoch=failback.epoch)
     assert isinstance(site.row("F").assignment, Standby)

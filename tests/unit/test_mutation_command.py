@@ -25,7 +25,7 @@ LIMIT_MS = 5_000
 Both = int | None
 
 
-def over(value: int | None, limit: int = 7) -> bool:
+def over(value: int | None, *, limit: int = 7) -> bool:
     """Whether it is over."""
     if value is None:
         return False
@@ -57,7 +57,8 @@ def package(folder: Path, source: str = SOURCE) -> Path:
 def test_what_is_evaluated_is_changed_and_annotations_and_unions_are_not() -> None:
     changed = {mutant.after for mutant in mutants()}
     assert {"LIMIT_MS = 5001", "LIMIT_MS = 4999", "if value is not None:", "if not value is None:", "return True"} <= changed
-    assert "def over(value: int | None, limit: int = 8) -> bool:" in changed
+    assert "def over(value: int | None, *, limit: int = 8) -> bool:" in changed
+    assert "def over(value: int | None, /, limit: int = 7) -> bool:" not in changed
     assert {"value < limit", "value >= limit"} <= changed
     assert {place.line for place in places()} == {4, 8, 10, 11, 13}
 
