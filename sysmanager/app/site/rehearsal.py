@@ -156,8 +156,8 @@ async def _fail_over_and_back(
         raise CommandError("The coordinator never came to the step at which a part was to be killed.") from None
     story.moments = replace(story.moments, ready_ms=_now_ms())
     found = _sound(entry())
-    if found.trigger is not story.way.trigger:
-        raise CommandError(f"{found.id} has the trigger “{found.trigger.value}”, and “{story.way.trigger.value}” was to be rehearsed.")
+    if found.trigger not in story.way.triggers:
+        raise CommandError(f"{found.id} has the trigger “{found.trigger.value}”, and “{story.way.triggers[0].value}” was to be rehearsed.")
     say(f"{found.id}: {found.server} records for {KILLED}, {len(found.moved)} cameras moved.")
     await watch.until(now(_has_gaps), FIRST_FRAMES_S, f"The first frames of {found.server} were not seen")
     await asyncio.sleep(ACTING_S)

@@ -32,7 +32,8 @@ class Way(StrEnum):
     """A planned switch."""
 
     @property
-    def trigger(self) -> Trigger:
+    def triggers(self) -> tuple[Trigger, ...]:
+        """What starts the failover: the first, or one that may be quicker on a slow machine."""
         return _TRIGGERS[self]
 
     @property
@@ -42,13 +43,13 @@ class Way(StrEnum):
 
 
 _TRIGGERS = {
-    Way.KILL: Trigger.CONNECTION,
-    Way.STOP: Trigger.CONNECTION,
-    Way.CONNECTION: Trigger.CONNECTION,
-    Way.DISKS: Trigger.DISKS,
-    Way.SERVICE: Trigger.SERVICE,
-    Way.MANUAL: Trigger.MANUAL,
-    Way.SWITCH: Trigger.PLANNED,
+    Way.KILL: (Trigger.CONNECTION,),
+    Way.STOP: (Trigger.CONNECTION,),
+    Way.CONNECTION: (Trigger.CONNECTION,),
+    Way.DISKS: (Trigger.DISKS,),
+    Way.SERVICE: (Trigger.SERVICE, Trigger.NOT_RECORDING),
+    Way.MANUAL: (Trigger.MANUAL,),
+    Way.SWITCH: (Trigger.PLANNED,),
 }
 
 
