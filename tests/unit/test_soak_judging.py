@@ -28,6 +28,8 @@ def test_memory_is_flat_when_the_line_through_it_is() -> None:
     assert not leak.flat
     assert round(leak.slope_mb_h) == 60
     assert round(leak.growth_mb) == 15
+    assert memory("bus", [(0.0, 10.0), (60.0, 20.0)]).flat
+    assert not memory("bus", [(0.0, 10.0), (60.0, 30.0)]).flat
     assert memory("c", [(5.0, 7.0), (5.0, 9.0)]).flat, "without time there is no growth"
 
 
