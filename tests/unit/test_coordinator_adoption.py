@@ -43,7 +43,9 @@ def adopt(site: Site, group: GroupId = GROUP) -> c.Reply:
 
 def test_it_becomes_a_failover_server_and_who_acted_a_recorder_for_good() -> None:
     site = replaced_site()
+    revision = site.row("F").revision
     assert adopt(site) == c.Done(sentence="A is a failover server of the group Gate now.", failover=site.entry.id)
+    assert site.row("F").revision == revision + 1, "who edits it at the moment is told that it changed"
     site.run(3_000)
     adopted, keeper = site.row("A"), site.row("F")
     assert (adopted.role, keeper.role) == (Role.FAILOVER, Role.STANDARD)
