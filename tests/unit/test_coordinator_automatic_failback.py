@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.automatic_failback import Outlook, _pause_s, outlook
+from sysmanager.coordinator.automatic_failback import Outlook, _pause_s, held_after_commit, outlook
 from sysmanager.domain.failover import Phase, Reason, Trigger
+from sysmanager.domain.instant import Instant
 from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.domain.recorder import Acting, Broken, edit_of
 from sysmanager.domain.rights import COORDINATOR
@@ -299,6 +300,19 @@ def test_long_apart_they_are_two_failovers_and_no_flapping(restarted: bool) -> N
     site.run(10_000)
     lose(site)
     assert site.state.failback_holds == {}
+
+
+def test_the_window_of_flapping_is_as_many_whole_minutes_as_are_set() -> None:
+    site = replaced_site()
+    replaced_wall_ms = site.state.replaced_wall_ms[rid("A")]
+    window_ms = site.state.settings.flap_window_min * 60_000
+
+    def holds(after_ms: int) -> bool:
+        at_ms = replaced_wall_ms - WALL_MS + after_ms
+        now = Instant(mono_ms=at_ms + window_ms, wall_ms=WALL_MS + at_ms)
+        return bool(held_after_commit(site.state, site.core.seen, site.entry, now))
+
+    assert (holds(window_ms - 1), holds(window_ms)) == (True, False)
 
 
 def test_the_time_is_a_setting_of_the_system() -> None:

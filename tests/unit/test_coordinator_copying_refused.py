@@ -144,6 +144,7 @@ def test_coverage_names_the_gap_of_the_failover_and_joins_hours() -> None:
     apart = msgspec.structs.replace(camera, hours=tuple(hour(HOUR + 3 * n) for n in range(SPANS_LIMIT + 20)))
     (many,) = coverage_of(msgspec.structs.replace(one, cameras=(apart,)))
     assert (len(many.uncovered), many.uncovered[-1].why) == (SPANS_LIMIT, "22 more spans")
+    assert many.uncovered[-1].until_ms == apart.hours[-1].last_ms, "the last one reaches to the end"
 
 
 def test_the_row_says_how_far_it_is() -> None:

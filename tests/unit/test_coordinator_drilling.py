@@ -109,6 +109,14 @@ def test_the_result_is_dated_and_kept_and_the_next_one_takes_its_place() -> None
     assert drill_age_ms(site.state, rid("A"), site.now) is None
 
 
+def test_a_drill_is_never_of_the_future_however_the_clock_was_set_since() -> None:
+    site = drilling(finishes=True)
+    ended_ms = drill(site).ended_ms
+    assert drill(site).phase is JobPhase.READY
+    moments = [msgspec.structs.replace(site.now, wall_ms=ended_ms + later_ms) for later_ms in (-5_000, 0, 7)]
+    assert [drill_age_ms(site.state, rid("A"), moment) for moment in moments] == [0, 0, 7]
+
+
 def test_a_camera_that_only_had_to_describe_itself_and_did_not_fails_the_drill() -> None:
     site = drilling(small_site(cameras=cameras_of("A", 2, sessions=1)))
     finish(site, j.DrillState.DONE, "A-c1")

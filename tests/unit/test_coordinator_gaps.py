@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.evolve.tables import put_failover
 from sysmanager.coordinator.gaps import last_frames, measured
 from sysmanager.coordinator.preview import answer
@@ -195,3 +196,15 @@ def test_a_watchdog_that_refuses_for_its_service_keeps_nobody_from_asking_the_se
     server.footage = True
     site.run(1_000)
     assert {gap.final for gap in site.entry.gaps} == {True}
+
+
+def test_while_a_camera_gives_no_frame_the_gaps_of_the_others_are_written_once_after_half_a_minute() -> None:
+    site = small_site()
+    site.server("A").up = False
+    site.server("F").dark = {site.server("A").settings.cameras[0].id}
+    site.run(20_000, until=lambda: bool(site.state.failovers) and site.entry.phase is Phase.READY)
+    site.run(20_000)
+    assert site.of(f.GapsMeasured) == []
+    site.run(15_000)
+    assert [bool(gap.first_after_ms) for gap in site.entry.gaps] == [False, True, True]
+    assert len(site.of(f.GapsMeasured)) == 1

@@ -105,3 +105,26 @@ def test_the_watchdog_may_overtake_the_service_a_little() -> None:
         site.core.take(i.Heard(message=watchdog(site)), site.now)
         bring(site, 40)
     assert site.core.seen.dark_ms(rid("A")) == 4_000
+
+
+def test_between_two_reports_darkness_goes_on() -> None:
+    site = dark_site()
+    for _ in range(4):
+        site.run(1_000)
+        bring(site, 0)
+    site.run(1_500)
+    assert site.core.seen.dark_ms(rid("A")) == 5_500
+
+
+def test_after_three_heartbeats_without_a_frame_it_counts_down() -> None:
+    site = dark_site()
+    countdown = []
+    for _ in range(4):
+        site.run(1_000)
+        bring(site, 0)
+        listening = site.core.seen.listening
+        site.core.seen.opinions.cameras[rid("A")] = {rid("F"): (listening.stamp_ms(site.now), listening.generation)}
+        judged = assess(site.state, site.core.seen, site.row("A"))
+        countdown.append((judged.counting, judged.remaining_ms))
+    dark = Trigger.NOT_RECORDING
+    assert countdown == [(None, None), (None, None), (dark, 7_000), (dark, 6_000)]

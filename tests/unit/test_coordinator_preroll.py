@@ -180,3 +180,9 @@ def test_the_plan_names_its_content() -> None:
     first, again = plans(site.state, site.core.seen, group), plans(site.state, site.core.seen, group)
     assert first == again
     assert first[rid("F")].plan != first[rid("H")].plan == ""
+
+
+def test_a_standby_with_little_memory_keeps_what_fits() -> None:
+    cameras = cameras_of("A", 1, bitrate_kbps=200)
+    assert kept(site_with(cameras=cameras, preroll_memory_mb=1), "F") == {"A-c0": 17}
+    assert kept(site_with(cameras=cameras, preroll_memory_mb=0), "F") == {}

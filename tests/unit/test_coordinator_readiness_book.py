@@ -126,3 +126,26 @@ def test_an_entry_that_waits_has_nobody_to_look_at() -> None:
     site.run(12_000)
     assert site.entry.server is None
     assert looked_at(site) == fresh(site)
+
+
+def test_a_recorder_that_is_back_is_counted_on_by_the_server_that_acts_for_it() -> None:
+    site = small_site()
+    site.server("H").up = False
+    site.server("A").up = False
+    site.run(20_000)
+    assert (looked_at(site)["F"].level, site.entry.server) == (RED, "F")
+    for up in (True, False, True):
+        site.server("A").up = up
+        site.run(10_000)
+        assert looked_at(site) == fresh(site)
+        assert (looked_at(site)["F"].level is RED) is not up
+
+
+def test_a_standby_onto_whose_machine_a_recorder_moves_is_said_to_share_it() -> None:
+    site = small_site()
+    site.server("F").machine = "m"
+    site.run(2_000)
+    assert not any("shares its machine" in reason.sentence for reason in looked_at(site)["F"].reasons)
+    site.server("B").machine = "m"
+    site.run(2_000)
+    assert any("F shares its machine with B" in reason.sentence for reason in looked_at(site)["F"].reasons)

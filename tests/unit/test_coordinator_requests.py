@@ -282,6 +282,17 @@ def test_role_and_group_stay_while_a_server_takes_part_in_a_failover() -> None:
     assert isinstance(site.ask(c.EditRecorder(recorder=rid("F"), revision=1, fields=renamed)), c.Done)
 
 
+def test_the_group_stays_while_a_failover_waits_for_a_server() -> None:
+    site = small_site()
+    site.ask(c.SaveGroup(group=Group(id="n", name="New")))
+    site.server("F").up = site.server("H").up = False
+    site.run(4_000)
+    site.server("A").up = False
+    site.run(12_000)
+    assert (site.entry.phase, site.row("A").records) == (Phase.WAITING, True)
+    assert "takes part in a failover" in refused(site, c.EditRecorder(recorder=rid("A"), revision=1, fields=edit("A", group="n")))
+
+
 def test_roles_change_with_the_assignment() -> None:
     site = small_site()
     assert "records 3 cameras" in refused(site, c.EditRecorder(recorder=rid("A"), revision=1, fields=edit("A", Role.FAILOVER)))

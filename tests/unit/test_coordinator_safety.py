@@ -8,7 +8,7 @@ import pytest
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.crashes import WINDOW_MS
 from sysmanager.coordinator.detection import assess
-from sysmanager.coordinator.frames import expected_cameras, progressed
+from sysmanager.coordinator.frames import expected_cameras, expects_frames, progressed
 from sysmanager.coordinator.heard import RIVAL_MS
 from sysmanager.coordinator.opinions import FRESH_MS, REACHED_MS
 from sysmanager.coordinator.probing import Watch, watch_of
@@ -58,6 +58,14 @@ def test_no_frame_for_the_timeout_while_a_candidate_reaches_the_cameras() -> Non
     assert asked
     assert all(isinstance(probe, ProbeCameras) and probe.recorder == "A" and len(probe.cameras) == 3 for probe in asked)
     assert site.probes[0][0] >= 5_000 + 5_000 - 1_000, "asked from half of the timeout on"
+
+
+def test_frames_are_expected_of_who_records_and_not_of_who_was_replaced() -> None:
+    site = small_site()
+    assert (expects_frames(site.row("A")), expects_frames(site.row("F"))) == (True, False)
+    site.fail_over("A")
+    assert site.row("A").settings.cameras
+    assert (expects_frames(site.row("A")), expects_frames(site.row("F"))) == (False, True)
 
 
 def test_cameras_that_nobody_reaches_are_no_failure_of_the_recorder() -> None:
@@ -195,6 +203,16 @@ def test_where_it_is_set_so_a_recorder_that_others_reach_is_waited_for_at_most_5
     site.run(12_000)
     assert site.entry.phase is Phase.READY
     assert site.mono_ms - withheld_ms <= OPINION_LIMIT_MS + 3_000
+
+
+def test_a_recorder_that_others_reach_and_that_does_not_record_is_not_waited_for() -> None:
+    site = small_site()
+    setting(site, opinion_holds=True)
+    server = site.server("A")
+    server.up, server.reached_by_peers, server.mode = False, True, r.Mode.STANDBY
+    site.run(12_000)
+    assert site.entry.phase is Phase.READY
+    assert site.entry.opinions == (Opinion(server="F", reached=True, records=False), Opinion(server="H", reached=True, records=False))
 
 
 def test_it_goes_on_as_soon_as_nobody_reaches_the_recorder_any_more() -> None:

@@ -100,6 +100,20 @@ def test_a_camera_that_is_dark_on_the_recorder_does_not_count() -> None:
     assert site.entry.phase is Phase.READY
 
 
+def test_a_camera_that_is_dark_on_both_does_not_keep_those_with_one_session_from_their_turn() -> None:
+    site = small_site(cameras=(*cameras_of("A", 1, sessions=1), *cameras_of("A", 3)[1:]))
+    site.server("F").dark = {site.server("A").settings.cameras[1].id}
+    site.ask(c.SwitchOver(recorder=rid("A")))
+    site.run(5_000)
+    site.server("A").dark = set(site.server("F").dark)
+    assert site.of(f.SessionsPassed) == []
+    site.run(10_000)
+    assert [fact.cameras for fact in site.of(f.SessionsPassed)] == [("A-c0",)]
+    assert site.server("A").mode is r.Mode.RECORDING
+    site.run(10_000)
+    assert (site.entry.phase, site.entry.dark) == (Phase.READY, ("A-c1",))
+
+
 def test_a_recorder_that_breaks_in_the_middle_is_replaced_at_once_without_frames() -> None:
     site = switches.recorder_breaks()
     assert (site.entry.phase, site.entry.dark) == (Phase.READY, site.entry.expected)
