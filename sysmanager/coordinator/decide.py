@@ -28,9 +28,9 @@ from sysmanager.coordinator.table import Case, On, find
 from sysmanager.domain.backup import BackupKind
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Trigger
-from sysmanager.domain.ids import FailoverId, JobId, RecorderId
+from sysmanager.domain.ids import Epoch, FailoverId, JobId, RecorderId
 from sysmanager.domain.instant import Instant
-from sysmanager.domain.recorder import Broken, Recorder, Role
+from sysmanager.domain.recorder import Broken, Recorder, Role, Standby
 from sysmanager.protocol.clients import HoldCause
 from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
@@ -200,6 +200,8 @@ def decide(view: View, seen: Seen, taken: i.Input, now: Instant) -> Decision:
             return _entry(view, seen, failover, taken, now, On.REVIEW)
         case i.DocumentsInCache(failover=failover):
             return _entry(view, seen, failover, taken, now, On.CACHE)
+        case i.OrderAnswered(order=StandDown(epoch=epoch), answer=Refusal(reason=RefusalReason.OLD_EPOCH) as refusal):
+            return Decision(facts=_above_lost(view, taken.recorder, epoch, refusal))
         case i.OrderAnswered(order=Record(key=key) | StandDown(key=key)):
             return _entry(view, seen, key.failover, taken, now, On.ANSWER)
         case i.OrderUndelivered(order=Record(key=key) | StandDown(key=key)):
@@ -322,6 +324,14 @@ def _restorable(row: Recorder, beat: Beat | None) -> bool:
     if row.role is not Role.FAILOVER or not isinstance(row.assignment, Broken) or beat is None:
         return False
     return beat.mode is Mode.STANDBY and beat.epoch >= row.assignment.epoch
+
+
+def _above_lost(view: View, recorder: RecorderId, epoch: Epoch, refusal: Refusal) -> tuple[f.AnyFact, ...]:
+    """A failover server that knows an order which the journal lost stands down under no older one: it gets a new epoch (SPEC 7, 13.1)."""
+    row = view.recorders.get(recorder)
+    if row is None or row.assignment != Standby(epoch=epoch) or not epoch < refusal.epoch < view.next_epoch:
+        return ()
+    return (f.ServerRestored(recorder=recorder, epoch=view.next_epoch),)
 
 
 # ---------------------------------------------------------------- what to look at again, and when

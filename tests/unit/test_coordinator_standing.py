@@ -5,8 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.commands import CheckCache, Continue, FetchDocuments, SendOrder
+from sysmanager.coordinator.decide import decide
+from sysmanager.coordinator.evolve import evolve
 from sysmanager.coordinator.gaps import measured
 from sysmanager.coordinator.invariants import broken_invariants, commit_objection
 from sysmanager.coordinator.outstanding import for_failover, outstanding
@@ -117,6 +120,39 @@ def test_a_recorder_that_refuses_is_asked_again_after_a_minute() -> None:
     site.server("B").refusal = None
     site.run(REFUSED_AGAIN_MS)
     assert site.server("B").mode is r.Mode.RECORDING
+
+
+def too_old(site: Site, server: str, order: int, knows: int, reason: r.RefusalReason = r.RefusalReason.OLD_EPOCH) -> tuple[f.AnyFact, ...]:
+    """What follows when the server refuses to stand down under an epoch older than it knows."""
+    refusal = r.Refusal(reason=reason, sentence="too old", epoch=Epoch(knows))
+    answered = i.OrderAnswered(recorder=rid(server), order=r.StandDown(key=PLAIN, epoch=Epoch(order)), answer=refusal)
+    return decide(site.state, site.core.seen, answered, site.now).facts
+
+
+def test_a_standby_server_that_knows_an_order_which_the_journal_lost_is_given_a_newer_epoch() -> None:
+    site = small_site()
+    site.restart(damage="The journal lost its tail.")
+    site.run(2_000)
+    waits = site.row("F").assignment.epoch
+    (fact,) = too_old(site, "F", waits, waits + 1)
+    assert fact == f.ServerRestored(recorder=rid("F"), epoch=site.state.next_epoch)
+    evolve(site.state, f.FactRecord(term=1, wall_ms=0, actor=COORDINATOR, fact=fact))
+    assert site.row("F").assignment == Standby(epoch=fact.epoch)
+    assert goal(site.state, site.row("F")) == r.StandDown(key=PLAIN, epoch=fact.epoch)
+    assert site.state.next_epoch > fact.epoch
+    assert too_old(site, "F", waits, waits + 1) == (), "the answer to the earlier order, once more"
+
+
+def test_only_a_standby_server_that_knows_a_newer_epoch_of_this_site_is_given_another_one() -> None:
+    site = small_site()
+    site.restart(damage="The journal lost its tail.")
+    site.run(2_000)
+    waits, free = site.row("F").assignment.epoch, site.state.next_epoch
+    assert too_old(site, "F", waits, waits) == (), "it knows no newer one"
+    assert too_old(site, "F", waits, free) == (), "never given out"
+    assert too_old(site, "F", waits, waits + 1, r.RefusalReason.CANNOT_SAVE) == ()
+    assert too_old(site, "A", site.row("A").assignment.epoch, 1) == (), "it does not wait"
+    assert too_old(site, "unknown", waits, waits + 1) == ()
 
 
 def test_a_recorder_that_answers_and_does_nothing_is_not_asked_in_a_circle() -> None:

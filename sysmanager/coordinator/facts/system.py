@@ -77,7 +77,7 @@ class HoldLifted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ServerRestored(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="server-restored"):
-    """A failover server that was replaced while acting has stood down; it waits again."""
+    """A failover server waits, under this epoch: one that was replaced while acting and has stood down, or that knew of a newer epoch."""
 
     recorder: RecorderId
     epoch: Epoch
