@@ -79,6 +79,14 @@ class Copies:
         """Whether all pieces of the hour were written once."""
         return len(self.pieces.get(key, ())) >= hour.pieces and self.digests.get(key) == hour.digest
 
+    def renew(self, key: Key, hour: MaterialHour) -> None:
+        """The source has recorded on since the hour was fetched: its last piece has grown, and is fetched anew."""
+        if self.digests.get(key, hour.digest) == hour.digest:
+            return
+        last = min(max(self.pieces[key], default=0), hour.pieces - 1)
+        self.pieces[key] = {piece for piece in self.pieces[key] if piece < last}
+        self.digests[key] = hour.digest
+
     def drop(self, key: Key) -> None:
         """What cannot be read as it was written is no footage."""
         for known in (self.pieces, self.digests):
@@ -235,6 +243,7 @@ class Transfer:
         self._rate_kbps = budget // 125
         self._carry_bytes += budget
         piece_bytes = max(1, hour.size_bytes // hour.pieces)
+        self._copies.renew(key, hour)
         there = self._there(key)
         for piece in range(hour.pieces):
             if piece in there:
