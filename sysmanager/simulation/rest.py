@@ -54,6 +54,21 @@ def what_hangs(world: World) -> list[str]:
     return hangs + _cameras(world, state)
 
 
+def acts_on(world: World, entry: Failover) -> bool:
+    """Whether a failback is refused for good, since the home has no room for all of its cameras.
+
+    A failover server that took a part of them keeps all for good when who it acted for is taken in or removed (SPEC 10). Once it is
+    replaced itself, it does not pass the hard requirements of a failback (SPEC 8, step 3), and who acts for it goes on (SPEC 7).
+    """
+    home = world.recorders.get(entry.home)
+    server = world.shadow.recorders.get(entry.server) if entry.server is not None else None
+    if entry.phase is not Phase.READY or home is None or server is None:
+        return False
+    wanted = [camera for camera in server.settings.cameras if camera.moves]
+    kbps = sum(camera.bitrate_kbps for camera in wanted)
+    return len(wanted) > home.identity.camera_limit or kbps > home.identity.bitrate_limit_kbps
+
+
 def _jobs(state: State) -> list[JobId]:
     """Open jobs, without copies whose home is replaced again: they wait for its failback."""
     replaced = {row.id for row in state.recorders.values() if row.role is Role.STANDARD and row.home != row.id}

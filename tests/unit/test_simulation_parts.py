@@ -5,18 +5,24 @@ from __future__ import annotations
 import random
 from statistics import median
 
+import msgspec
 import pytest
 
+from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
+from sysmanager.domain.jobs import MaterialHour
+from sysmanager.protocol.clients import StartFailover
 from sysmanager.simulation.agenda import Agenda
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.footage import CameraField, Material
 from sysmanager.simulation.hearing import Hearing
 from sysmanager.simulation.network import BUS_MS, Link, Network
+from sysmanager.simulation.rest import acts_on
 from sysmanager.simulation.run import come_to_rest, draw
 from sysmanager.simulation.site import plain_site
 from sysmanager.simulation.story import LINES_LIMIT, Story
-from sysmanager.simulation.world import World
+from sysmanager.simulation.transfer import Copies
+from sysmanager.simulation.world import ADMINISTRATOR, World
 
 R = RecorderId("A1")
 CAMERA = CameraId("A1-c1")
@@ -133,6 +139,42 @@ def test_what_hangs_is_named() -> None:
     world.recorders[R].power_off()
     with pytest.raises(Broken, match="A1 is not heard"):
         come_to_rest(world)
+
+
+def test_an_hour_that_grew_at_the_source_is_fetched_from_its_last_piece_on() -> None:
+    copies, key = Copies(), (CAMERA, Epoch(1), 5)
+    before = MaterialHour(5, 0, 45_000, 4, 3, 300, "before")
+    after = MaterialHour(5, 0, 50_000, 5, 3, 320, "after")
+    for piece in range(3):
+        copies.write(key, piece, before.digest)
+    copies.renew(key, before)
+    assert copies.complete(key, before)
+    copies.renew(key, after)
+    assert copies.pieces[key] == {0, 1}
+    copies.write(key, 2, after.digest)
+    assert copies.complete(key, after)
+    assert not copies.twice
+    copies.renew(key, MaterialHour(5, 0, 10_000, 1, 1, 100, "less is left"))
+    assert copies.pieces[key] == set()
+    copies.renew((CAMERA, Epoch(1), 6), after)
+    assert set(copies.pieces) == {key}
+
+
+def test_only_a_home_without_room_for_its_cameras_may_stay_replaced() -> None:
+    world = World(plain_site(((1, 1),)), "stays")
+    world.begin()
+    world.run(5_000)
+    world.ask_coordinator(ADMINISTRATOR, StartFailover(recorder=R))
+    world.run(15_000)
+    (entry,) = (world.shadow.failovers[one] for one in world.shadow.open)
+    assert entry.phase is Phase.READY
+    assert not acts_on(world, entry)
+    home = world.recorders[R]
+    home.identity = msgspec.structs.replace(home.identity, camera_limit=1)
+    assert acts_on(world, entry)
+    assert not acts_on(world, msgspec.structs.replace(entry, phase=Phase.WAITING))
+    home.identity = msgspec.structs.replace(home.identity, camera_limit=2, bitrate_limit_kbps=1)
+    assert acts_on(world, entry)
 
 
 def test_a_story_is_bounded() -> None:
