@@ -45,9 +45,14 @@ def opinions_of(view: View, seen: Seen, row: Recorder) -> tuple[Opinion, ...]:
 
 
 def confirmed_away(view: View, seen: Seen, row: Recorder) -> bool:
-    """Whether a server that is heard says that it does not reach the recorder, and none says that it does."""
+    """Whether a server that is heard says that it does not reach the recorder, and none says that it does.
+
+    What it said before a time in which nobody could be heard confirms nothing: however short that is in proven time, all may be back.
+    """
     found = opinions_of(view, seen, row)
-    return bool(found) and not any(opinion.reached for opinion in found)
+    about, generation = seen.opinions.about.get(row.id, {}), seen.listening.generation
+    since = [opinion for opinion in found if about[opinion.server].stamp[1] == generation]
+    return bool(since) and not any(opinion.reached for opinion in found)
 
 
 def seen_recording(view: View, seen: Seen, row: Recorder) -> Opinion | None:

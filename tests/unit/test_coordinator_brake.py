@@ -8,6 +8,7 @@ import pytest
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.brake import TOGETHER_MS, _together, braked
 from sysmanager.domain.failover import Trigger
+from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.engine.rows import system_row
 from sysmanager.protocol import clients as c
 from tests.helpers.coordination import Site, contents, rid, small_site
@@ -84,6 +85,31 @@ def test_a_confirmation_that_comes_later_lets_it_go_on() -> None:
         site.server(f"R{number}").reached_by_peers = False
     site.run(3_000)
     assert len(opened(site)) == 4
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_word_from_before_the_coordinator_was_cut_off_confirms_nothing(back: bool) -> None:
+    site = wide_site()
+    system = Target(scope=Scope.SYSTEM)
+    begin = c.StartMaintenance(target=system, reason="work on the network", until_wall_ms=site.now.wall_ms + 3_600_000)
+    assert isinstance(site.ask(begin), c.Done)
+    lose(site, 4)
+    site.run(15_000)
+    assert len(site.of(f.FailoverWithheld)) == 4
+    site.canary = False
+    for server in site.servers.values():
+        server.up = False
+    site.run(200_000)
+    assert isinstance(site.ask(c.EndMaintenance(target=system)), c.Done)
+    site.canary = True
+    site.run(500)
+    assert opened(site) == []
+    assert len(site.of(f.BrakeApplied)) == 1
+    for name, server in site.servers.items():
+        server.up = server.reached_by_peers = back or name not in {f"R{number}" for number in range(4)}
+    site.run(5_000)
+    assert len(opened(site)) == (0 if back else 4)
+    assert site.state.brake is None
 
 
 def test_it_is_released_when_the_recorders_are_heard_again() -> None:
