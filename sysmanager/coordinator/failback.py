@@ -6,7 +6,7 @@ from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.automatic_failback import due_by_itself, held_after_abort, held_after_undo
 from sysmanager.coordinator.failback_checks import checks
 from sysmanager.coordinator.frames import settled_cameras, unlit_cameras
-from sysmanager.coordinator.handing import FRAMES_MS, held_back, next_turn, time_over, without_held_back
+from sysmanager.coordinator.handing import FRAMES_MS, held_back, next_turn, silent, time_over, without_held_back
 from sysmanager.coordinator.heard import Heard
 from sysmanager.coordinator.inputs import Asked, OrderAnswered
 from sysmanager.coordinator.seen import Seen
@@ -102,9 +102,7 @@ def _answer_late(case: Case) -> bool:
 
 
 def _recorder_silent(case: Case) -> bool:
-    """After its own restart the coordinator has heard nobody yet: that is no silence of the recorder."""
-    home = case.failover.home
-    return not case.seen.connected(home) and (case.seen.of(home).ever or case.waited_ms >= FRAMES_MS)
+    return silent(case, case.failover.home)
 
 
 def expected_cameras(case: Case) -> tuple[CameraId, ...]:

@@ -99,6 +99,11 @@ def waits_for_word(view: View, failover: FailoverId) -> tuple[RecorderId, ...]:
 # ---------------------------------------------------------------- the next one
 
 
+def silent(case: Case, server: RecorderId) -> bool:
+    """After its own restart the coordinator has heard nobody yet: that is no silence of the server, before it has lasted."""
+    return not case.seen.connected(server) and (case.seen.of(server).ever or case.waited_ms >= FRAMES_MS)
+
+
 def waited_ms(case: Case) -> int:
     """Since the step began, or since the last turn."""
     turn_ms = case.seen.turn_ms.get(case.failover.id)
@@ -110,11 +115,11 @@ def time_over(case: Case) -> bool:
 
 
 def next_turn(case: Case) -> tuple[f.AnyFact, ...]:
-    """The next one; all that are left if who has them is not heard, and so cannot let them go one by one."""
+    """The next one; all that are left if who has them is silent, and so cannot let them go one by one."""
     waiting = held_back(case.view, case.failover)
     giver = _giver(case.view, case.failover)
-    alone = giver is not None and case.seen.connected(giver.id)
-    return (f.SessionsPassed(failover=case.failover.id, cameras=waiting[:1] if alone else waiting),)
+    assert giver is not None, "some are held back"
+    return (f.SessionsPassed(failover=case.failover.id, cameras=waiting if silent(case, giver.id) else waiting[:1]),)
 
 
 def without_held_back(case: Case, dark: Iterable[CameraId]) -> tuple[CameraId, ...]:

@@ -11,14 +11,14 @@ from sysmanager.coordinator.detection import assess, group_of
 from sysmanager.coordinator.failback import lost_by, with_frames
 from sysmanager.coordinator.failover import obeyed
 from sysmanager.coordinator.frames import unlit_cameras
-from sysmanager.coordinator.handing import FRAMES_MS, held_back, next_turn, time_over, without_held_back
+from sysmanager.coordinator.handing import FRAMES_MS, held_back, next_turn, silent, time_over, without_held_back
 from sysmanager.coordinator.invariants import commit_objection
 from sysmanager.coordinator.opening import choice_for, open_entry
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, baseline_holds, running_in_group
 from sysmanager.coordinator.table import Case, On, Row
 from sysmanager.domain.failover import Failover, Phase, Reason, Trigger
-from sysmanager.domain.ids import CameraId, Epoch, RecorderId
+from sysmanager.domain.ids import CameraId, Epoch
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Recorder
 
@@ -73,15 +73,9 @@ def dark_on(seen: Seen, entry: Failover) -> tuple[CameraId, ...]:
     return tuple(camera for camera in entry.expected if camera not in lit)
 
 
-def _silent(case: Case, server: RecorderId | None) -> bool:
-    """After its own restart the coordinator has heard nobody yet: that is no silence of the server."""
-    if server is None or case.seen.connected(server):
-        return False
-    return case.seen.of(server).ever or case.waited_ms >= FRAMES_MS
-
-
 def _server_silent(case: Case) -> bool:
-    return is_planned(case) and _silent(case, case.failover.server)
+    server = case.failover.server
+    return is_planned(case) and server is not None and silent(case, server)
 
 
 def _sound(case: Case) -> bool:
@@ -94,7 +88,7 @@ def _recorder_failed(case: Case) -> bool:
     row = case.view.recorders.get(entry.recorder)
     if row is None or not _sound(case) or entry.server is None or not case.seen.connected(entry.server):
         return False
-    if _silent(case, entry.recorder):
+    if silent(case, entry.recorder):
         return True
     return case.seen.connected(entry.recorder) and assess(case.view, case.seen, row).trigger is not None
 

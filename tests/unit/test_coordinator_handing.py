@@ -160,6 +160,28 @@ def test_after_a_restart_of_the_coordinator_the_next_one_goes(flow: str, kept: i
     assert turns(site) == [("A-c0",), ("A-c1",), ("A-c2",)]
 
 
+@FLOWS
+def test_after_a_restart_who_was_not_heard_yet_still_lets_them_go_one_by_one(flow: str) -> None:
+    site = begun(flow, one_session(3, others=1))
+    site.server(GIVER[flow]).up = False
+    site.restart()
+    site.run(10_000, until=lambda: bool(turns(site)))
+    assert not site.core.seen.of(rid(GIVER[flow])).ever
+    assert turns(site) == [("A-c0",)]
+    site.server(GIVER[flow]).up = True
+    site.run(10_000)
+    assert turns(site) == [("A-c0",), ("A-c1",), ("A-c2",)]
+    assert site.entry.phase is (Phase.RETURNED if flow == "failback" else Phase.READY)
+
+
+def test_who_was_not_heard_for_long_enough_after_a_restart_lets_go_all_that_are_left() -> None:
+    site = begun("failback", one_session(3, others=1), first_frame_ms=6_000)
+    site.server("F").up = False
+    site.restart()
+    site.run(20_000)
+    assert turns(site) == [("A-c0",), ("A-c1", "A-c2")]
+
+
 def test_an_acting_server_is_relieved_in_the_same_way() -> None:
     site = small_site(cameras=one_session(2))
     site.fail_over("A")
