@@ -49,7 +49,7 @@ from sysmanager.engine.flights import flight_of
 from sysmanager.engine.planning import PROOF_INTERVAL_MS, Planning
 from sysmanager.history.port import Update, update_of
 from sysmanager.protocol.clients import Reply
-from sysmanager.protocol.recorders import FromRecorder, Order, Refusal
+from sysmanager.protocol.recorders import FromRecorder, Order, Record, Refusal
 
 __all__ = ["Batch", "Core", "Effects"]
 
@@ -67,6 +67,9 @@ RETRY_MS = 400
 
 REFUSED_AGAIN_MS = 60_000
 """Pause before an order that was refused is sent again, when the recorder reports nothing new."""
+
+DARK_AGAIN_MS = 10_000
+"""The same for an order to record: a disk that can be written again is reported by nobody, and cameras are dark until then."""
 
 
 class Core(Planning):
@@ -160,7 +163,8 @@ class Core(Planning):
                 self._touch_recorder(recorder)
                 self._schedule(f"retry {recorder}", now.mono_ms + BEAT_SOON_MS)
                 if isinstance(answer, Refusal):
-                    self._schedule(f"refused {recorder}", now.mono_ms + REFUSED_AGAIN_MS)
+                    pause_ms = DARK_AGAIN_MS if isinstance(order, Record) else REFUSED_AGAIN_MS
+                    self._schedule(f"refused {recorder}", now.mono_ms + pause_ms)
                 # The answer is decided before the reviews: one that came in time is not overtaken by its deadline.
                 self._push(taken, now, token)
                 for failover in neighbours(self.state, recorder):

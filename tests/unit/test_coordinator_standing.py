@@ -19,7 +19,7 @@ from sysmanager.domain.failover import Failback, Phase, StepRecord, Trigger
 from sysmanager.domain.ids import Epoch
 from sysmanager.domain.recorder import Acting, Broken, Recording, Reserved, Standby
 from sysmanager.domain.rights import COORDINATOR
-from sysmanager.engine.core import REFUSED_AGAIN_MS
+from sysmanager.engine.core import DARK_AGAIN_MS, REFUSED_AGAIN_MS
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from tests.helpers.coordination import Site, document_set, rid, small_site
@@ -107,18 +107,18 @@ def test_a_recorder_that_refuses_is_asked_again_when_it_reports_something_new() 
     assert site.core.seen.refused_orders == {}
 
 
-def test_a_recorder_that_refuses_is_asked_again_after_a_minute() -> None:
+def test_a_recorder_that_refuses_to_record_is_asked_again_soon_as_its_cameras_are_dark() -> None:
     site = small_site()
     site.unreachable = {camera.id for camera in site.row("B").settings.cameras}
     site.server("B").mode = r.Mode.STANDBY
     site.server("B").refusal = r.Refusal(reason=r.RefusalReason.CANNOT_SAVE, sentence="disk full")
     site.run(2_000)
     since_ms = site.core.seen.refused_orders[rid("B")].since_wall_ms
-    site.run(REFUSED_AGAIN_MS + 2_000)
+    site.run(DARK_AGAIN_MS + 2_000)
     assert len(orders_to(site, "B")) == 2
     assert site.core.seen.refused_orders[rid("B")].since_wall_ms == since_ms
     site.server("B").refusal = None
-    site.run(REFUSED_AGAIN_MS)
+    site.run(DARK_AGAIN_MS)
     assert site.server("B").mode is r.Mode.RECORDING
 
 
@@ -153,6 +153,21 @@ def test_only_a_standby_server_that_knows_a_newer_epoch_of_this_site_is_given_an
     assert too_old(site, "F", waits, waits + 1, r.RefusalReason.CANNOT_SAVE) == ()
     assert too_old(site, "A", site.row("A").assignment.epoch, 1) == (), "it does not wait"
     assert too_old(site, "unknown", waits, waits + 1) == ()
+
+
+def test_a_recorder_that_refuses_to_stand_down_is_asked_again_after_a_minute() -> None:
+    site = small_site()
+    site.server("A").up = False
+    site.fail_over("A")
+    site.server("A").up = True
+    refusal = r.Refusal(reason=r.RefusalReason.CANNOT_SAVE, sentence="disk full")
+    site.server("A").obey = lambda order, settings, now: refusal
+    site.run(2_000)
+    asked_before = len(orders_to(site, "A"))
+    site.run(REFUSED_AGAIN_MS - 5_000)
+    assert len(orders_to(site, "A")) == asked_before
+    site.run(6_000)
+    assert len(orders_to(site, "A")) == asked_before + 1
 
 
 def test_a_recorder_that_answers_and_does_nothing_is_not_asked_in_a_circle() -> None:
@@ -367,6 +382,8 @@ def test_an_acting_server_that_lost_its_documents_before_the_cache_had_its_prese
     assert sent.documents == entry.documents
     del site.state.failovers[entry.id]
     assert with_documents(site.state, acting, wanted) == wanted, "nothing is known of it at all"
+    leave = r.StandDown(key=PLAIN, epoch=Epoch(9))
+    assert with_documents(site.state, acting, leave) == leave, "who is to stand down needs none"
 
 
 @pytest.mark.parametrize("trigger", list(Trigger))
