@@ -11,7 +11,7 @@ from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, unreconciled
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover, Phase, StayCause
-from sysmanager.domain.ids import CameraId, RecorderId
+from sysmanager.domain.ids import CameraId
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Reserved, Standby
 from sysmanager.protocol.recorders import Ask, Beat, GoOn, Mode, Order, OrderKey, Record, RefusalReason, StandDown, Standing
 
@@ -87,7 +87,7 @@ def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | Non
         return None
     refused = seen.refused_orders.get(row.id)
     lacks = refused is not None and refused.reason is RefusalReason.DOCUMENTS_MISSING
-    if lacks or _needs_documents(row, heard.beat.home, heard.beat.documents):
+    if lacks or _needs_documents(view, row, heard.beat, heard.beat.documents):
         wanted = with_documents(view, row, wanted)
     obeyed = seen.obeyed.get(row.id)
     if obeyed is not None and heard.beat_ms <= obeyed[1] and _covers(obeyed[0], wanted):
@@ -117,15 +117,24 @@ def with_documents(view: View, row: Recorder, wanted: Record | StandDown) -> Rec
     return wanted
 
 
-def _needs_documents(row: Recorder, home: RecorderId | None, documents: DocumentSet | None) -> bool:
+def _needs_documents(view: View, row: Recorder, said: Beat | Ask, documents: DocumentSet | None) -> bool:
     """Whether who reports this has to be given documents: one that acts and lost them, or that keeps what it recorded for another one."""
     match row.assignment:
         case Acting(for_recorder=acted_for):
-            return documents is None or home != acted_for
+            return documents is None or said.home != acted_for
         case Recording():
-            return home not in (None, row.id)
+            return said.home not in (None, row.id) or _knows_its_old_cameras(view, row, said)
         case _:
             return False
+
+
+def _knows_its_old_cameras(view: View, row: Recorder, said: Beat | Ask) -> bool:
+    """Whether a server that keeps cameras of another one may take for its own those that it had before it was replaced itself.
+
+    A machine that was restored comes back so. Another server has those cameras now, and no camera belongs to two (SPEC 13.1).
+    """
+    retired_epoch = view.retired.get(row.id)
+    return retired_epoch is not None and (said.home is None or said.epoch < retired_epoch)
 
 
 def _covers(obeyed: Order, wanted: Record | StandDown) -> bool:
@@ -156,4 +165,4 @@ def answer_to(view: View, ask: Ask) -> Standing:
         return GoOn()
     if isinstance(wanted, Record) and wanted.documents is None and (wanted.home, wanted.epoch) == (ask.home, ask.epoch):
         return GoOn()
-    return with_documents(view, row, wanted) if _needs_documents(row, ask.home, row.documents) else wanted
+    return with_documents(view, row, wanted) if _needs_documents(view, row, ask, row.documents) else wanted

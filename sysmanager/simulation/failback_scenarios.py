@@ -48,6 +48,20 @@ FAILBACK_SCENARIOS: tuple[Scenario, ...] = (
         ends=(End(recorder="A1", phase=Phase.KEPT, server="FA1"), End(recorder="FA1", phase=READY, server="A1")),
     ),
     Scenario(
+        name="a server that was taken in keeps cameras of another one, and comes back with the state of when it waited",
+        deeds=(
+            _off("A1", lasts_ms=20_000),
+            _off("A2", at_ms=50_000, lasts_ms=20_000),
+            Deed(at_ms=100_000, what=Wrong.STATE_OLD, target="A1", amount=2),
+        ),
+        wishes=(
+            Wish(at_ms=30_000, request=c.AdoptServer(recorder=RecorderId("A1"), group=GroupId("A"))),
+            Wish(at_ms=80_000, request=c.AdoptServer(recorder=RecorderId("A2"), group=GroupId("A"))),
+        ),
+        until_ms=130_000,
+        ends=(End(recorder="A1", phase=Phase.KEPT, server="FA1"), End(recorder="A2", phase=Phase.KEPT, server="A1")),
+    ),
+    Scenario(
         name="a replaced recorder is removed while it is away; when it comes back it stands down",
         deeds=(Deed(at_ms=0, what=Wrong.CUT, target="A1", lasts_ms=60_000),),
         wishes=(Wish(at_ms=30_000, request=c.RemoveRecorder(recorder=RecorderId("A1"))),),

@@ -101,6 +101,41 @@ def test_who_keeps_the_cameras_gets_their_documents_again_if_it_lost_them() -> N
     assert (order.home, order.documents) == ("F", site.row("F").documents)
 
 
+def test_who_keeps_cameras_and_comes_back_as_it_was_before_gets_their_documents_and_does_not_record_what_it_once_had() -> None:
+    """A was replaced by F, taken in, acted for F and keeps the cameras: its own documents of an earlier time name those of someone else."""
+    site = replaced_site()
+    adopt(site)
+    site.run(3_000)
+    before, retired = site.server("A").epoch, site.state.retired[rid("A")]
+    site.server("F").up = False
+    site.run(25_000)
+    site.server("F").up = True
+    site.run(5_000)
+    assert isinstance(site.ask(c.AdoptServer(recorder=rid("F"), group=GROUP)), c.Done)
+    site.run(3_000)
+    row = site.row("A")
+    assert isinstance(row.assignment, Recording)
+    assert row.documents is not None
+
+    def told(epoch: int, home: str | None) -> r.Standing:
+        ask = {"type": "ask", "recorder": "A", "instance": "A-1", "epoch": epoch, "home": home}
+        return answer_to(site.state, msgspec.convert(ask, r.Ask))
+
+    plain = r.Record(key=r.OrderKey(), epoch=row.assignment.epoch, home=row.id)
+    given = msgspec.structs.replace(plain, documents=row.documents)
+    assert told(before, None) == given, "it waited"
+    assert told(0, "A") == given, "it recorded the cameras that it had at first"
+    assert told(retired - 1, "A") == given
+    assert told(retired, "A") == plain, "what it records as its own since then are the cameras that it keeps"
+    assert told(row.assignment.epoch, "A") == r.GoOn()
+    server = site.server("A")
+    server.home, server.mode, server.documents, server.epoch = None, r.Mode.STANDBY, None, before
+    site.run(3_000)
+    assert given in server.orders
+    assert server.home == "A"
+    assert server.documents == row.documents
+
+
 # ---------------------------------------------------------------- removal
 
 
