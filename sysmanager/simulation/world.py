@@ -18,6 +18,7 @@ from sysmanager.domain.camera import RecordingMode
 from sysmanager.domain.documents import DocumentSet, SettingsDocument
 from sysmanager.domain.ids import CameraId, DocumentHash, RecorderId
 from sysmanager.domain.instant import Instant
+from sysmanager.domain.recorder import Role
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.engine.batch import Batch
 from sysmanager.protocol.clients import AddRecorder, Reply, Request
@@ -352,10 +353,12 @@ class World:
         self.network.canary(partial(self.coordinator.asked, asked, self._token))
 
     def add_again(self, recorder: RecorderId) -> None:
-        """A server that was removed from system data is entered once more."""
-        plan = next(server for server in self.plan.servers if server.id == recorder)
+        """A server that was removed from system data is entered once more; as a failover server where another one keeps its cameras."""
+        fields = edit_of(next(server for server in self.plan.servers if server.id == recorder))
+        if recorder in self.shadow.retired:
+            fields = msgspec.structs.replace(fields, role=Role.FAILOVER, automatic_failback=False)
         if recorder not in self.shadow.recorders:
-            self.ask_coordinator(ADMINISTRATOR, AddRecorder(id=recorder, fields=edit_of(plan)))
+            self.ask_coordinator(ADMINISTRATOR, AddRecorder(id=recorder, fields=fields))
 
     def replied(self, token: Hashable, reply: Reply) -> None:
         if token is None:
