@@ -147,7 +147,19 @@ class Heard:
         """
         if self.instance is None or self.instance == message.instance or (self.row is not None and self.row.instance == message.instance):
             return False
+        if self._alone_obeys(message):
+            return False
         return silence_ms < RIVAL_MS + (self.timeout_ms if self.beside else 0)
+
+    def _alone_obeys(self, message: FromRecorder) -> bool:
+        """Whether it has the epoch of its assignment and the one that was heard has an older one, where system data knows no instance.
+
+        After a restart a copy may be heard before the server that was given the cameras: it must not hide that this one records them.
+        """
+        row, beat = self.row, self.beat
+        if row is None or row.instance is not None or beat is None or not isinstance(message, Beat):
+            return False
+        return beat.epoch < message.epoch == row.assignment.epoch
 
     def reports_all_disks_lost(self) -> bool:
         beat = self.beat

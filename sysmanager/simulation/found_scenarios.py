@@ -30,6 +30,16 @@ FOUND_SCENARIOS: tuple[Scenario, ...] = (
         ends=(End(recorder="A1", phase=Phase.READY, server="FA1"),),
     ),
     Scenario(
+        name="a copy that speaks first after a restart does not hide that an acting server records",
+        groups=((2, 2),),
+        deeds=(
+            Deed(at_ms=8_000, what=Wrong.CLONE, target="FA1", lasts_ms=45_000),
+            Deed(at_ms=9_900, what=Wrong.KILLED, lasts_ms=6_050),
+        ),
+        wishes=(Wish(at_ms=0, request=c.StartFailover(recorder=RecorderId("A1"))),),
+        ends=(End(recorder="A1", phase=Phase.READY, server="FA1"),),
+    ),
+    Scenario(
         name="documents that a failover found missing are fetched when the recorder is back, and the next one works",
         deeds=(
             Deed(at_ms=0, what=Wrong.CACHE_LOST, target="A1"),

@@ -7,19 +7,24 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from sysmanager.coordinator import decide, detection, seen
+from sysmanager.coordinator import decide, detection, heard, seen
 from sysmanager.coordinator.state import View
 from sysmanager.domain.recorder import Acting, Recorder
 
 Patch = pytest.MonkeyPatch
 
 COPIED = "a second server of the same id does not hide that the first is cut off"
+SPOKE_FIRST = "a copy that speaks first after a restart does not hide that an acting server records"
 MISSING = "documents that a failover found missing are fetched when the recorder is back, and the next one works"
 
 
 def a_copy_is_believed_after_five_seconds(patch: Patch) -> None:
     right = seen.Seen.keep_row
     patch.setattr(seen.Seen, "keep_row", lambda self, row, timeout_s, now: right(self, row, 0, now))
+
+
+def who_obeys_its_assignment_is_taken_for_the_copy(patch: Patch) -> None:
+    patch.setattr(heard.Heard, "_alone_obeys", lambda self, message: False)
 
 
 def missing_documents_are_not_asked_for_again(patch: Patch) -> None:
@@ -38,6 +43,7 @@ def who_acts_for_another_is_not_protected(patch: Patch) -> None:
 
 PLANTED_FOUND: tuple[tuple[Callable[[Patch], None], str, set[str]], ...] = (
     (a_copy_is_believed_after_five_seconds, COPIED, {"never early"}),
+    (who_obeys_its_assignment_is_taken_for_the_copy, SPOKE_FIRST, {"never early"}),
     (who_acts_for_another_is_not_protected, "the acting server breaks, then the next", {"who can take over does"}),
     (missing_documents_are_not_asked_for_again, MISSING, {"ends"}),
 )

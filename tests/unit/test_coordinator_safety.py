@@ -429,6 +429,35 @@ def test_a_second_instance_is_believed_when_the_first_was_silent_long_enough_and
     assert [heard.is_second(copy, silence_ms) for silence_ms in (0, limit_ms - 1, limit_ms)] == [True, True, False]
 
 
+def test_after_a_restart_who_has_the_assignment_is_the_first_and_not_a_copy_that_spoke_before_it() -> None:
+    """Of a failover server system data knows no instance, but which epoch was given to it."""
+    site = small_site()
+    site.fail_over()
+    own = site.server("F").beat(site.now)
+    copy = msgspec.structs.replace(own, instance="copy", epoch=0, cameras=(), documents=None)
+    site.restart()
+    heard = site.core.seen.of(rid("F"))
+    assert (site.row("F").instance, own.epoch) == (None, site.row("F").assignment.epoch)
+    for message, instance, rival in ((copy, "copy", None), (own, own.instance, None), (copy, own.instance, "copy")):
+        site.core.take(i.Heard(message=message), site.now)
+        assert (heard.instance, heard.rival) == (instance, rival)
+    assert heard.beat == own
+
+
+@pytest.mark.parametrize(("known", "epoch", "second"), [(None, 0, False), (None, -1, True), (None, 1, True), ("other", 0, True)])
+def test_only_the_epoch_of_the_assignment_shows_the_first_and_only_where_no_instance_is_known(
+    known: str | None, epoch: int, second: bool
+) -> None:
+    site = small_site()
+    site.fail_over()
+    heard, own = site.core.seen.of(rid("F")), site.server("F").beat(site.now)
+    heard.row = msgspec.structs.replace(site.row("F"), instance=known)
+    heard.instance, heard.beat = "copy", msgspec.structs.replace(own, instance="copy", epoch=0)
+    assert heard.is_second(msgspec.structs.replace(own, epoch=own.epoch + epoch), 0) is second
+    heard.beat = msgspec.structs.replace(own, instance="copy")
+    assert heard.is_second(own, 0), "both obey it: who was heard first is the first"
+
+
 @pytest.mark.parametrize("other", ["copy", "0-copy"])
 def test_after_a_pause_the_first_instance_is_still_the_one_that_counts(other: str) -> None:
     """Paused for longer than a second instance needs to be believed: nobody was heard meanwhile, so the first has not fallen silent."""
