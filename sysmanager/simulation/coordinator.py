@@ -225,6 +225,8 @@ class SimulatedCoordinator:
                 world.hearing.heard_ms[recorder] = now.mono_ms
             if message.instance == world.recorders[recorder].persisted.instance:
                 world.hearing.own_ms[recorder] = now.mono_ms
+            else:
+                world.hearing.copied_ms.setdefault(recorder, now.mono_ms)
             if news and not core.idle:
                 self._pump()
         elif not self.drop_inbox:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 FLAP_MS = 3_600_000
 
+STALE_MS = 3_500
+"""What a server said last holds for three heartbeats, and half a second for its way."""
+
 
 def automatic_failback_where_allowed(step: Step) -> str | None:
     """By itself only what may: set so, after an automatic failover, held by nobody, stable, in its hours (SPEC 8, 13.5)."""
@@ -37,8 +40,14 @@ def automatic_failback_where_allowed(step: Step) -> str | None:
         pause_ms, since_ms = min(after_ms << entry.failback_tries, 3_600_000), step.record.wall_ms - entry.failback.ended_ms
         if since_ms < pause_ms - 1_000:
             return f"{row.id} fails back by itself {since_ms} ms after a try was undone; it waits {pause_ms} ms."
-    stable_ms = min(now_ms - since for since in (recorder.up_since_ms, world.hearing.started_ms) if since is not None)
-    if not recorder.up or stable_ms < after_ms:
+    up_since_ms = recorder.up_since_ms if recorder.up else None
+    ran_ms = recorder.trouble.ran_ms
+    if up_since_ms is None and ran_ms is not None and now_ms - ran_ms[1] < STALE_MS + world.links[row.id].slowest_ms:
+        up_since_ms = ran_ms[0]  # it is connected until it was silent for three heartbeats (SPEC 4, 8): nobody can know better
+    if up_since_ms is None:
+        return f"{row.id} fails back by itself, and does not run."
+    stable_ms = now_ms - max(up_since_ms, world.hearing.started_ms)
+    if stable_ms < after_ms:
         return f"{row.id} was stable for {stable_ms} ms and fails back by itself; it has to be for {after_ms} ms."
     if recorder.trouble.disks_lost_ms is not None and (
         recorder.trouble.disks_mended_ms is None or now_ms - recorder.trouble.disks_mended_ms < after_ms

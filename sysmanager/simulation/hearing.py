@@ -10,11 +10,13 @@ UNHEARD_MS = 1_500
 
 class Hearing:
     """heard_ms: when the last message of each recorder reached the running coordinator, in virtual time. own_ms: when the last one
-    arrived, believed or not, that did not come from a second server of the same id. started_ms: of this life of it."""
+    arrived, believed or not, that did not come from a second server of the same id. copied_ms: when the first one of such a second server
+    arrived. started_ms: of this life of it."""
 
     def __init__(self) -> None:
         self.heard_ms: dict[RecorderId, int] = {}
         self.own_ms: dict[RecorderId, int] = {}
+        self.copied_ms: dict[RecorderId, int] = {}
         self.started_ms = 0
         self._deaf_since: int | None = None
         self._deaf: list[tuple[int, int]] = []
@@ -22,6 +24,7 @@ class Hearing:
     def start(self, now_ms: int) -> None:
         self.heard_ms.clear()
         self.own_ms.clear()
+        self.copied_ms.clear()
         self.started_ms = now_ms
         self._deaf_since = None
         self._deaf.clear()
@@ -34,6 +37,11 @@ class Hearing:
         if self._deaf_since is not None:
             self._deaf.append((self._deaf_since, now_ms))
             self._deaf_since = None
+
+    def beside(self, recorder: RecorderId) -> bool:
+        """Whether the recorder itself was heard after a second server of the same id was: so that one of them must be a copy."""
+        own_ms = self.own_ms.get(recorder)
+        return own_ms is not None and self.copied_ms.get(recorder, own_ms) < own_ms
 
     def hearing_for_ms(self, now_ms: int) -> int:
         """For how long the coordinator has heard without a break; 0 while it does not."""

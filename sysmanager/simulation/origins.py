@@ -144,9 +144,11 @@ class Origins:
         self._check(NEVER_LEFT, None)
 
     def _records_what_is_off(self, recorder: SimulatedRecorder) -> str | None:
-        """Its clock may have been set between two heartbeats."""
+        """Its clock may have been set between two heartbeats; and after a hang it has its next heartbeat to find out the time."""
         world, now_ms = self._world, self._world.now(recorder.id).wall_ms
-        steady = world.agenda.now_ms - world.stepped_ms.get(recorder.id, -OFF_SLACK_MS) >= OFF_SLACK_MS
+        went_on_ms = recorder.trouble.went_on_ms
+        unsteady_ms = max(world.stepped_ms.get(recorder.id, -OFF_SLACK_MS), -OFF_SLACK_MS if went_on_ms is None else went_on_ms)
+        steady = world.agenda.now_ms - unsteady_ms >= OFF_SLACK_MS
         if not world.hours or not steady or recorder.trouble.hung or not recorder.up:
             return None
         for camera in recorder.capture.recorded() & world.hours.keys():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -15,12 +15,16 @@ from sysmanager.simulation.surroundings import Pace, Surroundings
 
 
 class Preroll:
-    """Of one recording service; gone with its process. lies: whether it says that it can keep pre-roll, and cannot."""
+    """Of one recording service; gone with its process. lies: whether it says that it can keep pre-roll, and cannot.
 
-    def __init__(self, recorder: RecorderId, surroundings: Surroundings, pace: Pace) -> None:
+    quarantined: whether a stream is; it is not opened for pre-roll either, as on a real server, whose sessions all go through one door.
+    """
+
+    def __init__(self, recorder: RecorderId, surroundings: Surroundings, pace: Pace, quarantined: Callable[[CameraId], bool]) -> None:
         self._recorder = recorder
         self._around = surroundings
         self._pace = pace
+        self._quarantined = quarantined
         self._wanted: dict[CameraId, int] = {}
         self._since_ms: dict[CameraId, int] = {}
         self._life = 0
@@ -50,7 +54,8 @@ class Preroll:
         if life != self._life or camera not in self._wanted or camera in self._since_ms:
             return
         # Never the last session: only cameras that allow a second one are planned, and the one that records holds the first.
-        if not self._around.cameras.reaches(self._recorder, camera) or not self._around.cameras.open(camera, self._recorder, 2):
+        shut = self._quarantined(camera) or not self._around.cameras.reaches(self._recorder, camera)
+        if shut or not self._around.cameras.open(camera, self._recorder, 2):
             self._around.after(self._pace.retry_ms, self._open, camera, life)
             return
         self._since_ms[camera] = self._now_ms()

@@ -85,7 +85,7 @@ class SimulatedRecorder:
         self._disk_mb = disk_mb
         self.capture = Capture(self.id, surroundings, pace, self.material, self.writable, self._captured)
         self.capture.crash = self.crash
-        self.preroll = Preroll(self.id, surroundings, pace)
+        self.preroll = Preroll(self.id, surroundings, pace, self.capture.suspicion.quarantined)
         self.copies = Copies()
         self.transfer = Transfer(self.id, surroundings, self.material, self.copies, self.writable, self._job_news)
         self.drilling = Drilling(self.id, surroundings, lambda: self.pace, self._job_news)
@@ -190,7 +190,7 @@ class SimulatedRecorder:
         """After a hang: as if no time had gone by, until it looks at the clock."""
         if self.trouble.hung:
             self.capture.thaw()
-            for act in self.trouble.take_held():
+            for act in self.trouble.take_held(self._now().mono_ms):
                 act()
 
     @property
@@ -235,8 +235,8 @@ class SimulatedRecorder:
     def _process_ends(self) -> None:
         """Whatever the service held in memory is gone; its sessions close."""
         self._life += 1
+        self.trouble.end(self.up_since_ms, self._now().mono_ms)
         self.up_since_ms = None
-        self.trouble.end()
         self.capture.end()
         self.preroll.stop()
         self.transfer.stop()

@@ -30,7 +30,7 @@ FRESH_MS = 6_500
 """A word older than this says nothing: what the coordinator takes for fresh, and what it could not prove of that time."""
 
 COPY_MS = 5_000
-"""So long after its silence was noticed a second server that spoke beside it is heard in its place."""
+"""After so long a silence a second server is heard in its place; one that spoke beside it, so long after that silence was noticed."""
 
 REACHED_MS = 17_000
 MARGIN_MS = 200
@@ -144,8 +144,11 @@ def early_not_recording(step: Step, recorder: RecorderId, slowest_ms: int) -> st
     home = step.state.recorders[row.assignment.for_recorder] if isinstance(row.assignment, Acting) else row
     timeout_ms = home.detection_timeout_s * 1000
     needed_ms = max(timeout_ms, 10_000)
-    if world.hearing.own_silence_ms(recorder, now_ms) >= timeout_ms + COPY_MS + needed_ms - MARGIN_MS:
-        return None  # its silence was noticed, and something held its failover: what is heard since then is the copy, and that is dark
+    # A second server that never spoke beside the first may be a machine set up anew in its place: SPEC 2 refuses it while both are there.
+    # When that one was dark for long enough, the first has been silent for longer than its timeout: nothing is early.
+    noticed_ms = timeout_ms if world.hearing.beside(recorder) else 0
+    if world.hearing.own_silence_ms(recorder, now_ms) >= noticed_ms + COPY_MS + needed_ms - MARGIN_MS:
+        return None  # its silence was noticed, or its successor believed: what is heard since then is the other one, and that is dark
     recent = (dark_ms for end_ms, dark_ms in world.darknesses.get(recorder, ()) if now_ms - end_ms <= REPORT_STALE_MS + slowest_ms)
     dark_ms = max((now_ms - world.lit_ms.get(recorder, 0), *recent))
     if dark_ms + REPORT_STALE_MS < needed_ms:

@@ -9,7 +9,8 @@ from sysmanager.protocol.recorders import Beat, OrderAnswer
 
 
 class Trouble:
-    """hung: its processes are stopped, and go on later. leaving: its Watchdog announced a shutdown, and says no more.
+    """hung: its processes are stopped, and go on later. went_on_ms: when they last did; None: never. leaving: its Watchdog announced a
+    shutdown, and says no more. ran_ms: from when to when its service ran, when it last ended.
 
     lie, lie_answer: what it says instead of the truth. disks_lost_ms, disks_mended_ms: when, last, none of its disks could be written any
     more, and when one could again; None: never, not yet. copied: a second server announces itself under its id. lied: it ever
@@ -18,12 +19,14 @@ class Trouble:
 
     def __init__(self) -> None:
         self.hung = False
+        self.went_on_ms: int | None = None
         self.leaving = False
         self.lie: Callable[[Beat], Beat] | None = None
         self.lie_answer: Callable[[OrderAnswer], OrderAnswer] | None = None
         self.lied = False
         self.copied = False
         self.ahead = False
+        self.ran_ms: tuple[int, int] | None = None
         self.disks_lost_ms: int | None = None
         self.disks_mended_ms: int | None = None
         self._held: list[Callable[[], object]] = []
@@ -34,15 +37,18 @@ class Trouble:
             self._held.append(partial(act, *args))
         return self.hung
 
-    def take_held(self) -> list[Callable[[], object]]:
+    def take_held(self, now_ms: int) -> list[Callable[[], object]]:
         """It hangs no more: what is to be done now, in the order in which it came."""
-        self.hung = False
+        if self.hung:
+            self.hung, self.went_on_ms = False, now_ms
         held, self._held = self._held, []
         return held
 
-    def end(self) -> None:
-        """The processes end, and what they held is gone."""
-        self.take_held()
+    def end(self, up_since_ms: int | None, now_ms: int) -> None:
+        """The processes end, and what they held is gone. up_since_ms: since when the service ran, if it did."""
+        self.take_held(now_ms)
+        if up_since_ms is not None:
+            self.ran_ms = (up_since_ms, now_ms)
 
     def tell_the_truth(self) -> None:
         self.lie = self.lie_answer = None
