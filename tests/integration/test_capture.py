@@ -81,6 +81,7 @@ async def test_a_hanging_disk_costs_no_camera_a_frame(cache: Path, tmp_path: Pat
     try:
         async with CameraServer(config(cache, 4)) as server:
             cameras = list(server.cameras)
+            await recording.until(lambda: all(disk.writable for disk in recording.disks.states()))
             recording.capture.start(plan(server, cameras), 7)
             for camera in cameras:
                 await recording.until_more(camera, 20)
