@@ -65,7 +65,7 @@ def joined(found: Sequence[Segment]) -> Iterator[tuple[Segment, list[StoredFrame
     """The frames to take of each piece, and the seam before them. `found`: of one camera, in the order of time."""
     held: _Taken | None = None
     known: set[bytes] = set()
-    for piece in found:
+    for piece in _recordings_first(found):
         frames = _from_key(list(read_frames(piece.path)))
         if not frames:
             continue
@@ -89,14 +89,32 @@ def joined(found: Sequence[Segment]) -> Iterator[tuple[Segment, list[StoredFrame
             before = [frame for frame in held.frames if frame.at_us < frames[0].at_us]
             if before:
                 yield held.piece, before, held.seam
-            held, known = _Taken(piece, frames, "key frame" if before else held.seam), set(marks)
+            seam = held.seam if held.seam != "same frames" and not before else "key frame"
+            held, known = _Taken(piece, frames, seam), set(marks)
     if held is not None:
         yield held.piece, held.frames, held.seam
 
 
+def _recordings_first(found: Sequence[Segment]) -> list[Segment]:
+    """Where two recorders begin a piece at one key frame, the one that has recorded until there comes first: their clocks differ a little.
+
+    The other order would leave the recording that goes on, and what both hold of the same frames could not be seen.
+    """
+    ordered = list(found)
+    for at in range(2, len(ordered)):
+        before, other, going_on = ordered[at - 2 : at + 1]
+        together = going_on.first_frame_ms - other.first_frame_ms <= JOINED_MS
+        if together and _one_recording(before, going_on) and not _one_recording(before, other):
+            ordered[at - 1 : at + 1] = going_on, other
+    return ordered
+
+
+def _one_recording(one: Segment, other: Segment) -> bool:
+    return (one.name.recorder, one.name.epoch) == (other.name.recorder, other.name.epoch)
+
+
 def _plain_seam(before: Segment, after: Segment) -> str:
-    same = (before.name.recorder, before.name.epoch) == (after.name.recorder, after.name.epoch)
-    return "same frames" if same else "key frame"
+    return "same frames" if _one_recording(before, after) else "key frame"
 
 
 def _from_key(frames: list[StoredFrame]) -> list[StoredFrame]:

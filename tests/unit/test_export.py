@@ -53,6 +53,30 @@ def test_two_recorders_that_recorded_at_once_give_every_frame_once(tmp_path: Pat
     ]
 
 
+@pytest.mark.parametrize("shift_us", [-8_000, 8_000])
+def test_a_recorder_that_begins_where_the_other_begins_a_new_piece_loses_and_doubles_nothing(
+    tmp_path: Path, clip: Clip, shift_us: int
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    put_piece(two, clip, 30, recorder="FO-1", epoch=2)
+    put_piece(two, clip, 15, first=30, recorder="FO-1", epoch=2)
+    put_piece(one, clip, 40, first=30, epoch=3, shift_us=shift_us)
+    done = exported(tmp_path, one, two)
+    assert mp4_numbers(done.file) == list(range(70))
+    assert [(run.recorder, run.frames, run.seam) for run in done.runs] == [("FO-1", 45, "start"), ("REC-1", 25, "same frames")]
+
+
+@pytest.mark.parametrize("shift_us", [-8_000, 8_000])
+def test_where_they_differ_there_the_new_piece_is_a_seam_all_the_same(tmp_path: Path, clip: Clip, shift_us: int) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    put_piece(two, clip, 30, recorder="FO-1", epoch=2)
+    put_piece(two, clip, 15, first=30, recorder="FO-1", epoch=2)
+    put_piece(one, clip, 40, first=30, epoch=3, shift_us=shift_us, marked_as="cam-002")
+    done = exported(tmp_path, one, two)
+    assert mp4_numbers(done.file)[:30] == list(range(30))
+    assert done.runs[-1].seam == "key frame"
+
+
 def test_where_two_recordings_differ_the_seam_is_a_key_frame(tmp_path: Path, clip: Clip) -> None:
     put_piece(tmp_path / "disk", clip, 40)
     put_piece(tmp_path / "disk", clip, 40, first=20, recorder="FO-1", epoch=2, marked_as="cam-002")
