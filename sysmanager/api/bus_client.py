@@ -179,10 +179,14 @@ async def connect(credentials_file: Path, *, name: str | None = None, role: Role
     try:
         credentials = load_credentials(credentials_file)
         bus = NatsBus(credentials, BusUser.CLIENT, "client")
-        connected = await bus.open(wait_ms=CONNECT_MS)
     except BusError as error:
         raise ClientError(str(error)) from error
+    connected = False
+    try:
+        connected = await bus.open(wait_ms=CONNECT_MS)
+    finally:
+        if not connected:  # also when who waits is told to end: the bus tries on for ever until it is closed
+            await bus.close()
     if not connected:
-        await bus.close()
         raise ClientError(f"Nothing answers at {credentials.url}; check that the coordinator runs there.")
     return BusClient(bus, Actor(name=name or getpass.getuser(), role=role))

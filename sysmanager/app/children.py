@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 LINE_LIMIT_BYTES = 64 * 1024
 COMPLAINT_LIMIT = 2000
+COMPLAINT_WAIT_S = 2.0
 
 if sys.platform == "win32":
     _END_SIGNAL = signal.CTRL_BREAK_EVENT
@@ -44,9 +45,7 @@ class Child:
 
     async def complaint(self) -> str:
         """The last sentence that it said on stderr, without the name of the program."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2):
-                await self._listening
+        await asyncio.wait({self._listening}, timeout=COMPLAINT_WAIT_S)
         lines = [line.removeprefix("sysmanager: ").strip() for line in self._said.splitlines() if line.strip()]
         return lines[-1] if lines else ""
 

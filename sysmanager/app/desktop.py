@@ -16,6 +16,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from sysmanager.app import paths
+from sysmanager.app.ending import end_others
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,10 @@ def run_scene(scene: Scene) -> int:
         with loop:
             playing: asyncio.Future[int] = asyncio.ensure_future(scene(application), loop=loop)
             with _signals_heard(lambda: loop.call_soon_threadsafe(playing.cancel)):
-                status: int = loop.run_until_complete(playing)
+                try:
+                    status: int = loop.run_until_complete(playing)
+                finally:
+                    loop.run_until_complete(end_others())
             return status
     except asyncio.CancelledError:
         return 0

@@ -34,6 +34,14 @@ async def first_of(asked: asyncio.Event, failure: asyncio.Future[str]) -> None:
     await asked.wait()
 
 
+async def end_others() -> None:
+    """Cancel what is still under way on this loop, and wait until it is gone: as `asyncio.run` does, for loops that are run otherwise."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
 def end_with_parent(asked: asyncio.Event, parent: int) -> None:
     """Set the event when the process `parent` is gone, so that a killed parent leaves no child behind. Call on the running loop.
 

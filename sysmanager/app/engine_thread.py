@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from sysmanager import __version__
+from sysmanager.app.ending import end_others
 from sysmanager.backup.folder import BackupFolder
 from sysmanager.bus.local import LocalBus
 from sysmanager.documents.memory import MemoryDocumentStore
@@ -72,7 +73,8 @@ class PracticeSite:
             with TemporaryDirectory(prefix="sysmanager-", ignore_cleanup_errors=True) as folder:
                 self._loop.run_until_complete(self._live(Path(folder)))
         finally:
-            self._loop.run_until_complete(_end_others())
+            # What sessions of other threads still have under way here: nobody shall wait for a loop that is gone.
+            self._loop.run_until_complete(end_others())
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
@@ -99,11 +101,3 @@ class PracticeSite:
         await self._end.wait()
         await self.site.stop()
         await engine.stop()
-
-
-async def _end_others() -> None:
-    """Cancel what sessions of other threads still have under way here, so that nobody waits for a loop that is gone."""
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)

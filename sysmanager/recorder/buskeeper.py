@@ -86,8 +86,12 @@ class BusKeeper:
         except CredentialsUnusable as error:
             log.warning("no bus yet; it is tried again", why=str(error))
             return
-        await bus.open()
-        await self._attach(bus)
+        try:
+            await bus.open()
+            await self._attach(bus)
+        except BaseException:
+            await bus.close()  # nobody else knows it yet, and it would try on for ever
+            raise
         self._bus = bus
         await bus.open(wait_ms=CONNECT_MS)
         self._made.set()

@@ -108,6 +108,37 @@ async def test_the_desktop_brings_its_coordinator_and_takes_it_along(machine: Ma
     await until(lambda: not any(other.is_running() for other in others), 10)
 
 
+SCENE = """
+import asyncio
+from sysmanager.app.desktop import run_scene
+
+async def going_on():
+    try:
+        await asyncio.sleep(60)
+    finally:
+        print("ended in order")
+
+async def scene(_application):
+    task = asyncio.create_task(going_on())
+    await asyncio.sleep(0)
+    return 3
+
+raise SystemExit(run_scene(scene))
+"""
+
+
+async def test_what_a_window_leaves_under_way_ends_in_order_with_it(machine: Machine) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", SCENE),
+        env=machine.environment(QT_QPA_PLATFORM="offscreen"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    async with asyncio.timeout(WITHIN_S):
+        out, err = await process.communicate()
+    assert (process.returncode, out.split(), err) == (3, [b"ended", b"in", b"order"], b"")
+
+
 async def test_the_desktop_says_why_its_coordinator_does_not_start(site: LiveSite) -> None:
     ran = await site.machine.run("--data", str(site.data), QT_QPA_PLATFORM="offscreen")
     assert ran.status == 2

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeout
 
+from sysmanager import api
 from sysmanager.bus import nats
-from sysmanager.bus.credentials import BusUser, generate_credentials
+from sysmanager.bus.credentials import BusUser, generate_credentials, save_credentials
 from sysmanager.bus.nats import NatsBus
 
 
@@ -138,3 +140,24 @@ async def test_closing_does_not_swallow_the_cancellation_of_the_one_who_closes(m
     assert closing.cancelled()
     may_end.set()
     await bus.close()
+
+
+async def test_who_is_told_to_end_while_it_connects_leaves_no_attempt_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trying = asyncio.Event()
+
+    async def refuse(*_: object) -> None:
+        trying.set()
+        raise OSError("nobody there")
+
+    async def pass_by(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(NatsBus, "_connect", refuse)
+    monkeypatch.setattr(nats, "_close", pass_by)
+    save_credentials(tmp_path / "credentials.json", generate_credentials("127.0.0.1", 1))
+    connecting = asyncio.create_task(api.connect(tmp_path / "credentials.json"))
+    await trying.wait()
+    connecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await connecting
+    assert asyncio.all_tasks() == {asyncio.current_task()}
