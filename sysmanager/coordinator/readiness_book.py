@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sysmanager.coordinator import facts as f
+from sysmanager.coordinator.maintenance import maintenance_of
 from sysmanager.coordinator.readiness import readiness_of
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Needs, needs_of
@@ -12,11 +13,19 @@ from sysmanager.coordinator.state import View, tasks_of
 from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.ids import GroupId, RecorderId
 from sysmanager.domain.instant import Instant
-from sysmanager.domain.recorder import Recorder, Role
+from sysmanager.domain.maintenance import Maintenance
+from sysmanager.domain.recorder import Assignment, Recorder, Role
 from sysmanager.protocol.clients import Readiness, Ready
 
 STEP = 150
 """Of so many servers the readiness is computed at a time: some milliseconds, so that a change in a large group holds up nothing."""
+
+_Basis = tuple[Assignment, GroupId | None, bool, bool, Maintenance | None]
+
+
+def _basis(view: View, row: Recorder) -> _Basis:
+    """What people see of the server beside its readiness, and what the readiness would contradict if it were of earlier."""
+    return row.assignment, row.group, row.failover_enabled, row.id in view.holds, maintenance_of(view, row)
 
 
 class ReadinessBook:
@@ -27,6 +36,7 @@ class ReadinessBook:
 
     def __init__(self) -> None:
         self._known: dict[RecorderId, Readiness] = {}
+        self._of: dict[RecorderId, _Basis] = {}
         self._needs: dict[RecorderId, tuple[SettingsSummary, Needs]] = {}
         self._touched: set[RecorderId] = set()
         self._groups: set[GroupId] = set()
@@ -42,6 +52,17 @@ class ReadinessBook:
     def pending(self) -> bool:
         """Whether something was touched that was not looked at yet."""
         return bool(self._touched or self._waiting or self._groups)
+
+    def shown(self, view: View, seen: Seen, row: Recorder, now: Instant) -> Readiness | None:
+        """To be shown beside the row as it is now: computed anew, if not looked at since system data says something else of the server.
+
+        None: never looked at. What it rests on of others, or of what is reported, may still be behind.
+        """
+        known = self._known.get(row.id)
+        if known is None or self._of[row.id] == _basis(view, row):
+            return known
+        self._look(view, seen, row, now)
+        return self._known[row.id]
 
     def touch(self, recorder: RecorderId) -> None:
         """Something about the server changed: in system data or in what it reports."""
@@ -80,14 +101,32 @@ class ReadinessBook:
         changed: list[RecorderId] = []
         for recorder in list(self._waiting)[:limit]:
             del self._waiting[recorder]
-            before, after = self._known.get(recorder), None
             row = view.recorders.get(recorder)
-            if row is not None:
-                after = readiness_of(view, seen, row, now, self._needs_of(view, row))
-            if before != after:
-                self._put(recorder, before, after)
+            if self._look(view, seen, row, now) if row is not None else self._forget(recorder):
                 changed.append(recorder)
         return tuple(changed)
+
+    def _look(self, view: View, seen: Seen, row: Recorder, now: Instant) -> bool:
+        """Whether it differs from what was known."""
+        before, after = self._known.get(row.id), readiness_of(view, seen, row, now, self._needs_of(view, row))
+        self._of[row.id] = _basis(view, row)
+        if before == after:
+            return False
+        if before is not None:
+            self.counts[before.level] -= 1
+        self.counts[after.level] += 1
+        self._known[row.id] = after
+        return True
+
+    def _forget(self, recorder: RecorderId) -> bool:
+        """Whether there was anything to forget of a server that left system data."""
+        before = self._known.pop(recorder, None)
+        if before is None:
+            return False
+        self.counts[before.level] -= 1
+        del self._of[recorder]
+        self._needs.pop(recorder, None)
+        return True
 
     def _expand(self, view: View, seen: Seen, recorder: RecorderId) -> None:
         """The server itself, whoever could be replaced by it, and whoever shares its machine."""
@@ -105,16 +144,6 @@ class ReadinessBook:
             together = seen.on_machine.get(heard.beat.machine, ())
             if len(together) > 1:
                 self._waiting.update(dict.fromkeys(sorted(together)))
-
-    def _put(self, recorder: RecorderId, before: Readiness | None, after: Readiness | None) -> None:
-        if before is not None:
-            self.counts[before.level] -= 1
-        if after is None:
-            self._known.pop(recorder, None)
-            self._needs.pop(recorder, None)
-        else:
-            self.counts[after.level] += 1
-            self._known[recorder] = after
 
     def _needs_of(self, view: View, row: Recorder) -> Needs | None:
         """Of its tasks; made anew when the settings are others."""

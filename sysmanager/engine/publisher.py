@@ -191,7 +191,7 @@ class Publisher:
                     removed.append(recorder)
                 self._moving.pop(recorder, None)
                 continue
-            new = recorder_row(core.state, core.seen, row, now, core.readiness.known.get(recorder))
+            new = recorder_row(core.state, core.seen, row, now, core.readiness.shown(core.state, core.seen, row, now))
             still = new.connection is Connection.CONNECTED and new.countdown_ms is None and not new.stable_ms
             if still:
                 self._moving.pop(recorder, None)

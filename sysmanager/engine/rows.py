@@ -28,7 +28,7 @@ CONNECTED_AGAIN = "connected again"
 
 
 def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant, readiness: c.Readiness | None = None) -> c.RecorderRow:
-    """One server as people see it now. readiness: as it was computed last."""
+    """One server as people see it now. readiness: as the book of readiness shows it beside this row."""
     heard = seen.of(row.id)
     judged = assess(view, seen, row)
     counting = judged.counting if why_not_automatic(view, row) is None else None

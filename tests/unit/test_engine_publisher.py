@@ -8,8 +8,10 @@ from sysmanager import wire
 from sysmanager.bus.port import MAX_BODY_BYTES
 from sysmanager.engine import publisher as publisher_module
 from sysmanager.engine.publisher import NUMBERS_PER_START, Publisher
+from sysmanager.domain.maintenance import Scope, Target
+from sysmanager.domain.recorder import Broken, Recording
 from sysmanager.protocol import clients as c
-from tests.helpers.coordination import Site, rid
+from tests.helpers.coordination import Site, rid, small_site
 
 
 def busy_site(servers: int, cameras: int) -> Site:
@@ -67,6 +69,46 @@ def test_more_rows_than_are_made_at_a_time_take_turns(monkeypatch: pytest.Monkey
     for _ in range(6):
         publisher.refresh(site.core, site.now)
     assert all(silence_ms > 3_000 for recorder, silence_ms in shown.items() if recorder != "F")
+
+
+def test_no_row_carries_a_readiness_of_another_state() -> None:
+    """A row is told as soon as its change is durable, and readiness is looked at some moments later."""
+    site = small_site()
+    publisher = Publisher("Site")
+    told: list[c.RecorderRow] = []
+    publisher.subscribe(lambda changes: told.extend(changes.recorders))
+    publisher.refresh(site.core, site.now)
+
+    def right() -> None:
+        publisher.publish(site.core, site.now)
+        assert told
+        for row in told:
+            assert row.readiness is not None, row.id
+            replaced = any("was replaced" in reason.sentence for reason in row.readiness.reasons)
+            assert replaced is isinstance(row.assignment, Broken), row
+            maintained = any("is in maintenance" in reason.sentence for reason in row.readiness.reasons)
+            assert maintained is (row.maintenance is not None), row
+        counts = dict.fromkeys(c.Ready, 0)
+        for row in publisher.snapshot().recorders:
+            assert row.readiness is not None
+            counts[row.readiness.level] += 1
+        assert site.core.readiness.counts == counts
+        told.clear()
+
+    site.fail_over("A")
+    right()
+    site.server("A").up = True
+    site.run(3_000)
+    publisher.refresh(site.core, site.now)
+    site.ask(c.StartFailback(failover=site.entry.id))
+    for _ in range(60):
+        site.run(250)
+        if site.entry.phase.ended:
+            break
+    assert isinstance(site.row("A").assignment, Recording)
+    right()
+    site.ask(c.StartMaintenance(target=Target(scope=Scope.RECORDER, id="A"), reason="a fan", until_wall_ms=site.now.wall_ms + 60_000))
+    right()
 
 
 def test_nothing_new_is_nothing_said() -> None:
