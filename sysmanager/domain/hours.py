@@ -18,7 +18,9 @@ WINDOWS_LIMIT = 21
 TEXT_LIMIT = 300
 """Longest text of hours, in characters."""
 
-EXAMPLE = "Mon-Fri 22:00-05:00; Sat,Sun 00:00-24:00"
+SHORT_EXAMPLE = "Mon-Fri 22:00-05:00"
+
+EXAMPLE = f"{SHORT_EXAMPLE}; Sat,Sun 00:00-24:00"
 
 _MINUTE_MS = 60_000
 _DAY = 1_440

@@ -9,8 +9,19 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, QSettings, Qt
 from PySide6.QtGui import QAccessible, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QMenu, QMessageBox, QTableView, QTreeView
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QLineEdit,
+    QMenu,
+    QMessageBox,
+    QStyle,
+    QStyleOptionFrame,
+    QTableView,
+    QTreeView,
+)
 
+from sysmanager.domain.hours import EXAMPLE
 from sysmanager.ui.state.conditions import Action
 from sysmanager.ui.state.events import PlaceSelected
 from sysmanager.ui.state.model import Place
@@ -209,16 +220,37 @@ async def test_the_wheel_scrolls_the_page_and_changes_no_setting(open_site: Open
         assert (timeout.currentIndex() != before) is focused
 
 
+@pytest.mark.parametrize("demo", [False, True])
 @pytest.mark.parametrize("width", [1024, 1200, 1440])
-async def test_no_setting_and_no_button_is_cut_off_at_the_right(open_site: OpenSite, width: int) -> None:
-    opened = await open_site(site.harbour())
+async def test_no_setting_and_no_button_is_cut_off_at_the_right(open_site: OpenSite, width: int, demo: bool) -> None:
+    opened = await open_site(site.harbour(), demo=demo)
     tab = opened.window.settings_tab
-    for server in ("TA-REC-03", "TA-REC-05", "TA-FO-01"):
+    for server in ("TA-REC-03", "TA-REC-05", "TB-REC-02", "TB-REC-04", "TA-FO-01"):
         opened.store.dispatch(PlaceSelected(Place.SERVER, site.rid(server)))
         opened.window.resize(width, 900)
         for _ in range(3):
             await turn()
         assert tab.widget().width() <= tab.viewport().width(), server
+        for button in tab.findChildren(ActionButton):
+            if button.isVisible():
+                right = button.mapTo(tab.widget(), button.rect().topRight()).x()
+                assert right < tab.widget().width(), (server, button.text())
+                assert button.width() >= button.sizeHint().width(), (server, button.text())
+
+
+async def test_an_example_of_hours_can_be_read_to_its_end(open_site: OpenSite) -> None:
+    opened = await open_site(site.harbour(), demo=True)
+    form = opened.window.settings_tab._form
+    for width in (1024, 1200, 1440, 1600, 1920):
+        opened.window.resize(width, 900)
+        for _ in range(3):
+            await turn()
+        for line in (form.editors.drill.hours, form.editors.copy.hours, form.editors.failback_hours):
+            option = QStyleOptionFrame()
+            line.initStyleOption(option)
+            inside = line.style().subElementRect(QStyle.SubElement.SE_LineEditContents, option, line).width() - 4
+            assert line.fontMetrics().horizontalAdvance(line.placeholderText()) <= inside, width
+            assert EXAMPLE in line.toolTip()
 
 
 async def test_the_great_button_is_in_sight_without_scrolling(open_site: OpenSite) -> None:

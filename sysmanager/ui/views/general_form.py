@@ -143,6 +143,7 @@ class GeneralForm(QWidget):
         self._state: UiState | None = None
         self._wide: bool | None = None
         self.editors = GeneralFields()
+        self._tips = {editor: editor.toolTip() for editor in self.editors.editors}
         self._facts = muted()
         self._facts.setWordWrap(True)
         self._facts.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -201,7 +202,7 @@ class GeneralForm(QWidget):
         editing = condition(Action.EDIT, state)
         for editor in self.editors.editors:
             editor.setEnabled(editing.enabled)
-            editor.setToolTip(editing.reason)
+            editor.setToolTip(editing.reason or self._tips[editor])
         self._show_facts(row)
 
     def _show_facts(self, row: RecorderRow) -> None:

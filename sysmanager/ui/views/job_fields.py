@@ -6,7 +6,7 @@ from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QSizePolicy, QSpinBox, QWidget
 
-from sysmanager.domain.hours import EXAMPLE, TEXT_LIMIT
+from sysmanager.domain.hours import EXAMPLE, SHORT_EXAMPLE, TEXT_LIMIT
 from sysmanager.domain.jobs import DAYS_LIMIT, RATE_LIMIT_KBPS, DrillSchedule, MaterialCopySettings
 
 LIMIT_STEP_KBPS = 10_000
@@ -32,7 +32,8 @@ def hours_line() -> QLineEdit:
     """An editor for hours of the week."""
     line = QLineEdit()
     line.setMaxLength(TEXT_LIMIT)
-    line.setPlaceholderText(f"Any time; or {EXAMPLE}")
+    line.setPlaceholderText(f"Any time; or {SHORT_EXAMPLE}")
+    line.setToolTip(f"Hours of the week, as {EXAMPLE}. Empty: at any time.")
     return line
 
 
