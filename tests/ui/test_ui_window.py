@@ -29,6 +29,7 @@ from sysmanager.ui.state.conditions import Action
 from sysmanager.ui.state.events import LinkChanged, NoticeShown, PlaceSelected
 from sysmanager.ui.state.model import Link, Place, Tone
 from sysmanager.ui.theme import Theme
+from sysmanager.ui.views.parts import ActionButton
 from sysmanager.ui.views.preview_dialog import PreviewDialog
 from tests.ui import site
 from tests.ui.conftest import OpenSite
@@ -145,6 +146,20 @@ async def test_monitoring_sees_disabled_buttons_with_the_reason(open_site: OpenS
     form = opened.window.settings_tab._form.editors
     assert not form.name.isEnabled()
     assert "may not change system data" in form.name.toolTip()
+
+
+async def test_what_a_countdown_rules_out_says_why_below_the_buttons_too(open_site: OpenSite) -> None:
+    opened = await open_site(site.harbour())
+    select(opened, "TA-REC-03")
+    tab = opened.window.settings_tab
+    switch = next(button for button in tab.findChildren(ActionButton) if button.text() == opened.window.actions_[Action.SWITCH].text())
+    assert switch.isVisible()
+    assert not switch.isEnabled()
+    assert switch.toolTip().startswith("TA-REC-03 is not connected; a planned switch relieves a server that records.")
+    assert switch.toolTip() in tab._reason.text()
+    assert tab._reason.isVisible()
+    select(opened, "TA-REC-01")
+    assert not tab._reason.isVisible()
 
 
 async def test_an_operator_may_fail_back_and_not_edit(open_site: OpenSite) -> None:

@@ -6,10 +6,10 @@ import pytest
 
 from sysmanager import wire
 from sysmanager.bus.port import MAX_BODY_BYTES
-from sysmanager.engine import publisher as publisher_module
-from sysmanager.engine.publisher import NUMBERS_PER_START, Publisher
 from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.domain.recorder import Broken, Recording
+from sysmanager.engine import publisher as publisher_module
+from sysmanager.engine.publisher import NUMBERS_PER_START, Publisher
 from sysmanager.protocol import clients as c
 from tests.helpers.coordination import Site, rid, small_site
 

@@ -19,6 +19,7 @@ from sysmanager.ui.state.situation import Situation, situation
 from sysmanager.ui.theme import scaled
 from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
+from sysmanager.ui.views.flow import FlowLayout
 from sysmanager.ui.views.general_form import GeneralForm
 from sysmanager.ui.views.parts import ActionButton, Chip, keep_primary_icon, muted, rule, wrapped
 from sysmanager.ui.views.readiness_panel import ReadinessPanel
@@ -26,6 +27,9 @@ from sysmanager.ui.views.readiness_panel import ReadinessPanel
 MARGIN_PX = 20
 BUTTONS_PX = 10
 """Between the large button and the lesser ones, which stand below it where there is no room."""
+
+_EXPLAINED = (Action.START_FAILOVER, Action.FAILBACK, Action.SWITCH, Action.DRILL)
+"""Whose reason, where they are disabled, stands below the buttons: each reason once."""
 
 
 class SettingsTab(QScrollArea):
@@ -99,9 +103,7 @@ class SettingsTab(QScrollArea):
         self.start = ActionButton(actions[Action.START_FAILOVER], primary=True)
         keep_primary_icon(context, self.start, Glyph.START_FAILOVER)
         self._others = QWidget()
-        row = QHBoxLayout(self._others)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(10)
+        row = FlowLayout(self._others, spacing=BUTTONS_PX)
         for action in (
             Action.PREVIEW,
             Action.DRILL,
@@ -112,7 +114,6 @@ class SettingsTab(QScrollArea):
             Action.END_MAINTENANCE,
         ):
             row.addWidget(ActionButton(actions[action]))
-        row.addStretch(1)
         self._button_grid.setColumnStretch(1, 1)
         self._place_buttons(True)
         return self._button_grid
@@ -125,7 +126,7 @@ class SettingsTab(QScrollArea):
         grid.removeWidget(self.start)
         grid.removeWidget(self._others)
         grid.addWidget(self.start, 0, 0)
-        grid.addWidget(self._others, 0 if wide else 1, 1 if wide else 0, 1, 1 if wide else 2)
+        grid.addWidget(self._others, 0 if wide else 1, 1 if wide else 0, 1, 1 if wide else 2, Qt.AlignmentFlag.AlignVCenter)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -135,7 +136,7 @@ class SettingsTab(QScrollArea):
         """Side by side what fits beside one another: nothing is cut off at the right."""
         width = self.viewport().width() - 2 * MARGIN_PX
         self._form.arrange(width)
-        needed = self.start.minimumSizeHint().width() + BUTTONS_PX + self._others.minimumSizeHint().width()
+        needed = self.start.minimumSizeHint().width() + BUTTONS_PX + self._others.sizeHint().width()
         self._place_buttons(width >= needed)
 
     def render_state(self, state: UiState) -> None:
@@ -152,7 +153,7 @@ class SettingsTab(QScrollArea):
         self._maintenance.setVisible(bool(maintenance))
         self._shown = situation(state, self._context.now_wall_ms(), self._context.zone)
         self._repaint()
-        reasons = [condition(action, state) for action in (Action.START_FAILOVER, Action.FAILBACK)]
+        reasons = [condition(action, state) for action in _EXPLAINED]
         text = " ".join(dict.fromkeys(one.reason for one in reasons if one.visible and one.reason))
         self._reason.setText(text)
         self._reason.setVisible(bool(text))
