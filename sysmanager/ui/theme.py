@@ -301,6 +301,9 @@ def _style_sheet(c: Colours) -> str:
     QAbstractSpinBox::up-button {{ subcontrol-position: top right; }}
     QAbstractSpinBox::down-button {{ subcontrol-position: bottom right; }}
     QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover {{ background: {c.hover}; }}
+    QDateTimeEdit {{ padding: 4px 24px 4px 6px; }}
+    QDateTimeEdit::drop-down {{ subcontrol-origin: border; subcontrol-position: center right; border: none; width: 24px; }}
+    QDateTimeEdit::down-arrow {{ image: url({chevron}); width: 12px; height: 12px; }}
     QAbstractSpinBox::up-arrow {{ image: url({rise}); width: 10px; height: 10px; }}
     QAbstractSpinBox::down-arrow {{ image: url({chevron}); width: 10px; height: 10px; }}
     QLineEdit:focus, QComboBox:focus, QPlainTextEdit:focus, QAbstractSpinBox:focus {{ border-color: {c.accent}; }}

@@ -23,8 +23,7 @@ from sysmanager.ui.views.preview_dialog import PreviewDialog
 from tests.ui import site
 from tests.ui.fakes import FakeClient
 from tests.ui.harness import Opened, ThemeChoice, turn, until
-
-Scene = Callable[[Opened], QWidget | None]
+from tests.ui.paint_scenes import MORE, Scene
 
 
 def _select(name: str) -> Scene:
@@ -128,6 +127,7 @@ SCENES: dict[str, tuple[Callable[[], Snapshot], dict[str, object], Scene]] = {
     "add": (site.empty, {}, _trigger("", Action.ADD_SERVER)),
     "groups": (site.harbour, {}, _trigger("", Action.EDIT_GROUPS)),
     "remove": (site.harbour, {}, _trigger("TA-REC-01", Action.REMOVE_SERVER)),
+    **MORE,
 }
 
 

@@ -83,6 +83,19 @@ async def test_a_server_is_put_into_maintenance_with_a_reason_and_an_end(open_si
     await until(lambda: wanted in opened.client.requests, "the request")
 
 
+async def test_how_long_never_contradicts_the_end(open_site: OpenSite) -> None:
+    opened = await open_site(site.harbour())
+    dialog = maintaining(opened)
+    assert dialog.span.currentText() == "1 hour"
+    dialog.until.setDateTime(QDateTime.fromMSecsSinceEpoch(NOW_MS + 90 * 60_000))
+    assert dialog.span.currentText() == "Until the time below"
+    assert dialog.until.dateTime().toMSecsSinceEpoch() == NOW_MS + 90 * 60_000
+    dialog.span.setCurrentIndex(2)
+    assert (dialog.span.currentText(), dialog.until.dateTime().toMSecsSinceEpoch()) == ("8 hours", NOW_MS + 8 * HOUR_MS)
+    dialog.span.setCurrentIndex(dialog.span.count() - 1)
+    assert dialog.until.dateTime().toMSecsSinceEpoch() == NOW_MS + 8 * HOUR_MS, "choosing to type it changes nothing"
+
+
 async def test_its_group_or_the_whole_system_can_be_chosen(open_site: OpenSite) -> None:
     opened = await open_site(site.harbour())
     dialog = maintaining(opened)
@@ -96,6 +109,7 @@ async def test_what_is_in_maintenance_is_shown_and_ended_before_its_time(open_si
     assert "is in maintenance until" in opened.window.settings_tab._maintenance.text()
     dialog = maintaining(opened)
     assert (dialog.reason.text(), dialog.target.currentData()) == ("new disks", group)
+    assert (dialog.go.text(), dialog.span.currentText()) == ("Change maintenance", "1 hour")
     dialog.reject()
     opened.window.actions_[Action.END_MAINTENANCE].trigger()
     await until(lambda: EndMaintenance(target=group) in opened.client.requests, "the request")
@@ -147,6 +161,7 @@ async def test_system_settings_are_changed_as_of_their_revision(open_site: OpenS
     opened = await open_site(harbour_with(settings_revision=7))
     dialog = setting(opened)
     assert dialog.settings() == SystemSettings()
+    assert (dialog.share.text(), dialog.least.text()) == ("30 % of the recorders", "3 recorders")
     dialog.goes_on.setChecked(False)
     assert not dialog.limit.isEnabled()
     dialog.opinion.setChecked(True)

@@ -324,3 +324,18 @@ async def test_the_log_is_written_into_a_table_for_other_programs(open_site: Ope
     assert (await operations.export_log(opened.client, opened.store, file, site.NOW_MS)).sentence == "Nobody answers."
     assert len(file.read_text(encoding="utf-8-sig").splitlines()) == OLD + 34 + 1, "what was there stays"
     await asyncio.sleep(0)
+
+
+async def test_the_role_gives_way_to_what_was_said(open_site: OpenSite) -> None:
+    opened = await open_site(site.harbour())
+    opened.client.audit = lines(3)
+    opened.window.audit_dock.show()
+    opened.window.audit_dock.raise_()
+    view = opened.window.audit.view
+    await until(lambda: view.model().rowCount() == 3, "the lines")
+    for width, hidden in ((1024, True), (1440, False), (1024, True)):
+        opened.window.resize(width, 900)
+        await turn()
+        assert view.isColumnHidden(2) is hidden
+        assert view.columnWidth(6) >= 320
+    assert view.model().index(0, 1).data(Qt.ItemDataRole.ToolTipRole) == "anna, Operator"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QWidget
 
@@ -14,9 +14,15 @@ from sysmanager.ui.state.events import AuditAsked
 from sysmanager.ui.state.model import Tone, UiState
 from sysmanager.ui.state.texts import NOTHING, when_text
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import IconFollower, table, with_bar
+from sysmanager.ui.views.parts import IconFollower, table, widths, with_bar
 
 SEARCH_LIMIT = 200
+
+_WIDTHS = (140, 120, 110, 172, 110, 136)
+_ROLE = 2
+
+SAID_PX = 340
+"""What was said has so much room at least, as long as the role can give way."""
 
 
 class AuditList(QWidget):
@@ -29,7 +35,7 @@ class AuditList(QWidget):
         self._context = context
         columns: tuple[Column[AuditLine], ...] = (
             Column(title="Time", text=lambda line: when_text(line.at_ms, context.now_wall_ms(), context.zone)),
-            Column(title="Who", text=lambda line: line.actor),
+            Column(title="Who", text=lambda line: line.actor, tip=_who),
             Column(title="Role", text=lambda line: line.role.value if line.role is not None else NOTHING),
             Column(title="Request", text=lambda line: line.request.replace("-", " ") or NOTHING),
             Column(title="About", text=lambda line: line.about or NOTHING),
@@ -39,8 +45,8 @@ class AuditList(QWidget):
         self._model = PagedTableModel(columns, key=lambda line: line.number, parent=self)
         self._model.wanted.connect(self.wanted.emit)
         self.view = table(context, self._model, "Audit log", stretch=6)
-        for place, width in enumerate((140, 120, 110, 140, 120, 130)):
-            self.view.setColumnWidth(place, width)
+        widths(self.view, _WIDTHS)
+        self.view.viewport().installEventFilter(self)
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Search by person, request, server, words…")
         self.filter.setAccessibleName("Search the audit log")
@@ -60,6 +66,12 @@ class AuditList(QWidget):
         super().showEvent(event)
         self.wanted.emit()
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The role gives way where what was said would have no room; the tool tip of the person has it."""
+        if event.type() is QEvent.Type.Resize and watched is self.view.viewport():
+            self.view.setColumnHidden(_ROLE, self.view.viewport().width() - sum(_WIDTHS) < SAID_PX)
+        return super().eventFilter(watched, event)
+
     def render_state(self, state: UiState) -> None:
         audit = state.audit
         self._model.show_page(audit.lines, more=audit.more and state.loaded, asked=(state.loaded, audit.search, audit.next, audit.trouble))
@@ -73,6 +85,10 @@ class AuditList(QWidget):
             self.view.say_if_empty("No request matches the search." if audit.search else "Nobody has asked for anything yet.")
         if audit.next is None and self.isVisible() and not audit.trouble:
             self.wanted.emit()
+
+
+def _who(line: AuditLine) -> str:
+    return f"{line.actor}, {line.role.value}" if line.role is not None else line.actor
 
 
 def _outcome(line: AuditLine) -> str:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QFormLayout, QHBoxLayout, QL
 from sysmanager.ui.icons import Glyph
 from sysmanager.ui.state.forms import problem_with_backup
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import fit, form_rows, heading, keep_primary_icon, muted, wrapped
+from sysmanager.ui.views.parts import fit, form_rows, heading, keep_primary_icon, wrapped
 
 SUFFIX = "smbackup"
 
@@ -30,7 +30,7 @@ class BackupDialog(QDialog):
         self.passphrase, self.again = QLineEdit(), QLineEdit()
         for field in (self.passphrase, self.again):
             field.setEchoMode(QLineEdit.EchoMode.Password)
-        self.passphrase.setPlaceholderText("Empty: that of the last backup goes on to hold")
+        self.passphrase.setPlaceholderText("Empty: as in the last backup")
         self.problem = wrapped()
         self.problem.setMinimumHeight(36)
         layout = QVBoxLayout(self)
@@ -38,7 +38,9 @@ class BackupDialog(QDialog):
         layout.setSpacing(10)
         layout.addWidget(heading("Save a system backup", 1.4))
         layout.addWidget(
-            muted("System data, the log and the settings of all servers. The passphrase opens the keys in it, and in later automatic ones.")
+            wrapped(
+                "System data, the log and the settings of all servers. The passphrase opens the keys in it, and in later automatic ones."
+            )
         )
         layout.addLayout(self._form())
         layout.addWidget(self.problem)
@@ -80,8 +82,8 @@ class BackupDialog(QDialog):
         cancel = QPushButton("Cancel")
         cancel.setAutoDefault(False)
         cancel.clicked.connect(self.reject)
-        row.addWidget(cancel)
         row.addWidget(self.save)
+        row.addWidget(cancel)
         return row
 
     def _choose(self) -> None:

@@ -271,7 +271,7 @@ class Dialogs(QObject):
         if system is None:
             return
         revision, why_not = system.settings_revision, missing_right(state.actor.role, RIGHT_FOR[EditSystem]) or ""
-        dialog = SystemDialog(system.settings, why_not, self._window)
+        dialog = SystemDialog(self._context, system.settings, why_not, self._window)
         operations, tasks = self._context.operations, self._context.tasks
         dialog.wanted.connect(lambda settings: tasks.start(operations.edit_system(revision, settings)))
         self._show(dialog)

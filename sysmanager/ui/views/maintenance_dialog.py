@@ -7,11 +7,13 @@ from PySide6.QtWidgets import QComboBox, QDateTimeEdit, QDialog, QDialogButtonBo
 
 from sysmanager.api import RecorderRow, Scope, Target
 from sysmanager.domain.maintenance import REASON_LIMIT
+from sysmanager.ui.icons import Glyph
 from sysmanager.ui.state.model import UiState
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import fit, heading, muted, wrapped
+from sysmanager.ui.views.parts import fit, heading, keep_primary_icon, muted, wrapped
 
 DEFAULT_S = 3600
+MINUTE_MS = 60_000
 SPANS: tuple[tuple[str, int], ...] = (("1 hour", 3600), ("4 hours", 14_400), ("8 hours", 28_800), ("1 day", 86_400))
 
 
@@ -40,11 +42,12 @@ class MaintenanceDialog(QDialog):
         self.span.setAccessibleName("How long")
         for text, seconds in SPANS:
             self.span.addItem(text, seconds)
+        self.span.addItem("Until the time below", None)
         self.until = QDateTimeEdit(self._in(DEFAULT_S))
         self.until.setAccessibleName("End")
         self.until.setCalendarPopup(True)
         self.until.setDisplayFormat("yyyy-MM-dd HH:mm")
-        self.span.currentIndexChanged.connect(lambda _: self.until.setDateTime(self._in(self.span.currentData())))
+        self.span.currentIndexChanged.connect(lambda _: self._chosen(self.span.currentData()))
         known = row.maintenance
         if known is not None:
             self.reason.setText(known.reason)
@@ -60,26 +63,44 @@ class MaintenanceDialog(QDialog):
             wrapped("Nothing fails over by itself there until it ends. It is still watched, and the log says what would have happened.")
         )
         form = QFormLayout()
-        form.addRow("&For", self.target)
-        form.addRow("&Reason", self.reason)
-        form.addRow("&How long", self.span)
-        form.addRow("&Until", self.until)
+        form.setHorizontalSpacing(18)
+        form.setVerticalSpacing(9)
+        for text, field in (("&For", self.target), ("&Reason", self.reason), ("&How long", self.span), ("&Until", self.until)):
+            label = muted(text)
+            label.setBuddy(field)
+            form.addRow(label, field)
         layout.addLayout(form)
         layout.addWidget(self._why_not)
         layout.addStretch(1)
         buttons = QDialogButtonBox()
-        self.go: QPushButton = buttons.addButton("Start maintenance", QDialogButtonBox.ButtonRole.AcceptRole)
+        words = "Start maintenance" if known is None else "Change maintenance"
+        self.go: QPushButton = buttons.addButton(words, QDialogButtonBox.ButtonRole.AcceptRole)
+        self.go.setProperty("primary", True)
+        keep_primary_icon(context, self.go, Glyph.MAINTENANCE)
         buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self._accept)
         buttons.rejected.connect(self.reject)
         layout.addWidget(buttons)
         self.reason.textChanged.connect(lambda _: self._check())
-        self.until.dateTimeChanged.connect(lambda _: self._check())
-        self._check()
+        self.until.dateTimeChanged.connect(lambda _: self._end_changed())
+        self._end_changed()
         self.reason.setFocus()
 
     def _in(self, seconds: int) -> QDateTime:
         return QDateTime.fromMSecsSinceEpoch(self._context.now_wall_ms() + seconds * 1000)
+
+    def _chosen(self, seconds: int | None) -> None:
+        if seconds is None:
+            self.until.setFocus()
+        else:
+            self.until.setDateTime(self._in(seconds))
+
+    def _end_changed(self) -> None:
+        """How long follows an end that was typed, so that the two never contradict each other."""
+        seconds = self.span.currentData()
+        if seconds is not None and abs(self.until.dateTime().msecsTo(self._in(seconds))) >= MINUTE_MS:
+            self.span.setCurrentIndex(self.span.count() - 1)
+        self._check()
 
     def _text_of(self, target: Target) -> str:
         return next((self.target.itemText(place) for place in range(self.target.count()) if self.target.itemData(place) == target), "")

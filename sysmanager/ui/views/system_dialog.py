@@ -9,8 +9,10 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QDialogButtonBox, Q
 from sysmanager.api import SystemSettings
 from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, timeout_text
 from sysmanager.domain.system import BRAKE_LIMITS_S, BRAKE_MINIMUMS, BRAKE_SHARES_PERCENT, FLAP_WINDOWS_MIN, MANUAL_MAINTENANCES_MIN
+from sysmanager.ui.icons import Glyph
+from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.job_fields import CalmSpinBox
-from sysmanager.ui.views.parts import fit, heading, wrapped
+from sysmanager.ui.views.parts import fit, heading, keep_primary_icon, muted, wrapped
 
 
 class SystemDialog(QDialog):
@@ -21,15 +23,17 @@ class SystemDialog(QDialog):
 
     wanted = Signal(object)
 
-    def __init__(self, settings: SystemSettings, why_not: str, parent: QWidget | None = None) -> None:
+    def __init__(self, context: Context, settings: SystemSettings, why_not: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("System settings")
         fit(self, 620, 460)
         self._base = settings
-        self.share = _number(settings.brake_share_percent, BRAKE_SHARES_PERCENT, " %", "Share of the recorders for the mass-loss brake")
-        self.least = _number(settings.brake_minimum, BRAKE_MINIMUMS, "", "Number of recorders for the mass-loss brake, at least")
-        self.goes_on = QCheckBox("Goes on by itself")
+        self.share = _number(
+            settings.brake_share_percent, BRAKE_SHARES_PERCENT, " % of the recorders", "Share of the recorders for the mass-loss brake"
+        )
+        self.least = _number(settings.brake_minimum, BRAKE_MINIMUMS, " recorders", "Number of recorders for the mass-loss brake, at least")
+        self.goes_on = QCheckBox("&Goes on by itself, if nobody confirms it")
         self.goes_on.setChecked(settings.brake_limit_s is not None)
         self.limit = _number(
             60 if settings.brake_limit_s is None else settings.brake_limit_s, BRAKE_LIMITS_S, " s", "The brake goes on after"
@@ -56,27 +60,39 @@ class SystemDialog(QDialog):
                 "holds failovers until a failover server confirms that it does not reach a recorder either."
             )
         )
-        form = QFormLayout()
-        form.addRow("&Brake: more than", self.share)
-        form.addRow("and at &least", self.least)
-        form.addRow("", self.goes_on)
-        form.addRow("&after", self.limit)
-        form.addRow("&Second opinion", self.opinion)
-        form.addRow("Timeout after an a&nnounced shutdown", self.announced)
-        form.addRow("&Two failovers hold failback within", self.flaps)
-        form.addRow("&Maintenance after a failover by hand", self.manual)
-        layout.addLayout(form)
+        layout.addLayout(self._form())
         if why_not:
             layout.addWidget(wrapped(why_not))
         layout.addStretch(1)
         buttons = QDialogButtonBox()
         self.save: QPushButton = buttons.addButton("Save", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.save.setProperty("primary", True)
+        keep_primary_icon(context, self.save, Glyph.SAVE)
         self.save.setEnabled(not why_not)
         self.save.setToolTip(why_not)
         buttons.addButton(QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self._accept)
         buttons.rejected.connect(self.reject)
         layout.addWidget(buttons)
+
+    def _form(self) -> QFormLayout:
+        form = QFormLayout()
+        form.setHorizontalSpacing(18)
+        form.setVerticalSpacing(9)
+        for text, field in (
+            ("&Brake: more than", self.share),
+            ("and at &least", self.least),
+            ("", self.goes_on),
+            ("&after", self.limit),
+            ("&Second opinion", self.opinion),
+            ("Timeout after an a&nnounced shutdown", self.announced),
+            ("&Two failovers hold failback within", self.flaps),
+            ("&Maintenance after a failover by hand", self.manual),
+        ):
+            label = muted(text)
+            label.setBuddy(field)
+            form.addRow(label, field)
+        return form
 
     def settings(self) -> SystemSettings:
         """As they stand in the fields."""
