@@ -27,7 +27,7 @@ from sysmanager.recorder.motion_eye import MotionWatch
 from sysmanager.recorder.pictures import KeyFrames
 from sysmanager.recorder.preroll import PreRoll, RingSettings
 from sysmanager.recorder.reconnect import Problem
-from sysmanager.recorder.session import CameraPlan, CameraSession, FrameSink, SessionSettings
+from sysmanager.recorder.session import CameraPlan, CameraSession, FrameSink, SessionSettings, agent_of
 from sysmanager.recorder.timetable import OffTime, off_time
 
 log = structlog.get_logger()
@@ -111,7 +111,7 @@ class Capture:
         self._listener = listener
         self._chance = chance
         self._segments = segments or SegmentSettings()
-        self._session_settings = sessions or SessionSettings()
+        self._session_settings = sessions or SessionSettings(agent=agent_of(recorder))
         self._clock = clock or SteadyClock()
         self._door = door or FreeDoor()
         self.key_frames = KeyFrames()

@@ -59,12 +59,22 @@ class CameraPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Patience with a camera, in seconds. `stall_s`: without a packet for so long, the session is opened anew."""
+    """Patience with a camera, in seconds. `stall_s`: without a packet for so long, the session is opened anew.
+
+    agent: as whom the recorder names itself to cameras; who looks into a camera's log finds the recorder.
+    """
+
+    agent: str = "System Manager"
 
     socket_timeout_s: float = 3.0
     open_timeout_s: float = 6.0
     open_limit_s: float = 10.0
     stall_s: float = 3.0
+
+
+def agent_of(recorder: str) -> str:
+    """As whom a recorder names itself to cameras: one line of a header, whatever its id holds."""
+    return f"System Manager ({''.join(letter for letter in recorder if letter.isascii() and letter.isprintable())})"
 
 
 class FrameSink(Protocol):
@@ -225,6 +235,7 @@ class CameraSession:
         settings = self._settings
         options = {
             "rtsp_transport": "tcp",
+            "user_agent": settings.agent,
             "allowed_media_types": "video+audio",
             "analyzeduration": "0",
             "probesize": "32",

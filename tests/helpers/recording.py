@@ -7,20 +7,32 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.capture import CameraEvent, CameraStatus, Capture
 from sysmanager.recorder.disks import DiskSet, DiskSettings
 from sysmanager.recorder.material import SegmentSettings
-from sysmanager.recorder.session import SessionSettings
+from sysmanager.recorder.session import SessionSettings, agent_of
 from tests.helpers.footage import WAIT_S, FaultyFileSystem, Gauge
 
 IMPATIENT = SessionSettings(socket_timeout_s=1.0, open_timeout_s=2.0, stall_s=0.8)
 
 
 class Recording:
-    """A capture of its own disk, and all that it said. more: further disks; files: where all of them can be told to hang."""
+    """A capture of its own disk, and all that it said.
 
-    def __init__(self, folder: Path, segment_ms: int = 60_000, more: Sequence[Path] = (), settings: DiskSettings | None = None) -> None:
+    more: further disks; recorder: its id; files: where all of them can be told to hang.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        segment_ms: int = 60_000,
+        more: Sequence[Path] = (),
+        settings: DiskSettings | None = None,
+        recorder: str = "rec-1",
+    ) -> None:
         self.disk = folder
         for disk in (folder, *more):
             disk.mkdir(exist_ok=True)
@@ -29,12 +41,12 @@ class Recording:
         self.disks = DiskSet([folder, *more], filesystem=self.files, settings=settings, on_change=self.gauge.notice)
         self.disks.start()
         self.capture = Capture(
-            "rec-1",
+            recorder,
             self.disks,
             self.gauge.notice,
             chance=random.Random(1),
             segments=SegmentSettings(segment_ms=segment_ms),
-            sessions=IMPATIENT,
+            sessions=replace(IMPATIENT, agent=agent_of(recorder)),
         )
 
     def status(self, camera: str) -> CameraStatus:

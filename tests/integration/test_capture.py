@@ -289,6 +289,25 @@ async def test_cameras_obey_their_control_port(cache: Path) -> None:
     assert [item.fault for item in status.values()] == ["ok", "stall"]
 
 
+async def test_who_reaches_no_camera_any_more_is_alone_with_that(cache: Path, tmp_path: Path) -> None:
+    one, other = Recording(tmp_path / "one", recorder="REC-1"), Recording(tmp_path / "other", recorder="FO-1")
+    try:
+        async with CameraServer(config(cache, 1)) as server:
+            for each in (one, other):
+                each.capture.start(plan(server, ["cam-001"]), 1)
+                await each.until_more("cam-001")
+            assert await send_command("127.0.0.1", server.control_port, "cut (REC-1)") == "ok"
+            await one.until_state("cam-001", CameraState.CONNECTING)
+            await other.until_more("cam-001", 30)
+            assert other.states("cam-001")[-1] is CameraState.RECORDING
+            assert CameraState.RECORDING not in one.states("cam-001")[one.states("cam-001").index(CameraState.CONNECTING, 1) :]
+            assert await send_command("127.0.0.1", server.control_port, "mend (REC-1)") == "ok"
+            await one.until_state("cam-001", CameraState.RECORDING)
+    finally:
+        await one.close()
+        await other.close()
+
+
 async def test_what_cameras_cannot_do_is_said_in_a_sentence(cache: Path, tmp_path: Path) -> None:
     async with CameraServer(config(cache, 1)) as server:
         with pytest.raises(CamerasError, match=f":{server.port}: .*another port"):

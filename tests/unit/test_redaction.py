@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sysmanager.domain.ids import CameraId
 from sysmanager.recorder.redaction import redact, with_credentials
-from sysmanager.recorder.session import CameraPlan
+from sysmanager.recorder.session import CameraPlan, agent_of
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,8 @@ def test_credentials_replace_those_in_the_address() -> None:
 def test_a_plan_does_not_show_its_password() -> None:
     plan = CameraPlan(id=CameraId("c"), name="Door", url="rtsp://x:S3cret@cam/", user="u", password="S3cret")
     assert "S3cret" not in f"{plan} {plan!r} {[plan]}"
+
+
+@pytest.mark.parametrize(("recorder", "agent"), [("REC-1", "System Manager (REC-1)"), ("Tür\r\nX: y", "System Manager (TrX: y)")])
+def test_a_recorder_names_itself_to_cameras_in_one_line(recorder: str, agent: str) -> None:
+    assert agent_of(recorder) == agent

@@ -107,6 +107,7 @@ def _say(server: CameraServer, as_json: bool) -> None:
     for address in addresses.values():
         print(address)
     print(
-        f"Control port {server.control_port}: stall, drop, refuse, blackhole, garbage or ok, and a camera or all; stat. Ctrl-C ends.",
+        f"Control port {server.control_port}: stall, drop, refuse, blackhole, garbage or ok, and a camera or all; "
+        "cut or mend, and a client; stat. Ctrl-C ends.",
         flush=True,
     )

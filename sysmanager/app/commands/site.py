@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-WAYS = ("kill", "stop", "connection", "disks", "service", "manual", "switch")
+WAYS = ("kill", "stop", "connection", "disks", "service", "cameras", "manual", "switch")
 VICTIMS = ("coordinator", "server")
 """As in `app.site.report`, which is not imported for a help text; a test compares them."""
 

@@ -23,6 +23,7 @@ SAID = {
     Way.CONNECTION: "is cut off: its cable to the bus is pulled",
     Way.DISKS: "has lost all its material disks",
     Way.SERVICE: "has a recording service that ended and cannot be started",
+    Way.CAMERAS: "reaches none of its cameras any more",
     Way.MANUAL: "is failed over by hand",
     Way.SWITCH: "is relieved by a planned switch",
 }
@@ -57,12 +58,19 @@ class Breaking:
                 service = self._site.service_of(self._recorder)
                 self._processes = [service] if service is not None else []
                 _each(self._processes, psutil.Process.kill)
+            case Way.CAMERAS:
+                await self._site.tell_cameras(f"cut {self._agent}")
             case Way.MANUAL:
                 await self._site.request(api.StartFailover(recorder=self._recorder, maintenance=False))
             case Way.SWITCH:
                 await self._site.request(api.SwitchOver(recorder=self._recorder))
             case _:
                 assert_never(self._way)
+
+    @property
+    def _agent(self) -> str:
+        """The word in its name by which cameras tell it from other recorders."""
+        return f"({self._recorder})"
 
     async def gone(self) -> None:
         if self._way is Way.KILL:
@@ -81,6 +89,8 @@ class Breaking:
                     _away(disk).rename(disk)
             case Way.SERVICE:
                 _away(self._place.configuration).rename(self._place.configuration)
+            case Way.CAMERAS:
+                await self._site.tell_cameras(f"mend {self._agent}")
             case Way.MANUAL | Way.SWITCH:
                 return
             case _:

@@ -26,6 +26,8 @@ class Way(StrEnum):
     """Its material disks vanish."""
     SERVICE = "service"
     """The recording service ends and cannot be started again."""
+    CAMERAS = "cameras"
+    """It reaches none of its cameras any more, and others do."""
     MANUAL = "manual"
     """A person fails it over."""
     SWITCH = "switch"
@@ -39,7 +41,7 @@ class Way(StrEnum):
     @property
     def ends_recording(self) -> bool:
         """Whether it records nothing from that moment on; otherwise until it learns that it was replaced."""
-        return self in (Way.KILL, Way.SERVICE)
+        return self in (Way.KILL, Way.SERVICE, Way.CAMERAS)
 
 
 _TRIGGERS = {
@@ -48,6 +50,7 @@ _TRIGGERS = {
     Way.CONNECTION: (Trigger.CONNECTION,),
     Way.DISKS: (Trigger.DISKS,),
     Way.SERVICE: (Trigger.SERVICE, Trigger.NOT_RECORDING),
+    Way.CAMERAS: (Trigger.NOT_RECORDING,),
     Way.MANUAL: (Trigger.MANUAL,),
     Way.SWITCH: (Trigger.PLANNED,),
 }

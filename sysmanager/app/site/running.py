@@ -25,6 +25,7 @@ from sysmanager.bus.credentials import load_credentials
 from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.recorder.service_process import running_service
+from sysmanager.simulation.cameras.control import send_command
 
 ANNOUNCED_S = 30.0
 
@@ -43,6 +44,7 @@ class RunningSite:
         coordinator: Part,
     ) -> None:
         self.layout = layout
+        self._camera_control = site.camera_port + 1
         self._cameras = cameras
         self._coordinator = coordinator
         self._restarting = False
@@ -149,6 +151,15 @@ class RunningSite:
     def _announced(self, recorder: RecorderId) -> bool:
         system = self.watch.system
         return recorder in self.watch.recorders or (system is not None and any(each.id == recorder for each in system.unknown))
+
+    async def tell_cameras(self, command: str) -> None:
+        """A command for the control port of the synthetic cameras. CommandError when they do not obey."""
+        try:
+            answer = await send_command("127.0.0.1", self._camera_control, command)
+        except (OSError, TimeoutError) as error:
+            answer = str(error) or "they do not answer"
+        if answer != "ok":
+            raise CommandError(f"The cameras did not obey “{command}”: {answer}.")
 
     async def request(self, request: api.Request) -> api.Done:
         """CommandError with the coordinator's sentence when it refuses."""

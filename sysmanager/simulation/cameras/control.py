@@ -1,7 +1,8 @@
 """The control port of the synthetic cameras: one command a line, one answer a line.
 
 `stall CAMERA`, `drop CAMERA`, `refuse CAMERA`, `blackhole CAMERA`, `garbage CAMERA`, `ok CAMERA` (CAMERA may be `all`), and `stat`, which
-answers with JSON: camera → sessions, fault, frame number, refused sessions. Answers are `ok` or `error: …`.
+answers with JSON: camera → sessions, fault, frame number, refused sessions. `cut CLIENT` breaks the connections of clients whose
+User-Agent has this word and lets none in until `mend CLIENT`: they reach no camera any more, others do. Answers are `ok` or `error: …`.
 """
 
 from __future__ import annotations
@@ -52,8 +53,14 @@ def execute(server: CameraServer, line: str) -> str:
                 else:
                     server.set_fault(camera, Fault(verb))
             return "ok"
+        case ["cut", word]:
+            server.cut(word)
+            return "ok"
+        case ["mend", word]:
+            server.mend(word)
+            return "ok"
         case _:
-            return "error: expected stat, or one of stall, drop, refuse, blackhole, garbage, ok and a camera or all"
+            return "error: expected stat, cut or mend and a client, or stall, drop, refuse, blackhole, garbage, ok and a camera or all"
 
 
 def _status(server: CameraServer, camera: str) -> CameraStatus:

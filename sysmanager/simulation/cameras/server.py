@@ -48,6 +48,7 @@ class CameraServer:
         self._servers: list[asyncio.Server] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._connections: set[_Client] = set()
+        self._cut: set[str] = set()
 
     async def start(self) -> None:
         """Make or load the clip, listen, start the cameras. CamerasError with one sentence when that fails."""
@@ -100,6 +101,20 @@ class CameraServer:
         """Break the connections of a camera once. KeyError for a camera that is not there."""
         self.cameras[camera].drop()
 
+    def cut(self, word: str) -> None:
+        """Clients whose User-Agent has this word reach no camera any more, until `mend`."""
+        self._cut.add(word)
+        for client in list(self._connections):
+            if self.keeps_out(client.agent):
+                client.abort()
+
+    def mend(self, word: str) -> None:
+        """Harmless for one that was not cut."""
+        self._cut.discard(word)
+
+    def keeps_out(self, agent: str) -> bool:
+        return any(word in agent for word in self._cut)
+
     async def _listen(self, handler: asyncio.streams._ClientConnectedCallback, port: int) -> int:
         try:
             server = await asyncio.start_server(handler, self.config.host, port, limit=_REQUEST_LIMIT_BYTES)
@@ -138,6 +153,7 @@ class _Client:
         self._camera: LiveCamera | None = None
         self._session: Session | None = None
         self._session_id = secrets.token_hex(4)
+        self.agent = ""
 
     # -- what a camera asks of it (live.Connection)
 
@@ -174,7 +190,8 @@ class _Client:
                 return
             if self._camera is None:
                 self._camera = self._server.cameras.get(request.camera)
-            if self._camera is not None and self._camera.fault is Fault.REFUSE:
+            self.agent = request.headers.get("user-agent", self.agent)
+            if self._server.keeps_out(self.agent) or (self._camera is not None and self._camera.fault is Fault.REFUSE):
                 return
             if self._camera is not None and self._camera.fault is Fault.BLACKHOLE:
                 await self._swallow()
