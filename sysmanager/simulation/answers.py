@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import msgspec
 
 from sysmanager.domain.documents import DocumentSet, SchedulesDocument, SettingsDocument, summary_of
 from sysmanager.domain.ids import CameraId, DocumentHash
-from sysmanager.domain.schedule import week_of
+from sysmanager.domain.schedule import Week, week_of
 from sysmanager.protocol.jobs import JobOrder, MarkCopied, RunDrill
 from sysmanager.protocol.recorders import Refusal, RefusalReason
 from sysmanager.recorder import machine as m
 from sysmanager.recorder.timetable import Timetable
 
 
+@cache
+def in_utc(week: Week) -> Timetable:
+    """The hours of a week where local time is UTC. One for all cameras: it tells the same to whoever asks."""
+    return Timetable(week, lambda _at_s: 0)
+
+
 def hours_in(store: Mapping[DocumentHash, bytes], plan: m.CapturePlan) -> Mapping[CameraId, Timetable]:
     """The schedules that go with a plan, as the server has them in its store; local time is UTC."""
     content = store.get(plan.documents.schedules) if plan.documents is not None else None
     weeks = msgspec.json.decode(content, type=SchedulesDocument).schedules if content is not None else {}
-    return {camera.id: Timetable(week_of(camera.mode, weeks[camera.id]), lambda _at_s: 0) for camera in plan.cameras if camera.id in weeks}
+    return {camera.id: in_utc(week_of(camera.mode, weeks[camera.id])) for camera in plan.cameras if camera.id in weeks}
 
 
 def documents_came(documents: DocumentSet, contents: Mapping[DocumentHash, bytes] | None) -> m.DocumentsReady | m.DocumentsFailed:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from sysmanager.domain.camera import Camera, RecordingMode
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
+from sysmanager.domain.instant import Instant
 from sysmanager.domain.schedule import Spell
 from sysmanager.protocol.recorders import CameraBeat, CameraState
 from sysmanager.recorder.machine import CapturePlan
@@ -22,6 +23,8 @@ SETTLED = (*LIT, CameraState.OFF)
 """States in which no first frame is waited for."""
 
 
+NEVER_OFF = (0, 0)
+
 PROVED_MS = 1_000
 """So long after the first frame of a suspect the next ones are opened."""
 
@@ -34,15 +37,16 @@ def lit(mode: RecordingMode) -> CameraState:
 class Session:
     """One camera: its state, its frames under the present epoch in wall-clock milliseconds, 0 for none, and its span of footage.
 
-    begun: its turn to be opened has come.
+    begun: its turn to be opened has come. off: the time, now or last, for which its schedule says that nothing is recorded.
     """
 
-    __slots__ = ("begun", "camera", "first_ms", "hours", "last_ms", "span", "state")
+    __slots__ = ("begun", "camera", "first_ms", "hours", "last_ms", "off", "span", "state")
 
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
         self.begun = True
         self.hours = ALWAYS
+        self.off = NEVER_OFF
         self.state = CameraState.CONNECTING
         self.first_ms = 0
         self.last_ms = 0
@@ -84,6 +88,9 @@ class Capture:
         self.suspicion = Suspicion()
         self.crash: Callable[[], None] = lambda: None
         self._row: list[Session] = []
+        self._recorded: frozenset[CameraId] | None = None
+        self._scheduled: list[Session] = []
+        self._hours_from_ms = self._hours_until_ms = 0
 
     def follow(
         self,
@@ -109,18 +116,18 @@ class Capture:
                 self._stamp(session, now_ms)
         self.plan = plan
         for session in self._sessions.values():
-            session.hours = hours.get(session.camera.id, ALWAYS)
+            session.hours, session.off = hours.get(session.camera.id, ALWAYS), NEVER_OFF
         for camera in plan.cameras:
             if camera.id not in self._sessions:
                 session = self._sessions[camera.id] = Session(camera)
                 session.hours = hours.get(camera.id, ALWAYS)
                 spell = session.hours.spell(now_ms)
                 if spell.mode is RecordingMode.OFF:
-                    session.state = CameraState.OFF
+                    self._becomes(session, CameraState.OFF)
                     self._around.cameras.close(camera.id, self._recorder)
                     continue
                 if camera.id in kept and self._obstacle(camera) is None:
-                    session.state = lit(spell.mode)
+                    self._becomes(session, lit(spell.mode))
                     self._stamp(session, max(kept[camera.id], spell.from_ms))
                     self._extend(session, now_ms)
                     continue
@@ -129,6 +136,8 @@ class Capture:
                     self._row.append(session)
                     continue
                 self._later(self._around.between(self.pace.first_frame_ms), session)
+        self._scheduled = [session for session in self._sessions.values() if session.hours is not ALWAYS]
+        self._hours_until_ms = 0
         self._row.sort(key=lambda session: self.suspicion.is_alone(session.camera.id))
         self._turns(self._life)
         self._report()
@@ -146,6 +155,7 @@ class Capture:
     def end(self) -> None:
         """The process ends: as `stop`, and it says no more."""
         self.hung = False
+        self._recorded = None
         self.stop()
         self._process_life += 1
         self._report_due = False
@@ -157,10 +167,13 @@ class Capture:
             if session.state in LIT:
                 self._extend(session, now_ms)
         self.hung = True
+        self._recorded = None
 
     def thaw(self) -> None:
         """It goes on, with a hole in the footage."""
         self.hung = False
+        self._recorded = None
+        self._hours_until_ms = 0
         now_ms = self._wall_ms()
         for session in self._sessions.values():
             if session.state is CameraState.RECORDING:
@@ -174,31 +187,39 @@ class Capture:
                 self._extend(session, now_ms - FRAME_MS)
                 self._fail(session)
 
-    def beats(self, now_ms: int) -> tuple[CameraBeat, ...]:
-        """The cameras as a heartbeat shows them now, by the recorder's wall clock."""
-        gives = False
-        self.suspicion.pass_to(self._around.now(self._recorder).mono_ms, self.recorded())
-        self._follow_hours(now_ms)
-        found = []
-        for session in self._sessions.values():
-            if session.state in LIT and not self.frozen:
+    def beats(self, now: Instant) -> tuple[CameraBeat, ...]:
+        """The cameras as a heartbeat shows them now, by the recorder's clocks."""
+        now_ms = now.wall_ms
+        self.suspicion.pass_to(now.mono_ms, self.recorded())
+        if self._scheduled and not self._hours_from_ms <= now_ms < self._hours_until_ms:
+            self._follow_hours(now_ms)
+        found, gives = [], False
+        for camera, session in self._sessions.items():
+            state = session.state
+            if state in LIT and not self.frozen:
                 gives = True
                 session.last_ms = now_ms
                 if now_ms > session.span[1]:
                     session.span[1] = now_ms
-            off = session.hours.last_off(now_ms) if session.hours is not ALWAYS else None
-            span = (off.from_ms, off.until_ms) if off is not None else (0, 0)
-            why = self.suspicion.sentence(session.camera) if session.state is CameraState.QUARANTINED else ""
-            found.append(CameraBeat(session.camera.id, session.state, session.first_ms, session.last_ms, why, *span))
+            why = self.suspicion.sentence(session.camera) if state is CameraState.QUARANTINED else ""
+            off_from_ms, off_until_ms = session.off
+            found.append(CameraBeat(camera, state, session.first_ms, session.last_ms, why, off_from_ms, off_until_ms))
         self.gave = gives and not self.hung
         return tuple(found)
 
     def _follow_hours(self, now_ms: int) -> None:
-        """Cameras whose time has ended are let go, with footage to its end; those whose time has begun are opened."""
-        for session in self._sessions.values():
-            if session.hours is ALWAYS or self.hung:
+        """Cameras whose time has ended are let go, with footage to its end; those whose time has begun are opened.
+
+        It need not be called again while the time stays between two changes of any schedule, and no camera becomes another state.
+        """
+        spells = [session.hours.spell(now_ms) for session in self._scheduled]
+        self._hours_from_ms = max(spell.from_ms for spell in spells)
+        self._hours_until_ms = min(spell.until_ms for spell in spells)
+        for session, spell in zip(self._scheduled, spells, strict=True):
+            off = session.hours.last_off(now_ms)
+            session.off = (off.from_ms, off.until_ms) if off is not None else NEVER_OFF
+            if self.hung:
                 continue
-            spell = session.hours.spell(now_ms)
             if session.state in LIT and spell.mode is not RecordingMode.OFF:
                 self._look_for_motion(session, spell, now_ms)
                 continue
@@ -207,10 +228,10 @@ class Capture:
             if spell.mode is RecordingMode.OFF:
                 if session.state in LIT and not self.frozen:
                     self._extend(session, spell.from_ms - FRAME_MS)
-                session.state = CameraState.OFF
+                self._becomes(session, CameraState.OFF)
                 self._around.cameras.close(session.camera.id, self._recorder)
             else:
-                session.state = CameraState.CONNECTING
+                self._becomes(session, CameraState.CONNECTING)
                 self._later(self._around.between(self.pace.first_frame_ms), session)
             self._report()
 
@@ -221,15 +242,16 @@ class Capture:
             return
         if state is CameraState.WAITING and not self.frozen:
             self._extend(session, spell.from_ms - FRAME_MS)
-        session.state = state
+        self._becomes(session, state)
         session.span = self._span(session, now_ms)
         self._report()
 
     def recorded(self) -> frozenset[CameraId]:
-        """Cameras that give frames which are written at this moment, or watched for motion."""
-        if self.hung:
-            return frozenset()
-        return frozenset([camera for camera, session in self._sessions.items() if session.state in LIT])
+        """Cameras that give frames which are written at this moment, or watched for motion. The same object until they are others."""
+        if self._recorded is None:
+            lit_now = (camera for camera, session in self._sessions.items() if session.state in LIT)
+            self._recorded = frozenset(() if self.hung else lit_now)
+        return self._recorded
 
     def recorded_for(self, least_ms: int) -> frozenset[CameraId]:
         """Cameras whose frames have been written under the present epoch for at least so long."""
@@ -239,9 +261,14 @@ class Capture:
 
     def scheduled(self) -> frozenset[CameraId]:
         """Cameras that are not recorded all the time: whether one gives frames may change by the clock alone."""
-        return frozenset(camera for camera, session in self._sessions.items() if session.hours is not ALWAYS)
+        return frozenset(session.camera.id for session in self._scheduled)
 
     # ------------------------------------------------------------ one camera
+
+    def _becomes(self, session: Session, state: CameraState) -> None:
+        session.state = state
+        self._recorded = None
+        self._hours_until_ms = 0
 
     def _later(self, delay_ms: int, session: Session) -> None:
         self._around.after(delay_ms, self._frame_due, session, self._life)
@@ -261,7 +288,7 @@ class Capture:
             self.suspicion.crashed(under_way | {session.camera.id}, self._around.now(self._recorder).mono_ms)
             self.crash()
             return
-        session.state = lit(session.hours.mode(self._wall_ms()))
+        self._becomes(session, lit(session.hours.mode(self._wall_ms())))
         self._stamp(session, self._wall_ms())
         self._report()
         self._around.after(PROVED_MS, self._turns, life)
@@ -305,7 +332,7 @@ class Capture:
     def _fail(self, session: Session) -> None:
         state = self._obstacle(session.camera) or CameraState.CONNECTING
         if session.state is not state:
-            session.state = state
+            self._becomes(session, state)
             self._report()
         self._later(self.pace.retry_ms, session)
 
@@ -315,6 +342,8 @@ class Capture:
 
     def _drop(self, camera: CameraId) -> None:
         session = self._sessions.pop(camera)
+        self._recorded = None
+        self._scheduled = [one for one in self._scheduled if one is not session]
         if session.state in LIT:
             self._extend(session, self._wall_ms())
         self._around.cameras.close(camera, self._recorder)

@@ -276,11 +276,11 @@ class SimulatedCoordinator:
         if core is None or self.paused:
             return
         self._sequence += 1
-        now = self.now()
-        beacon = Beacon(term=core.state.term, sequence=self._sequence, wall_ms=now.wall_ms)
-        self.world.network.canary(self._canary, now.mono_ms, self.life)
-        if not self.world.network.cut:
-            self.world.agenda.after(BUS_MS, self.world.beacon_arrives, beacon)
+        now, world = self.now(), self.world
+        world.network.canary(self._canary, now.mono_ms, self.life)
+        if not world.network.cut and world.beacon_tells(now.mono_ms + BUS_MS):
+            beacon = Beacon(term=core.state.term, sequence=self._sequence, wall_ms=now.wall_ms)
+            world.agenda.after(BUS_MS, world.beacon_arrives, beacon)
 
     def _plan_tick(self) -> None:
         core = self.core

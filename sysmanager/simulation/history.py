@@ -34,6 +34,9 @@ ENDED_KEPT = 4
 WRITE_MS = 7_000
 """The history is this far behind at most, as if its disk were slow."""
 
+TOGETHER = 60
+"""So many updates are put into the database at a time, unless somebody reads it before: no kill forgets what is written."""
+
 NAMES = ("the log agrees with the journal", "every answer is audited")
 
 
@@ -44,7 +47,8 @@ class SimulatedHistory:
         self._world = world
         self._file = HistoryFile(None)
         self._waiting: list[Update] = []
-        self._last_body = b""
+        self._written: list[Update] = []
+        self._last_body = self._written_body = b""
         self._planned = False
         self.all: dict[FailoverId, Failover] = {}
 
@@ -72,7 +76,9 @@ class SimulatedHistory:
     def begin(self, journal: Sequence[bytes]) -> int:
         """How far it is, for the core that starts; 0 if the journal is not the one that it knew."""
         self._waiting.clear()
-        position = self._file.open()
+        self._file.open()
+        self._put()
+        position = self._file.position()
         known = position.sequence and position.sequence <= len(journal)
         if position.sequence and not (known and _digest(journal[position.sequence - 1]) == position.digest):
             self._file.clear()
@@ -109,11 +115,20 @@ class SimulatedHistory:
     def write_now(self) -> None:
         """Write what waits; a kill forgets it before."""
         if self._waiting:
-            self._file.write(self._waiting, _digest(self._last_body))
+            self._written += self._waiting
+            self._written_body = self._last_body
             self._waiting.clear()
+            if len(self._written) >= TOGETHER:
+                self._put()
+
+    def _put(self) -> None:
+        if self._written:
+            self._file.write(self._written, _digest(self._written_body))
+            self._written.clear()
 
     def entry(self, failover: FailoverId) -> Failover | None:
         self.write_now()
+        self._put()
         return self._file.entry(failover)
 
     # ------------------------------------------------------------ rules
@@ -121,6 +136,7 @@ class SimulatedHistory:
     def disagreement(self) -> str | None:
         """The history says of every entry what the journal says, and has no other (SPEC 11)."""
         self.write_now()
+        self._put()
         for failover, entry in self.all.items():
             found = self._file.entry(failover)
             if found != entry:

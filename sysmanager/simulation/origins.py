@@ -3,13 +3,13 @@ left dark that somebody could record (SPEC, first law)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.detection import why_not_automatic
 from sysmanager.coordinator.state import governing
-from sysmanager.domain.camera import RecordingMode
+from sysmanager.domain.camera import Camera, RecordingMode
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
 from sysmanager.domain.recorder import Acting, Recorder, Recording, Role
 from sysmanager.domain.rights import COORDINATOR, missing_right
@@ -75,6 +75,9 @@ class Origins:
         self._meant: dict[tuple[RecorderId, Epoch], tuple[type, RecorderId | None]] = {}
         self._dark_ms: dict[CameraId, int] = {}
         self._chances_ms: dict[takeover.Chance, int] = {}
+        self._cameras: tuple[tuple[Recorder, ...], tuple[frozenset[CameraId], ...]] | None = None
+        self._scheduled: list[tuple[SimulatedRecorder, frozenset[CameraId]]] = []
+        self._unrecorded: list[tuple[Recorder, tuple[Camera, ...]]] = []
 
     # ------------------------------------------------------------ facts
 
@@ -110,23 +113,15 @@ class Origins:
         world, state = self._world, self._world.shadow
         if not world.entered_facts:
             return
-        recorded: set[CameraId] = set()
-        for recorder in world.recorders.values():
-            recorded |= recorder.capture.recorded()
-            self._check(OFF_IS_OFF, self._records_what_is_off(recorder))
+        self._look_at_cameras()
+        for recorder, scheduled in self._scheduled:
+            self._check(OFF_IS_OFF, self._records_what_is_off(recorder, scheduled))
         now_ms, dark = world.agenda.now_ms, dict[CameraId, int]()
         chances: list[takeover.Chance] = []
-        holders: dict[RecorderId | None, Recorder] = {}
-        for row in state.recorders.values():
-            holders.setdefault(row.home, row)
-        for home in state.recorders.values():
-            holder = holders.get(home.id)
-            if home.role is not Role.STANDARD or holder is None:
-                continue
-            unrecorded = tuple(one for one in home.settings.cameras if one.moves and one.id not in recorded)
-            chances += takeover.chances(world, holder, unrecorded, self._well) if unrecorded else ()
-            for camera in home.settings.cameras:
-                if camera.id in recorded or not camera.moves or world.is_off(camera.id, holder.id):
+        for holder, unrecorded in self._unrecorded:
+            chances += takeover.chances(world, holder, unrecorded, self._well)
+            for camera in unrecorded:
+                if world.is_off(camera.id, holder.id):
                     continue
                 if not self._owed(holder, camera.id, camera.sessions):
                     continue
@@ -143,15 +138,34 @@ class Origins:
             self._check(TAKEN_OVER, sentence if late else None)
         self._check(NEVER_LEFT, None)
 
-    def _records_what_is_off(self, recorder: SimulatedRecorder) -> str | None:
+    def _look_at_cameras(self) -> None:
+        """Who records which scheduled cameras, and which cameras that move nobody records now: worked out when anything of it changed."""
+        recorders, rows = self._world.recorders.values(), tuple(self._world.shadow.recorders.values())
+        now = (rows, tuple(recorder.capture.recorded() for recorder in recorders))
+        if self._cameras == now:
+            return
+        self._cameras, hours = now, self._world.hours.keys()
+        self._scheduled = [(recorder, cameras & hours) for recorder, cameras in zip(recorders, now[1], strict=True) if cameras & hours]
+        recorded = frozenset[CameraId]().union(*now[1])
+        holders: dict[RecorderId | None, Recorder] = {}
+        for row in rows:
+            holders.setdefault(row.home, row)
+        self._unrecorded = [
+            (holders[home.id], unrecorded)
+            for home in rows
+            if home.role is Role.STANDARD and home.id in holders
+            if (unrecorded := tuple(one for one in home.settings.cameras if one.moves and one.id not in recorded))
+        ]
+
+    def _records_what_is_off(self, recorder: SimulatedRecorder, scheduled: Iterable[CameraId]) -> str | None:
         """Its clock may have been set between two heartbeats; and after a hang it has its next heartbeat to find out the time."""
         world, now_ms = self._world, self._world.now(recorder.id).wall_ms
         went_on_ms = recorder.trouble.went_on_ms
         unsteady_ms = max(world.stepped_ms.get(recorder.id, -OFF_SLACK_MS), -OFF_SLACK_MS if went_on_ms is None else went_on_ms)
         steady = world.agenda.now_ms - unsteady_ms >= OFF_SLACK_MS
-        if not world.hours or not steady or recorder.trouble.hung or not recorder.up:
+        if not steady or recorder.trouble.hung or not recorder.up:
             return None
-        for camera in recorder.capture.recorded() & world.hours.keys():
+        for camera in scheduled:
             spell = world.hours[camera].spell(now_ms)
             if spell.mode is RecordingMode.OFF and now_ms - spell.from_ms > OFF_SLACK_MS:
                 return f"{recorder.id} records {camera}, which is off."

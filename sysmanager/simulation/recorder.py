@@ -300,7 +300,7 @@ class SimulatedRecorder:
 
     def _say_beat(self, now: Instant, *, quiet: bool = False) -> None:
         self._sequence += 1
-        cameras, kept = self.capture.beats(now.wall_ms), self.preroll.held()
+        cameras, kept = self.capture.beats(now), self.preroll.held()
         jobs = (self.transfer.report, self.drilling.report)
         beat = self._words.beat(self.state, self._sequence, now, cameras, kept, jobs, self.faults)
         said, lie = self.preroll.said(beat, self.identity) if self.preroll.lies else beat, self.trouble.lie
@@ -375,7 +375,7 @@ class SimulatedRecorder:
 
     def peer_answer(self) -> PeerAnswer | None:
         """What it says to another server; None if no service is there to say anything."""
-        return m.peer_answer(self.state, self.capture.beats(self._now().wall_ms)) if self.up else None
+        return m.peer_answer(self.state, self.capture.beats(self._now())) if self.up else None
 
     def document(self, document_hash: DocumentHash) -> bytes | None:
         """The content of one document, if it runs and holds it."""
@@ -494,4 +494,4 @@ class SimulatedRecorder:
 
     def _captured(self) -> None:
         if self.present and not self.trouble.hold(self._captured):
-            self._input(m.CaptureReported(cameras=self.capture.beats(self._now().wall_ms)))
+            self._input(m.CaptureReported(cameras=self.capture.beats(self._now())))

@@ -25,6 +25,7 @@ from sysmanager.domain.schedule import CELLS, Week, week_of
 from sysmanager.protocol.clients import AddRecorder, Request, SaveGroup
 from sysmanager.recorder.machine import Identity, Persisted, first_persisted
 from sysmanager.recorder.timetable import Timetable
+from sysmanager.simulation.answers import in_utc
 
 VERSION = "1.0.0"
 DISKS = ("D:", "E:")
@@ -81,7 +82,7 @@ def hashed(document: SettingsDocument | MasksDocument | SchedulesDocument) -> tu
 def schedules_of(plan: SitePlan) -> Mapping[CameraId, Timetable]:
     """Of the cameras that have a schedule; local time is UTC."""
     return {
-        camera.id: Timetable(week_of(camera.mode, server.schedules.schedules[camera.id]), lambda _at_s: 0)
+        camera.id: in_utc(week_of(camera.mode, server.schedules.schedules[camera.id]))
         for server in plan.servers
         if server.settings is not None
         for camera in server.settings.cameras

@@ -261,9 +261,13 @@ class World:
             for row in machine_rows(state, cast(m.Input, seen), self.now(recorder)):
                 self.counts["machine row", f"{row:02d}"] += 1
 
+    def beacon_tells(self, at_ms: int) -> bool:
+        """Whether a beacon that arrives then tells the recorders anything: most do not, and are left out to save time."""
+        return at_ms - self._beacon_ms >= BEACON_STEP_MS
+
     def beacon_arrives(self, beacon: Beacon) -> None:
-        """At the recorders; most beacons tell them nothing, and are left out to save time."""
-        if self.agenda.now_ms - self._beacon_ms < BEACON_STEP_MS:
+        """At the recorders."""
+        if not self.beacon_tells(self.agenda.now_ms):
             return
         self._beacon_ms = self.agenda.now_ms
         heard = m.BeaconHeard(beacon=beacon)

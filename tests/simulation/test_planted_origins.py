@@ -46,7 +46,7 @@ def a_released_server_is_told_so_under_the_epoch_of_its_attempt(patch: Patch) ->
 
 
 def a_camera_that_failed_once_is_never_tried_again(patch: Patch) -> None:
-    patch.setattr(Capture, "_fail", lambda self, session: setattr(session, "state", self._obstacle(session.camera)))
+    patch.setattr(Capture, "_fail", lambda self, session: self._becomes(session, self._obstacle(session.camera)))
 
 
 DARK_FOR_A_MOMENT = Scenario(
