@@ -87,11 +87,10 @@ class Knowing:
         if core is None or not coordinator.listening or coordinator.appending or world.wall_steps or coordinator.wall_step_ms:
             return
         now = coordinator.now()
+        core.look_at_readiness(now, also=self._round(core))
         self._looks += 1
         if self._looks % READINESS_EVERY:
-            core.look_at_readiness(now)
             return
-        core.look_at_readiness(now, also=self._round(core))
         rows = core.state.recorders.values()
         if not all(world.network.open(link) for link in world.links.values()) or world.hearing.hearing_for_ms(now.mono_ms) < 10_000:
             return  # who is heard late, or was just not heard by anybody, changes by time alone
