@@ -17,6 +17,7 @@ from sysmanager.coordinator.jobs.copying import automatic_copies
 from sysmanager.coordinator.jobs.drilling import scheduled_drills
 from sysmanager.coordinator.jobs.review import job_step, jobs_concerned, remember_job
 from sysmanager.coordinator.jobs.table import JobOn
+from sysmanager.coordinator.quarantine import release_answered
 from sysmanager.coordinator.reconcile import agrees
 from sysmanager.coordinator.requests import Decision, decide_request
 from sysmanager.coordinator.seen import UNKNOWN_LIMIT, PrerollAnswer, RefusedOrder, Seen
@@ -38,6 +39,7 @@ from sysmanager.protocol.recorders import (
     Beat,
     Footage,
     FromRecorder,
+    LetOut,
     Mode,
     OrderAnswer,
     Record,
@@ -156,7 +158,7 @@ def _absorb_answer(view: View, seen: Seen, answered: i.OrderAnswered, now: Insta
         refusal = answered.answer.sentence if isinstance(answered.answer, Refusal) else ""
         seen.preroll[answered.recorder] = PrerollAnswer(answered.order.plan, now.mono_ms, refusal)
         return
-    if isinstance(answered.order, ReportFootage | JobOrder):
+    if isinstance(answered.order, ReportFootage | LetOut | JobOrder):
         return
     key = answered.order.key
     seen.undelivered_ms.pop(key.failover, None)
@@ -204,6 +206,8 @@ def decide(view: View, seen: Seen, taken: i.Input, now: Instant) -> Decision:
             return Decision(facts=_above_lost(view, taken.recorder, epoch, refusal))
         case i.OrderAnswered(order=Record(key=key) | StandDown(key=key)):
             return _entry(view, seen, key.failover, taken, now, On.ANSWER)
+        case i.OrderAnswered(recorder=recorder, order=LetOut(camera=camera), answer=answer):
+            return Decision(facts=release_answered(view, recorder, camera, answer))
         case i.OrderUndelivered(order=Record(key=key) | StandDown(key=key)):
             return _entry(view, seen, key.failover, taken, now, On.REVIEW)
         case i.DocumentsFetched():

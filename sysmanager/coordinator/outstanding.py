@@ -5,6 +5,7 @@ from __future__ import annotations
 from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
 from sysmanager.coordinator.gaps import awaits_footage
 from sysmanager.coordinator.preroll import preroll_orders
+from sysmanager.coordinator.quarantine import release_orders
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.standing import order_for
 from sysmanager.coordinator.state import View, unreconciled
@@ -37,11 +38,13 @@ def outstanding(view: View, seen: Seen) -> tuple[Command, ...]:
 
 
 def for_recorder(view: View, seen: Seen, row: Recorder) -> tuple[Command, ...]:
-    """The work that concerns one recorder: an order where it does not do what it shall, its documents where the cache is behind."""
+    """The work that concerns one recorder: orders where it does not do what it shall or is to be told
+    something, its documents where the cache is behind."""
     commands: list[Command] = []
     order = order_for(view, seen, row)
     if order is not None:
         commands.append(SendOrder(recorder=row.id, order=order))
+    commands += release_orders(view, seen, row)
     beat = seen.of(row.id).beat
     if beat is not None and beat.documents is not None and row.records and seen.connected(row.id) and not unreconciled(view, row.id):
         own = beat.home == row.home and beat.epoch == row.assignment.epoch

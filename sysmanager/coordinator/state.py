@@ -12,7 +12,7 @@ from sysmanager.domain.backup import Backups, BaselineStage
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.gaps import GapTotal
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import Epoch, FailoverId, GroupId, JobId, RecorderId
+from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, JobId, RecorderId
 from sysmanager.domain.jobs import Away, Job
 from sysmanager.domain.maintenance import Maintenance
 from sysmanager.domain.recorder import Acting, Recorder
@@ -81,6 +81,7 @@ class View(Protocol):
     open_jobs, jobs_with: jobs that have not ended, in their order; the same by each server that takes part.
     last_drills: of each recorder that had one, the last drill that ended.
     away: by its home, footage of failovers that ended and that has no verified copy at home yet, the oldest first.
+    releases: of each server the cameras that it is to be told to let out of quarantine.
     brake: None while it does not hold. starts: of the coordinator, the last ones, by its wall clock.
     acknowledged: in which term a person has seen the alarm of this key.
     """
@@ -127,6 +128,8 @@ class View(Protocol):
     def last_drills(self) -> Mapping[RecorderId, JobId]: ...
     @property
     def away(self) -> Mapping[RecorderId, tuple[Away, ...]]: ...
+    @property
+    def releases(self) -> Mapping[RecorderId, tuple[CameraId, ...]]: ...
     @property
     def members(self) -> Mapping[GroupId, Set[RecorderId]]: ...
     @property
@@ -188,6 +191,7 @@ class State:
         self.jobs_with: dict[RecorderId, dict[JobId, None]] = {}
         self.last_drills: dict[RecorderId, JobId] = {}
         self.away: dict[RecorderId, tuple[Away, ...]] = {}
+        self.releases: dict[RecorderId, tuple[CameraId, ...]] = {}
         self.members: dict[GroupId, set[RecorderId]] = {}
         self.reconcile: Reconcile | None = None
         self.maintenance: dict[str, Maintenance] = {}

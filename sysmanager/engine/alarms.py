@@ -49,7 +49,7 @@ def complaint_alarms(view: View, seen: Seen) -> list[c.Alarm]:
         more = len(complaint.words) - SHOWN
         sentence = (
             f"{row.name} does not record {cameras}{f' and {more} more' if more > 0 else ''}: its recording service crashed while it opened "
-            "or decoded the stream. What to do stands in the list of its cameras."
+            "or decoded the stream. What to do stands in the list of its cameras, where they can be released, too."
         )
         alarms.append(c.Alarm(key=f"quarantine {recorder}", sentence=sentence, since_wall_ms=complaint.since_wall_ms))
     for recorder, complaint in seen.complaints.failed.items():

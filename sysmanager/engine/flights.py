@@ -7,7 +7,7 @@ from typing import assert_never
 from sysmanager.coordinator.commands import AskProbe, CheckCache, Command, Continue, FetchDocuments, MakeBackup, SendOrder
 from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
-from sysmanager.protocol.recorders import ReportFootage
+from sysmanager.protocol.recorders import LetOut, ReportFootage
 
 _ORDER_KINDS: dict[type, str] = {ReportFootage: "footage", KeepPreroll: "preroll"}
 """What does not stand in the way of an order to record or to stand down; of these the newest counts."""
@@ -18,6 +18,8 @@ def flight_of(command: Command) -> tuple[str, str] | None:
     match command:
         case SendOrder(recorder=recorder, order=order) if isinstance(order, JobOrder):
             return (f"job {order.job}", recorder)
+        case SendOrder(recorder=recorder, order=LetOut(camera=camera)):
+            return (f"let out {camera}", recorder)
         case SendOrder(recorder=recorder, order=order):
             return (_ORDER_KINDS.get(type(order), "order"), recorder)
         case AskProbe(server=server, probe=probe):

@@ -40,6 +40,7 @@ __all__ = [
     "GoOn",
     "KeepPreroll",
     "Leaving",
+    "LetOut",
     "Mode",
     "Obeyed",
     "Order",
@@ -212,7 +213,16 @@ class ReportFootage(msgspec.Struct, frozen=True, kw_only=True, tag="report-foota
     cameras: tuple[CameraId, ...] = ()
 
 
-Order = Record | StandDown | ReportFootage | KeepPreroll | JobOrder
+class LetOut(msgspec.Struct, frozen=True, kw_only=True, tag="let-out"):
+    """Order: hold nothing against this camera any more, so that it is opened again (SPEC 16).
+
+    Answered with `Obeyed`, whether it was in quarantine or not.
+    """
+
+    camera: CameraId
+
+
+Order = Record | StandDown | ReportFootage | KeepPreroll | LetOut | JobOrder
 
 
 class RefusalReason(StrEnum):

@@ -16,10 +16,10 @@ from sysmanager.bus.large import serve_large
 from sysmanager.bus.port import Bus
 from sysmanager.documents.sealing import SiteKey
 from sysmanager.domain.documents import DocumentSet, SettingsDocument
-from sysmanager.domain.ids import CameraId
+from sysmanager.domain.ids import CameraId, Epoch
 from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
-from sysmanager.protocol.recorders import OrderAnswer
+from sysmanager.protocol.recorders import LetOut, Obeyed, OrderAnswer
 from sysmanager.recorder import machine as m
 from sysmanager.recorder.camera_plans import plans_of
 from sysmanager.recorder.capture import CameraStatus, Capture
@@ -140,7 +140,12 @@ class Beside:
             self_test=self._self_test.report,
         )
 
-    async def carry_out(self, order: JobOrder) -> OrderAnswer:
+    async def carry_out(self, order: JobOrder | LetOut, epoch: Epoch) -> OrderAnswer:
+        """epoch: the highest that the machine knows."""
+        if isinstance(order, LetOut):
+            if await asyncio.to_thread(self._door.release, order.camera):
+                log.info("camera released from quarantine", camera=order.camera)
+            return Obeyed(epoch=epoch)
         assert self._jobs is not None, "opened before the first order is taken"
         return await self._jobs.carry_out(order)
 

@@ -69,6 +69,9 @@ class Door(Protocol):
     def decode(self, camera: Guest) -> Visit | Problem:
         """Before one picture of the stream is decoded; `leave` follows it. It waits for nobody. A Problem: it must not be."""
 
+    def release(self, camera: CameraId) -> bool:
+        """A person takes it out of quarantine. False if nothing was held against it."""
+
 
 class _FreeVisit:
     def frame(self) -> None:
@@ -87,6 +90,9 @@ class FreeDoor:
     def enter(self, camera: Guest, over: threading.Event) -> Visit:
         return _FREE
 
+    def release(self, camera: CameraId) -> bool:
+        return False
+
 
 _FREE = _FreeVisit()
 
@@ -101,6 +107,7 @@ class QuarantineDoor:
         self._turn = threading.Condition()
         self._cases: dict[CameraId, Case] = {case.camera: case for case in load_cases(folder)}
         self._saved = self._cases
+        self._saving = threading.Lock()
         self._running: dict[CameraId, _Visit] = {}
         self._inside: list[_Visit] = []
         self._waiting: list[Place] = []
@@ -148,10 +155,11 @@ class QuarantineDoor:
             return _Visit(self, camera, self._notes, PROVED_S, self._clock)
 
     def release(self, camera: CameraId) -> bool:
-        """A person takes it out of quarantine. False if nothing was held against it."""
+        """Durable when it returns, if the disk takes it."""
         with self._turn:
             found = camera in self._cases
             self._cases = without(self._cases, camera)
+        self.save()
         return found
 
     @property
@@ -172,15 +180,16 @@ class QuarantineDoor:
 
     def save(self) -> None:
         """Make durable what is held against whom. Where that fails the last crash counts longer, and nothing worse."""
-        with self._turn:
-            cases = self._cases
-        if cases == self._saved:
-            return
-        try:
-            save_cases(self._folder, cases.values())
-            self._saved = cases
-        except OSError as error:
-            log.warning("quarantine not saved", why=error.strerror or str(error))
+        with self._saving:
+            with self._turn:
+                cases = self._cases
+            if cases == self._saved:
+                return
+            try:
+                save_cases(self._folder, cases.values())
+                self._saved = cases
+            except OSError as error:
+                log.warning("quarantine not saved", why=error.strerror or str(error))
 
     # -- inside
 

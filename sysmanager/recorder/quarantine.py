@@ -117,7 +117,7 @@ def quarantine_sentence(case: Case, name: str) -> str:
     return (
         f"{name} is quarantined for {_span(case.term_ms)}: the recording service crashed {times} while it opened or decoded the stream of "
         "this camera. Check the camera's firmware and its stream settings; it is tried again after that time, when its address or password "
-        f"is changed, or after 'sysmanager recorder release {case.camera}'."
+        f"is changed, or when you release it: in this list, or with 'sysmanager recorder release {case.camera}' on the server."
     )
 
 

@@ -30,6 +30,7 @@ from sysmanager.protocol.recorders import (
     Ask,
     Beacon,
     FetchDocument,
+    LetOut,
     Order,
     OrderAnswer,
     ReportFootage,
@@ -287,8 +288,8 @@ class RecordingService:
             return camera_rules(settings)
         return camera_rules(settings, self._documents.masks_of(documents.masks), self._documents.schedules_of(documents.schedules))
 
-    async def _carry_out_job(self, ticket: int, order: JobOrder) -> None:
-        self._answer(ticket, await self._beside.carry_out(order))
+    async def _carry_out_job(self, ticket: int, order: JobOrder | LetOut) -> None:
+        self._answer(ticket, await self._beside.carry_out(order, m.highest_epoch(self.state)))
 
     def _waits(self) -> bool:
         return self._state is not None and self._state.situation is m.Situation.STANDBY

@@ -8,12 +8,15 @@ from functools import cache
 import msgspec
 
 from sysmanager.domain.documents import DocumentSet, SchedulesDocument, SettingsDocument, summary_of
-from sysmanager.domain.ids import CameraId, DocumentHash
+from sysmanager.domain.ids import CameraId, DocumentHash, Epoch
 from sysmanager.domain.schedule import Week, week_of
-from sysmanager.protocol.jobs import JobOrder, MarkCopied, RunDrill
-from sysmanager.protocol.recorders import Refusal, RefusalReason
+from sysmanager.protocol.jobs import ForgetJob, JobOrder, MarkCopied, RunDrill
+from sysmanager.protocol.recorders import LetOut, Obeyed, OrderAnswer, Refusal, RefusalReason
 from sysmanager.recorder import machine as m
 from sysmanager.recorder.timetable import Timetable
+from sysmanager.simulation.drilling import Drilling
+from sysmanager.simulation.suspicion import Suspicion
+from sysmanager.simulation.transfer import Transfer
 
 
 @cache
@@ -41,10 +44,25 @@ def documents_came(documents: DocumentSet, contents: Mapping[DocumentHash, bytes
     return m.DocumentsFailed(documents=documents, reason=reason, sentence=sentence)
 
 
-def job_refused(order: JobOrder, *, by_hand: bool, cannot_save: bool) -> Refusal | None:
+def job_refused(order: JobOrder | LetOut, *, by_hand: bool, cannot_save: bool) -> Refusal | None:
     """What keeps a server from the order of a job; None if nothing does."""
     if isinstance(order, RunDrill) and by_hand:
         return Refusal(reason=RefusalReason.REFUSED_BY_HAND, sentence="It was told by hand to refuse settings.")
     if isinstance(order, MarkCopied) and cannot_save:
         return Refusal(reason=RefusalReason.CANNOT_SAVE, sentence="It cannot note what was copied; free space on its system disk.")
     return None
+
+
+def take_beside(order: JobOrder | LetOut, epoch: Epoch, suspicion: Suspicion, drilling: Drilling, transfer: Transfer) -> OrderAnswer:
+    """Carry out what nothing keeps it from. epoch: the highest that the machine knows."""
+    match order:
+        case LetOut(camera=camera):
+            suspicion.release(camera)
+            return Obeyed(epoch=epoch)
+        case RunDrill():
+            return drilling.take(order)
+        case ForgetJob():
+            drilling.take(order)
+            return transfer.take(order)
+        case _:
+            return transfer.take(order)

@@ -306,7 +306,7 @@ class Capture:
 
     def mend(self) -> None:
         self.frozen = False
-        self.suspicion.release()
+        self.suspicion.release_all()
 
     def _stamp(self, session: Session, now_ms: int) -> None:
         """A new span under the present epoch."""

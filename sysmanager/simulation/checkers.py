@@ -28,7 +28,7 @@ from sysmanager.engine.core import Core
 from sysmanager.protocol.clients import Done, Reply
 from sysmanager.protocol.jobs import MarkCopied
 from sysmanager.protocol.preroll import KeepPreroll
-from sysmanager.protocol.recorders import Obeyed, Order, Record, StandDown
+from sysmanager.protocol.recorders import LetOut, Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
 from sysmanager.simulation import (
     failback_rules,
@@ -239,6 +239,7 @@ BEFORE: dict[str, Rule] = {
     "two lost at most": two_lost_at_most,
     "jobs go their way": job_rules.job_steps,
     "copied only when verified": job_rules.copied_is_verified,
+    poison_rules.RELEASED: poison_rules.released_is_out,
     "flapping is held": failback_rules.flapping_is_held,
     "nothing by itself in maintenance": safety.nothing_by_itself_in_maintenance,
     "nobody taken in maintenance": safety.nobody_taken_in_maintenance,
@@ -352,6 +353,10 @@ class Checkers:
                 known = row is not None and wanted is not None and order in (wanted, with_documents(shadow, row, wanted))
                 about = f"{type(order).__name__} under epoch {epoch} ({key.failover or 'no failover'})"
                 self._check("durable before done", None if known else f"{recorder} is sent {about}, which the journal does not say.")
+            case LetOut(camera=camera):
+                asked = camera in self._world.shadow.releases.get(recorder, ())
+                sentence = f"{recorder} is told to release {camera}, which the journal does not say."
+                self._check("durable before done", None if asked else sentence)
             case KeepPreroll():
                 self.knowing.preroll_order(recorder, order)
             case MarkCopied():

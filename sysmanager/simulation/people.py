@@ -111,7 +111,7 @@ class People:
             case "backup":
                 return c.BackUp()
             case "release":
-                return c.ReleaseHold(recorder=self._chance.choice(sorted(state.holds))) if state.holds else None
+                return c.ReleaseHold(recorder=self._chance.choice(sorted(state.holds))) if state.holds else self._camera_release()
             case "hold failback":
                 return c.HoldFailback(recorder=one)
             case "adopt":
@@ -153,6 +153,20 @@ class People:
                 return c.ResumeJob(job=self._chance.choice(jobs)) if jobs else None
             case _:
                 return c.CancelJob(job=self._chance.choice(jobs)) if jobs else None
+
+    def _camera_release(self) -> c.ReleaseCamera | None:
+        """Of a camera in quarantine whose stream was mended: one that was not would crash its server again, as the person was told."""
+        poison = self._world.cameras.poison
+        held = [
+            (recorder.id, camera)
+            for recorder in self._world.recorders.values()
+            for camera in sorted(recorder.capture.suspicion.cases)
+            if recorder.capture.suspicion.quarantined(camera) and camera not in poison
+        ]
+        if not held:
+            return None
+        recorder, camera = self._chance.choice(held)
+        return c.ReleaseCamera(recorder=recorder, camera=camera)
 
     def _confirmation(self) -> c.ConfirmReconcile | None:
         core = self._world.coordinator.core

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sysmanager.coordinator import facts as f
+
 if TYPE_CHECKING:
+    from sysmanager.simulation.checkers import Step
     from sysmanager.simulation.world import World
 
 STOPS_NO_OTHER = "a poisonous stream stops no other"
 NOBODY_ELSE = "nobody else is quarantined"
 NAMES = (STOPS_NO_OTHER, NOBODY_ELSE)
+RELEASED = "who is released is let out"
 
 SPAN_MS = 110_000
 """Less than the first quarantine lasts: within it no stream is tried again that was found."""
@@ -35,3 +39,14 @@ def look(world: World, check: Callable[[str, str | None], None]) -> None:
         for camera in recorder.capture.suspicion.cases:
             innocent = recorder.capture.suspicion.quarantined(camera) and camera not in world.cameras.ever_poisonous
             check(NOBODY_ELSE, f"{recorder.id} quarantined {camera}, which crashed nobody." if innocent else None)
+
+
+def released_is_out(step: Step) -> str | None:
+    """When the journal says that a server took a release, it did. Where streams crash it in turn, it may have found the camera again."""
+    fact, world = step.fact, step.world
+    if not isinstance(fact, f.ReleaseEnded) or fact.sentence or fact.recorder not in world.recorders:
+        return None
+    if fact.camera in world.cameras.poison or len(world.cameras.ever_poisonous) > 1:
+        return None
+    held = world.recorders[fact.recorder].capture.suspicion.quarantined(fact.camera)
+    return f"{fact.recorder} took the release of {fact.camera}, and has it in quarantine." if held else None

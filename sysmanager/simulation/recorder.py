@@ -9,11 +9,12 @@ import msgspec
 from sysmanager.domain.documents import DocumentKind, DocumentSet
 from sysmanager.domain.ids import DocumentHash
 from sysmanager.domain.instant import Instant
-from sysmanager.protocol.jobs import ForgetJob, JobOrder, RunDrill
+from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.practice import Fault
 from sysmanager.protocol.probes import PeerAnswer, Probe, ProbeAnswer
 from sysmanager.protocol.recorders import (
     Footage,
+    LetOut,
     Order,
     OrderAnswer,
     Record,
@@ -22,7 +23,7 @@ from sysmanager.protocol.recorders import (
     Standing,
 )
 from sysmanager.recorder import machine as m
-from sysmanager.simulation.answers import documents_came, hours_in, job_refused
+from sysmanager.simulation.answers import documents_came, hours_in, job_refused, take_beside
 from sysmanager.simulation.capture import Capture
 from sysmanager.simulation.drilling import Drilling
 from sysmanager.simulation.footage import Material
@@ -439,15 +440,9 @@ class SimulatedRecorder:
             case m.Say():
                 pass
 
-    def _take_job(self, order: JobOrder) -> OrderAnswer:
+    def _take_job(self, order: JobOrder | LetOut) -> OrderAnswer:
         refusal = job_refused(order, by_hand=Fault.REFUSE in self.faults, cannot_save=self.save_fails)
-        if refusal is not None:
-            return refusal
-        if isinstance(order, RunDrill):
-            return self.drilling.take(order)
-        if isinstance(order, ForgetJob):
-            self.drilling.take(order)
-        return self.transfer.take(order)
+        return refusal or take_beside(order, m.highest_epoch(self.state), self.capture.suspicion, self.drilling, self.transfer)
 
     def _job_news(self) -> None:
         if self.up:

@@ -39,6 +39,7 @@ def what_hangs(world: World) -> list[str]:
         refused = core.seen.refused_orders.get(row.id)
         if refused is not None:
             hangs.append(f"{row.id} refuses: {refused.sentence}")
+    hangs += [f"{recorder} was not told to release {' and '.join(cameras)}." for recorder, cameras in state.releases.items()]
     if state.backups.baseline.stage is not BaselineStage.DONE or state.uncovered:
         hangs.append(f"The baseline is {state.backups.baseline.stage}: {state.backups.baseline.sentence}")
     hangs += [f"The job {job} of {' and '.join(state.jobs[job].servers)} is {state.jobs[job].phase}." for job in _jobs(state)]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from sysmanager.domain.camera import Camera
 from sysmanager.domain.ids import CameraId
-from sysmanager.recorder.quarantine import Case, Suspect, after_crash, alone, quarantine_sentence, room, time_passed
+from sysmanager.recorder.quarantine import Case, Suspect, after_crash, alone, quarantine_sentence, room, time_passed, without
 
 PAUSE_LIMIT_MS = 5_000
 """Of a longer time between two heartbeats only so much counts: the service did not run in all of it."""
@@ -53,6 +53,9 @@ class Suspicion:
         case = self.cases.get(camera.id)
         return quarantine_sentence(case, camera.name) if case is not None and case.quarantined else ""
 
-    def release(self) -> None:
-        """A person lets all of them out."""
+    def release(self, camera: CameraId) -> None:
+        """A person lets it out."""
+        self.cases = without(self.cases, camera)
+
+    def release_all(self) -> None:
         self.cases = {}

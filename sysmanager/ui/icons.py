@@ -98,6 +98,7 @@ ACTION_GLYPHS: dict[Action, Glyph] = {
     Action.EDIT_GROUPS: Glyph.GROUPS,
     Action.CONFIRM_RECONCILE: Glyph.CONFIRM,
     Action.SYSTEM_SETTINGS: Glyph.SETTINGS,
+    Action.RELEASE_CAMERA: Glyph.CONFIRM,
     Action.ACKNOWLEDGE_ALARM: Glyph.CONFIRM,
     Action.DETAILS: Glyph.DETAILS,
     Action.BACK_UP: Glyph.SAVE,

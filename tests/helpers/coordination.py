@@ -92,6 +92,7 @@ class Server:
     beats: bool = True
     answers: bool = True
     refusal: r.Refusal | None = None
+    let_out_refusal: r.Refusal | None = None
     obeys_otherwise: bool = False
     disks: dict[str, bool] = field(default_factory=lambda: {"D:": True})
     free_mb: int = 950_000
@@ -207,6 +208,9 @@ class Server:
                 self.preroll = None
                 told = document_set("other") if self.obeys_otherwise else self.documents
                 return r.Obeyed(epoch=order.epoch, documents=told)
+            case r.LetOut(camera=camera):
+                self.dark -= {camera} if self.let_out_refusal is None else set()
+                return self.let_out_refusal or r.Obeyed(epoch=Epoch(self.epoch))
             case r.StandDown():
                 self.epoch, self.home, self.mode, self.without = order.epoch, None, r.Mode.STANDBY, ()
                 return r.Obeyed(epoch=order.epoch)

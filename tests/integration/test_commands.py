@@ -154,6 +154,8 @@ async def test_hold_and_release(site: LiveSite) -> None:
     await site.snapshot_until(lambda rows: rows["A"].hold is not None)
     assert (await site.command("release", "A")).status == 0
     assert (await site.command("release", "A")).status == 1
+    ran = await site.command("release", "A", "nobody")
+    assert (ran.status, "Server A has no camera nobody" in ran.sentence) == (1, True)
 
 
 async def test_maintenance_and_system_settings(site: LiveSite) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from sysmanager.api import (
     Alarm,
+    CameraState,
     Connection,
     CoordinatorState,
     FailbackHoldCause,
@@ -24,7 +25,15 @@ from sysmanager.api import (
 from sysmanager.domain.failover import Failback, Failover, Phase, Reason
 from sysmanager.domain.ids import Epoch, FailoverId
 from sysmanager.domain.recorder import Acting, Broken, Reserved, Role
-from sysmanager.ui.state.events import FailoverSelected, FieldsEdited, LinkChanged, OperationStarted, PlaceSelected, SnapshotArrived
+from sysmanager.ui.state.events import (
+    CameraSelected,
+    FailoverSelected,
+    FieldsEdited,
+    LinkChanged,
+    OperationStarted,
+    PlaceSelected,
+    SnapshotArrived,
+)
 from sysmanager.ui.state.model import Link, Place, Running, UiState
 from sysmanager.ui.state.reducer import reduce
 from tests.ui import site
@@ -105,6 +114,14 @@ def _alarmed(now: UiState) -> UiState:
     return msgspec.structs.replace(now, system=msgspec.structs.replace(now.system, alarms=(alarm,)))
 
 
+def _camera_chosen(how: CameraState) -> UiState:
+    """The first camera of the selected server is chosen in its list."""
+    row = recording()
+    cameras = (msgspec.structs.replace(row.cameras[0], state=how), *row.cameras[1:])
+    now = state(msgspec.structs.replace(row, cameras=cameras), standby())
+    return reduce(now, CameraSelected(R, cameras[0].id))
+
+
 SITUATIONS: dict[str, UiState] = {
     "site selected": state(recording(), standby(), selected=None),
     "empty site": reduce(UiState(actor=site.ADMIN), SnapshotArrived(site.empty())),
@@ -145,4 +162,6 @@ SITUATIONS: dict[str, UiState] = {
     "hold being asked": _running("hold:R"),
     "demo": msgspec.structs.replace(state(recording(), standby()), practice=True),
     "no entry selected": reduce(state(recording(), standby()), FailoverSelected(None)),
+    "camera chosen": _camera_chosen(CameraState.RECORDING),
+    "camera in quarantine chosen": _camera_chosen(CameraState.QUARANTINED),
 }

@@ -24,6 +24,7 @@ from sysmanager.api import (
     PauseJob,
     Preview,
     Refused,
+    ReleaseCamera,
     ReleaseHold,
     RemoveGroup,
     RemoveRecorder,
@@ -39,7 +40,7 @@ from sysmanager.api import (
     SystemSettings,
 )
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import FailoverId, GroupId, JobId
+from sysmanager.domain.ids import CameraId, FailoverId, GroupId, JobId
 from sysmanager.domain.maintenance import SYSTEM
 from sysmanager.domain.rights import RoleName
 from sysmanager.ui.operations import Forecaster, Operations, Outcome, Session, follow
@@ -83,6 +84,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 JOB = JobId("J00001")
+CAMERA = CameraId("gate")
 
 COMMANDS: list[tuple[Callable[[Desk], Awaitable[Outcome]], Request]] = [
     (lambda desk: desk.operations.start_failover(R), StartFailover(recorder=R)),
@@ -96,6 +98,7 @@ COMMANDS: list[tuple[Callable[[Desk], Awaitable[Outcome]], Request]] = [
     (lambda desk: desk.operations.cancel_job(JOB), CancelJob(job=JOB)),
     (lambda desk: desk.operations.hold(R), HoldFailover(recorder=R)),
     (lambda desk: desk.operations.release(R), ReleaseHold(recorder=R)),
+    (lambda desk: desk.operations.release_camera(R, CAMERA), ReleaseCamera(recorder=R, camera=CAMERA)),
     (lambda desk: desk.operations.edit(R, 4, desk.fields), EditRecorder(recorder=R, revision=4, fields=Desk().fields)),
     (lambda desk: desk.operations.add_server(R, desk.fields), AddRecorder(id=R, fields=Desk().fields)),
     (lambda desk: desk.operations.remove_server(R), RemoveRecorder(recorder=R)),

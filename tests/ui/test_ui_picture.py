@@ -9,12 +9,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from sysmanager.api import CameraId, Picture, Refused, ShowPicture
+from sysmanager.api import CameraId, CameraState, Picture, Refused, ReleaseCamera, ShowPicture
 from sysmanager.recorder.pictures import to_jpeg
+from sysmanager.ui.state.conditions import Action
 from sysmanager.ui.state.events import CameraSelected, PictureArrived, PlaceSelected, SnapshotArrived
 from sysmanager.ui.state.model import Place, UiState
 from sysmanager.ui.state.pictures import ShownPicture, caption
 from sysmanager.ui.state.reducer import reduce
+from sysmanager.ui.views.parts import ActionButton
 from tests.ui import site
 from tests.ui.conftest import OpenSite
 from tests.ui.harness import turn, until
@@ -101,6 +103,30 @@ async def test_choosing_a_camera_shows_its_picture_beside_the_list(open_site: Op
     opened.store.dispatch(PlaceSelected(Place.SERVER, TWO))
     await until(lambda: not tab.picture.isVisibleTo(tab), "the panel goes with the server")
     assert not tab.view.selectionModel().hasSelection()
+
+
+async def test_a_camera_in_quarantine_can_be_released_beside_its_picture(open_site: OpenSite) -> None:
+    harbour = site.harbour()
+    rows = {row.id: row for row in harbour.recorders}
+    held = msgspec.structs.replace(rows[ONE].cameras[1], state=CameraState.QUARANTINED, sentence="It crashed the recording service twice.")
+    row = msgspec.structs.replace(rows[ONE], cameras=(rows[ONE].cameras[0], held, *rows[ONE].cameras[2:]))
+    opened = await open_site(msgspec.structs.replace(harbour, recorders=tuple((rows | {ONE: row}).values())))
+    opened.client.answer = Refused(sentence="It is not recorded.")
+    opened.store.dispatch(PlaceSelected(Place.SERVER, ONE))
+    tab, action = opened.window.cameras_tab, opened.window.actions_[Action.RELEASE_CAMERA]
+    await until(lambda: opened.store.state.selected == ONE and tab._model.lines != ())
+    (button,) = tab.picture.findChildren(ActionButton)
+    tab.view.selectRow(0)
+    await until(lambda: opened.store.state.picture is not None)
+    assert not action.isVisible()
+    assert not button.isVisibleTo(tab.picture)
+    tab.view.selectRow(1)
+    await until(action.isVisible, "the action")
+    assert button.isVisibleTo(tab.picture)
+    assert action in tab.view.actions()
+    button.click()
+    wanted = ReleaseCamera(recorder=ONE, camera=held.id)
+    await until(lambda: wanted in opened.client.requests, "the request")
 
 
 async def test_a_coordinator_that_does_not_answer_is_said_in_the_panel(open_site: OpenSite) -> None:

@@ -15,6 +15,7 @@ from sysmanager.coordinator.inputs import Asked
 from sysmanager.coordinator.requests import HANDLERS, decide_request
 from sysmanager.domain.failover import Phase, Reason
 from sysmanager.domain.group import Group
+from sysmanager.domain.ids import CameraId
 from sysmanager.domain.maintenance import SYSTEM
 from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, FAILBACK_AFTER_S, RecorderEdit, Recording, Role, Standby
 from sysmanager.domain.rights import ROLE_RIGHTS, Actor, Right, RoleName
@@ -33,6 +34,7 @@ SAMPLES: dict[type, c.Request] = {
     c.AdoptServer: c.AdoptServer(recorder=rid("A"), group=GROUP),
     c.HoldFailback: c.HoldFailback(recorder=rid("A")),
     c.ReleaseFailback: c.ReleaseFailback(recorder=rid("A")),
+    c.ReleaseCamera: c.ReleaseCamera(recorder=rid("A"), camera=CameraId("A-c1")),
     c.StartCopy: c.StartCopy(failover="F00001"),
     c.StartDrill: c.StartDrill(recorder=rid("A")),
     c.PauseJob: c.PauseJob(job="J00001"),
@@ -99,7 +101,7 @@ def test_the_rights_of_the_built_in_roles() -> None:
     failback = {"StartFailback", "HoldFailback", "ReleaseFailback"}
     log = {"CommentEntry", "TickToDo"}
     jobs = {"StartCopy", "StartDrill", "PauseJob", "ResumeJob", "CancelJob"}
-    maintenance = {"StartMaintenance", "EndMaintenance", "AcknowledgeAlarm"}
+    maintenance = {"StartMaintenance", "EndMaintenance", "AcknowledgeAlarm", "ReleaseCamera"}
     failover = {"StartFailover", "AbortFailover", "HoldFailover", "ReleaseHold", "SwitchOver"}
     assert by_right[Right.FAILOVER] == failover | failback | log | maintenance | jobs
     assert by_right[Right.MONITOR] == by_right[Right.USERS] == set()
@@ -129,6 +131,7 @@ ANY_REQUEST: st.SearchStrategy[Any] = st.one_of(
     st.builds(c.HoldFailback, recorder=ANY_ID),
     st.builds(c.AdoptServer, recorder=ANY_ID, group=ANY_ID),
     st.builds(c.ReleaseFailback, recorder=ANY_ID),
+    st.builds(c.ReleaseCamera, recorder=ANY_ID, camera=ANY_ID | st.just("A-c1")),
     st.builds(c.StartFailback, failover=ANY_ID | st.just("F00001")),
     st.builds(c.CommentEntry, failover=ANY_ID | st.just("F00001"), text=ANY_TEXT),
     st.builds(c.TickToDo, failover=ANY_ID | st.just("F00001"), item=st.integers(), done=st.booleans()),

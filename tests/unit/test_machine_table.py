@@ -7,9 +7,9 @@ from typing import get_args
 import msgspec
 import pytest
 
-from sysmanager.domain.ids import Epoch
+from sysmanager.domain.ids import CameraId, Epoch
 from sysmanager.protocol.preroll import KeepPreroll
-from sysmanager.protocol.recorders import Beacon, GoOn, Obeyed, Refusal, RefusalReason, ReportFootage
+from sysmanager.protocol.recorders import Beacon, GoOn, LetOut, Obeyed, Refusal, RefusalReason, ReportFootage
 from sysmanager.recorder import machine as m
 from sysmanager.recorder.machine.orders import FootageTurn, OrderTurn
 from sysmanager.recorder.machine.preroll import PrerollTurn
@@ -73,6 +73,7 @@ INPUTS: tuple[m.Input, ...] = (
     m.OrderReceived(ticket=1, order=stand_down(3)),
     m.OrderReceived(ticket=1, order=ReportFootage(epoch=Epoch(3))),
     m.OrderReceived(ticket=1, order=KeepPreroll(epoch=Epoch(3), plan="p")),
+    m.OrderReceived(ticket=1, order=LetOut(camera=CameraId("gate"))),
     m.DocumentsReady(documents=FOREIGN, settings=SETTINGS),
     m.DocumentsReady(documents=OWN, settings=SETTINGS),
     m.DocumentsFailed(documents=FOREIGN, reason=RefusalReason.DOCUMENTS_MISSING, sentence="Gone."),
@@ -114,10 +115,18 @@ def test_a_step_is_a_function_of_its_arguments() -> None:
 
 def test_a_service_that_is_down_refuses_orders_and_questions() -> None:
     world = World()
-    for order in (record(3), stand_down(3), ReportFootage(epoch=Epoch(1))):
+    for order in (record(3), stand_down(3), ReportFootage(epoch=Epoch(1)), LetOut(camera=CameraId("gate"))):
         answer = world.order(order)  # type: ignore[arg-type]  # any order
         assert isinstance(answer, Refusal)
         assert answer.reason is RefusalReason.SERVICE_DOWN
+
+
+@pytest.mark.parametrize("situation", [m.Situation.ASKING, m.Situation.RECORDING, m.Situation.STANDBY])
+def test_a_release_from_quarantine_is_carried_out_beside_whatever_it_does(situation: m.Situation) -> None:
+    state = WORLDS[situation]().state
+    order = LetOut(camera=CameraId("gate"))
+    after, effects = m.step(state, m.OrderReceived(ticket=7, order=order), at(0))
+    assert (after, effects) == (state, (m.CarryOutJob(ticket=7, order=order),))
 
 
 def test_a_service_that_ends_answers_who_waits() -> None:

@@ -243,6 +243,16 @@ def test_a_damaged_file_quarantines_nobody(tmp_path: Path, content: bytes) -> No
     assert load_cases(tmp_path) == ()
 
 
+def test_a_release_by_order_is_durable_at_once_and_of_one_camera_only(tmp_path: Path) -> None:
+    place = Place(tmp_path, case("a", crashes=2, terms=1, left_ms=60_000), case("b", crashes=2, terms=1, left_ms=60_000))
+    assert isinstance(place.door.enter(plan("a"), place.over), Problem)
+    assert place.door.release(CameraId("a"))
+    assert [held.camera for held in load_cases(tmp_path)] == ["b"]
+    place.enter("a").leave()
+    assert isinstance(place.door.enter(plan("b"), place.over), Problem)
+    assert not place.door.release(CameraId("a")), "nothing is held against it any more"
+
+
 def test_what_is_no_camera_is_no_request(tmp_path: Path) -> None:
     (tmp_path / "release-1").write_bytes(b"../../etc")
     (tmp_path / "release-2").write_bytes(b"a\n")

@@ -16,7 +16,7 @@ from sysmanager.app.arguments import seconds
 from sysmanager.app.commands.asking import command, print_json, print_table, server_called, time_now
 from sysmanager.app.errors import CommandError
 from sysmanager.domain.failover import Failover
-from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
 
 FOLLOW_S = 120.0
 """How long `--wait` follows a failover or failback."""
@@ -54,9 +54,16 @@ def add(chosen: Any) -> None:
     acknowledge = command(
         chosen, "acknowledge", "let automatic failback of a server run again that is held", _acknowledge, "sysmanager acknowledge TA-REC-03"
     )
-    release = command(chosen, "release", "let automatic failover of a server run again", _release, "sysmanager release TA-REC-03")
+    release = command(
+        chosen,
+        "release",
+        "let automatic failover of a server run again, or a camera out of quarantine",
+        _release,
+        "sysmanager release TA-REC-03",
+    )
     for parser in (hold, release, acknowledge):
         parser.add_argument("server", help="id or name of the server")
+    release.add_argument("camera", nargs="?", help="id or name of its camera that is in quarantine, to release that instead")
     watch = command(chosen, "watch", "print every change as it happens", _watch, "sysmanager watch --json")
     watch.add_argument("--seconds", type=seconds(10_000_000), default=0, metavar="S", help="end after so many seconds; by default never")
 
@@ -159,7 +166,11 @@ async def _acknowledge(client: api.Client, args: argparse.Namespace) -> int:
 
 
 async def _release(client: api.Client, args: argparse.Namespace) -> int:
-    return await _ask(client, api.ReleaseHold(recorder=(await server_called(client, args.server)).id), args)
+    server = await server_called(client, args.server)
+    if args.camera is None:
+        return await _ask(client, api.ReleaseHold(recorder=server.id), args)
+    camera = next((one.id for one in server.cameras if args.camera in (one.id, one.name)), CameraId(args.camera))
+    return await _ask(client, api.ReleaseCamera(recorder=server.id, camera=camera), args)
 
 
 async def _ask(client: api.Client, request: api.Request, args: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from sysmanager.coordinator.evolve import (
     handing,
     log,
     machines,
+    quarantine,
     reconcile,
     safety,
     system,
@@ -40,6 +41,7 @@ _SUBJECTS: tuple[tuple[Any, Callable[[State, f.FactRecord, Any], None]], ...] = 
     (f.CopyingFact, copying.apply),
     (f.DrillingFact, drilling.apply),
     (f.HandingFact, handing.apply),
+    (f.QuarantineFact, quarantine.apply),
 )
 
 APPLIED_BY: dict[type, Callable[[State, f.FactRecord, Any], None]] = {

@@ -56,6 +56,7 @@ from sysmanager.coordinator.facts.failover import (
 from sysmanager.coordinator.facts.handing import HandingFact, SessionsPassed
 from sysmanager.coordinator.facts.log import EntryCommented, LogFact, RemarkFact, RequestRefused, ToDoTicked
 from sysmanager.coordinator.facts.machines import MachineFact, SharedMachineAccepted
+from sysmanager.coordinator.facts.quarantine import CameraReleased, QuarantineFact, ReleaseEnded
 from sysmanager.coordinator.facts.reconcile import Adjustment, ReconcileConfirmed, ReconcileFact, ReconcileStarted, RecorderReconciled
 from sysmanager.coordinator.facts.safety import (
     AlarmAcknowledged,
@@ -95,6 +96,7 @@ __all__ = [
     "BaselineLate",
     "BrakeApplied",
     "BrakeReleased",
+    "CameraReleased",
     "ClientsNotified",
     "CoordinatorStarted",
     "CopyEnded",
@@ -141,6 +143,7 @@ __all__ = [
     "MaintenanceBegan",
     "MaintenanceEnded",
     "Opening",
+    "QuarantineFact",
     "ReconcileConfirmed",
     "ReconcileFact",
     "ReconcileStarted",
@@ -148,6 +151,7 @@ __all__ = [
     "RecorderEdited",
     "RecorderReconciled",
     "RecorderRemoved",
+    "ReleaseEnded",
     "RemarkFact",
     "ReplacedRemoved",
     "RequestRefused",
@@ -182,6 +186,7 @@ AnyFact = (
     | CopyingFact
     | DrillingFact
     | HandingFact
+    | QuarantineFact
 )
 
 

@@ -20,6 +20,7 @@ from sysmanager.coordinator.requests import (
     jobs,
     log,
     machines,
+    quarantine,
     reconcile,
     safety,
     switching,
@@ -64,6 +65,7 @@ HANDLERS: dict[type, Callable[[Asking, Any], Outcome]] = {
     c.BackUp: backup.back_up,
     c.AcceptSharedMachine: machines.accept,
     c.AcknowledgeAlarm: safety.acknowledge,
+    c.ReleaseCamera: quarantine.release_camera,
 }
 """What decides each request. A handler raises `Rejected` with a sentence, or returns facts and the reply."""
 

@@ -6,7 +6,7 @@ import msgspec
 
 from sysmanager.domain.failover import Reason
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import FailoverId, GroupId, JobId, RecorderId
+from sysmanager.domain.ids import CameraId, FailoverId, GroupId, JobId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit
 from sysmanager.domain.rights import Right
 from sysmanager.protocol.clients.backup import BackUp
@@ -161,6 +161,13 @@ class TickToDo(msgspec.Struct, frozen=True, kw_only=True, tag="tick-to-do", forb
     done: bool = True
 
 
+class ReleaseCamera(msgspec.Struct, frozen=True, kw_only=True, tag="release-camera", forbid_unknown_fields=True):
+    """Let a camera out of quarantine on this server, so that it is opened again before its time (SPEC 16)."""
+
+    recorder: RecorderId
+    camera: CameraId
+
+
 Request = (
     StartFailover
     | AbortFailover
@@ -187,6 +194,7 @@ Request = (
     | SafetyRequest
     | BackUp
     | AcceptSharedMachine
+    | ReleaseCamera
 )
 
 
@@ -219,6 +227,7 @@ RIGHT_FOR: dict[type, Right] = {
     BackUp: Right.SETTINGS,
     AcceptSharedMachine: Right.SETTINGS,
     AcknowledgeAlarm: Right.FAILOVER,
+    ReleaseCamera: Right.FAILOVER,
 }
 """The right that each request needs (SPEC 12)."""
 

@@ -9,7 +9,7 @@ from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.ids import CameraId, DocumentHash, Epoch, RecorderId
 from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
-from sysmanager.protocol.recorders import Ask, OrderAnswer, ReportFootage
+from sysmanager.protocol.recorders import Ask, LetOut, OrderAnswer, ReportFootage
 from sysmanager.recorder.machine.state import Persisted
 
 
@@ -49,13 +49,14 @@ class ReadFootage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CarryOutJob(msgspec.Struct, frozen=True, kw_only=True):
-    """An order of a job (material copy, drill): take it or refuse it, in the answer to the request that carries `ticket`.
+    """An order of a job (material copy, drill), or to let a camera out of quarantine. It is taken or refused in the answer to the request
+    that carries `ticket`.
 
     It touches neither the task nor what is durable of it.
     """
 
     ticket: int
-    order: JobOrder
+    order: JobOrder | LetOut
 
 
 class CapturePlan(msgspec.Struct, frozen=True, kw_only=True):

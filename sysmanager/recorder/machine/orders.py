@@ -12,7 +12,7 @@ from sysmanager.domain.documents import DocumentSet, SettingsSummary
 from sysmanager.domain.ids import Epoch, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.jobs import JobOrder, RunDrill
-from sysmanager.protocol.recorders import Mode, Obeyed, Record, Refusal, RefusalReason, ReportFootage, StandDown
+from sysmanager.protocol.recorders import LetOut, Mode, Obeyed, Record, Refusal, RefusalReason, ReportFootage, StandDown
 from sysmanager.recorder.machine import effects as e
 from sysmanager.recorder.machine.inputs import DocumentsFailed, DocumentsReady, Saved, SaveFailed
 from sysmanager.recorder.machine.plan import plan_of, refusal_of
@@ -45,7 +45,9 @@ class FootageTurn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobTurn(msgspec.Struct, frozen=True, kw_only=True):
-    order: JobOrder
+    """An order that touches neither the task nor what is durable of it."""
+
+    order: JobOrder | LetOut
     ticket: int
 
 

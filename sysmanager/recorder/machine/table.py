@@ -14,7 +14,7 @@ import msgspec
 from sysmanager.domain.instant import Instant
 from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.preroll import KeepPreroll
-from sysmanager.protocol.recorders import GoOn, Record, ReportFootage, StandDown
+from sysmanager.protocol.recorders import GoOn, LetOut, Record, ReportFootage, StandDown
 from sysmanager.recorder.machine import effects as e
 from sysmanager.recorder.machine import inputs as i
 from sysmanager.recorder.machine import living, orders, preroll
@@ -91,7 +91,15 @@ ROWS: tuple[Row, ...] = (
     _row(36, (STANDBY,), PrerollTurn, otherwise, (), preroll.follow, "It keeps the last seconds of these cameras."),
     _row(37, (DOWN,), JobTurn, otherwise, (), orders.refuse_down, "The service does not run."),
     _row(38, UP, JobTurn, orders.drills_busily, (), orders.refuse_drill, "It is not on standby, and drills nothing."),
-    _row(39, UP, JobTurn, otherwise, (), orders.carry_out_job, "It takes the order of a job, beside its task."),
+    _row(
+        39,
+        UP,
+        JobTurn,
+        otherwise,
+        (),
+        orders.carry_out_job,
+        "It takes the order of a job, or of a release, beside its task.",
+    ),
     # documents
     _row(40, UP, i.DocumentsReady, orders.fetched_for_order, UP, orders.check_and_save, "It checks the settings and saves the order."),
     _row(41, (ASKING,), i.DocumentsReady, living.loads_task_with_leave, (RECORDING,), living.load_and_open, "It opens its cameras."),
@@ -179,7 +187,7 @@ def turn_of(any_input: i.Input) -> Turn:
             return FootageTurn(question=question, ticket=ticket)
         case i.OrderReceived(ticket=ticket, order=KeepPreroll() as order):
             return PrerollTurn(order=order, ticket=ticket)
-        case i.OrderReceived(ticket=ticket, order=order) if isinstance(order, JobOrder):
+        case i.OrderReceived(ticket=ticket, order=order) if isinstance(order, JobOrder | LetOut):
             return JobTurn(order=order, ticket=ticket)
         case i.OrderReceived(ticket=ticket, order=Record() | StandDown() as order):
             return OrderTurn(order=order, tickets=(ticket,))

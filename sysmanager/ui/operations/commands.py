@@ -35,6 +35,7 @@ from sysmanager.api import (
     PreviewSwitch,
     Question,
     Refused,
+    ReleaseCamera,
     ReleaseFailback,
     ReleaseHold,
     RemoveGroup,
@@ -155,6 +156,11 @@ class Operations:
 
     async def release(self, recorder: RecorderId) -> Outcome:
         return await self._request(f"hold:{recorder}", f"Releasing the failover of {self._name(recorder)}.", ReleaseHold(recorder=recorder))
+
+    async def release_camera(self, recorder: RecorderId, camera: CameraId) -> Outcome:
+        """Lets it out of quarantine."""
+        sentence = f"A camera of {self._name(recorder)} is released from quarantine."
+        return await self._request(f"camera:{camera}", sentence, ReleaseCamera(recorder=recorder, camera=camera))
 
     async def accept_machine(self, recorder: RecorderId, shares: tuple[str, ...]) -> Outcome:
         """Accept that the server shares its machine with these."""

@@ -18,6 +18,7 @@ from sysmanager.api import (
     AdoptServer,
     Alarm,
     BackUp,
+    CameraState,
     CancelJob,
     ConfirmReconcile,
     Connection,
@@ -30,6 +31,7 @@ from sysmanager.api import (
     JobPhase,
     PauseJob,
     RecorderRow,
+    ReleaseCamera,
     ReleaseFailback,
     ReleaseHold,
     RemoveRecorder,
@@ -86,6 +88,7 @@ class Action(StrEnum):
     PAUSE_JOB = "pause job"
     RESUME_JOB = "resume job"
     CANCEL_JOB = "cancel job"
+    RELEASE_CAMERA = "release camera"
     BACK_UP = "back up"
     BREAK = "break"
 
@@ -139,6 +142,7 @@ _RIGHTS: dict[Action, Right] = {
     Action.PAUSE_JOB: RIGHT_FOR[PauseJob],
     Action.RESUME_JOB: RIGHT_FOR[ResumeJob],
     Action.CANCEL_JOB: RIGHT_FOR[CancelJob],
+    Action.RELEASE_CAMERA: RIGHT_FOR[ReleaseCamera],
     Action.BACK_UP: RIGHT_FOR[BackUp],
     Action.BREAK: Right.MONITOR,
 }
@@ -234,6 +238,8 @@ def _fits_server(action: Action, row: RecorderRow, state: UiState) -> Condition:
             return ENABLED if state.draft is not None else disabled("Nothing was changed.")
         case Action.REMOVE_SERVER:
             return _remove(row, state)
+        case Action.RELEASE_CAMERA:
+            return _release_camera(row, state)
         case Action.ADOPT:
             return _adopt(row, state)
         case (
@@ -425,6 +431,14 @@ def _save(row: RecorderRow, state: UiState) -> Condition:
         return disabled("Nothing was changed.")
     problem = state.conflict or problem_with(draft.fields, state, own=row.id)
     return disabled(problem) if problem is not None else _busy(f"edit:{row.id}", state)
+
+
+def _release_camera(row: RecorderRow, state: UiState) -> Condition:
+    """Shown while the camera that is chosen in the list of the server is in quarantine there (SPEC 16)."""
+    chosen = state.picture.camera if state.picture is not None and state.picture.recorder == row.id else None
+    if all(camera.id != chosen or camera.state is not CameraState.QUARANTINED for camera in row.cameras):
+        return HIDDEN
+    return _busy(f"camera:{chosen}", state)
 
 
 def _kept_by_another(row: RecorderRow, state: UiState) -> str:

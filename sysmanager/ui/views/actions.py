@@ -52,6 +52,11 @@ _TEXTS: dict[Action, tuple[str, str, str]] = {
     Action.FAILBACK_ENTRY: ("Fail&back…", "Gives the cameras of the selected entry back. Shows what would happen first.", ""),
     Action.ABORT_ENTRY: ("A&bort", "Ends the failover or failback of the selected entry, if it is not committed yet.", ""),
     Action.DETAILS: ("&Details", "Steps, candidates, cameras and gaps of the selected entry.", "Ctrl+D"),
+    Action.RELEASE_CAMERA: (
+        "Release &from quarantine",
+        "Opens the selected camera again. If its stream crashes the recording service once more, it is quarantined for longer.",
+        "",
+    ),
     Action.BACK_UP: ("Save system &backup…", "Saves system data, log and settings of all servers into one file.", ""),
     Action.BREAK: ("Break and mend", "Breaks simulated servers.", ""),
 }

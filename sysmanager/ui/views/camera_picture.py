@@ -9,10 +9,12 @@ from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from sysmanager.api import RecorderRow
+from sysmanager.ui.state.conditions import Action
 from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.pictures import ShownPicture, caption
+from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import muted
+from sysmanager.ui.views.parts import ActionButton, muted
 
 WIDTH_PX = 320
 
@@ -20,7 +22,7 @@ WIDTH_PX = 320
 class CameraPicture(QWidget):
     """Hidden while no camera is chosen. renew: a person wants a new picture."""
 
-    def __init__(self, context: Context, renew: Callable[[], None]) -> None:
+    def __init__(self, context: Context, actions: Actions, renew: Callable[[], None]) -> None:
         super().__init__()
         self._context = context
         self._shown: ShownPicture | None = None
@@ -43,6 +45,7 @@ class CameraPicture(QWidget):
         layout.addWidget(self.image)
         layout.addWidget(self.caption)
         layout.addWidget(self.renew, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(ActionButton(actions[Action.RELEASE_CAMERA]), 0, Qt.AlignmentFlag.AlignLeft)
         layout.addStretch(1)
         self.setFixedWidth(WIDTH_PX + 32)
         self.setVisible(False)

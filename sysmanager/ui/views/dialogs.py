@@ -265,6 +265,12 @@ class Dialogs(QObject):
         if row is not None and row.maintenance is not None:
             self._start(self._context.operations.end_maintenance(row.maintenance.target))
 
+    def release_camera(self) -> None:
+        """Let the camera that is chosen in the list of the selected server out of quarantine."""
+        chosen = self._context.store.state.picture
+        if chosen is not None:
+            self._start(self._context.operations.release_camera(chosen.recorder, chosen.camera))
+
     def system_settings(self) -> None:
         state = self._context.store.state
         system = state.system

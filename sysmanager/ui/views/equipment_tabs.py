@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from sysmanager.api import CameraState, RecorderRow
@@ -9,9 +10,11 @@ from sysmanager.domain.ids import CameraId, RecorderId
 from sysmanager.domain.recorder import Broken
 from sysmanager.ui.models.columns import CAMERA_COLUMNS, DISK_COLUMNS, DiskLine
 from sysmanager.ui.models.table import KEY_ROLE, LineTableModel
+from sysmanager.ui.state.conditions import Action
 from sysmanager.ui.state.log import name_of
 from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.texts import counted, size_text
+from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.camera_picture import CameraPicture
 from sysmanager.ui.views.context import Context
 from sysmanager.ui.views.parts import muted, sortable, table, widths
@@ -20,7 +23,7 @@ from sysmanager.ui.views.parts import muted, sortable, table, widths
 class CamerasTab(QWidget):
     """The cameras that the server records, or recorded when it was last heard."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, actions: Actions) -> None:
         super().__init__()
         self._context = context
         self._recorder: RecorderId | None = None
@@ -29,8 +32,10 @@ class CamerasTab(QWidget):
         self.view = table(context, self._model, "Cameras", stretch=1, empty="No cameras.")
         sortable(self.view)
         widths(self.view, (230, 0, 80, 120, 100, 100, 80, 60))
+        self.view.addAction(actions[Action.RELEASE_CAMERA])
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self._note = muted()
-        self.picture = CameraPicture(context, self._ask)
+        self.picture = CameraPicture(context, actions, self._ask)
         beside = QWidget()
         layout = QHBoxLayout(beside)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -84,7 +84,7 @@ class MainWindow(QMainWindow):
         self.dialogs = Dialogs(context, self.actions_, self)
         self.tree = ServerTree(context, self.actions_)
         self.settings_tab = SettingsTab(context, self.actions_, self.dialogs.accept_machine)
-        self.cameras_tab, self.storage_tab = CamerasTab(context), StorageTab(context)
+        self.cameras_tab, self.storage_tab = CamerasTab(context, self.actions_), StorageTab(context)
         self.log, self.alarms, self.audit = FailoverLog(context, self.actions_), AlarmList(context), AuditList(context)
         self.jobs = JobList(context, self.actions_)
         self.practice = PracticePanel(context, controls) if controls is not None else None
@@ -264,6 +264,7 @@ class MainWindow(QMainWindow):
         trigger[Action.HOLD].triggered.connect(self.dialogs.hold)
         trigger[Action.RELEASE].triggered.connect(self.dialogs.release)
         trigger[Action.HOLD_FAILBACK].triggered.connect(self.dialogs.hold_failback)
+        trigger[Action.RELEASE_CAMERA].triggered.connect(self.dialogs.release_camera)
         trigger[Action.ACKNOWLEDGE].triggered.connect(self.dialogs.acknowledge)
         trigger[Action.MAINTENANCE].triggered.connect(self.dialogs.maintenance)
         trigger[Action.END_MAINTENANCE].triggered.connect(self.dialogs.end_maintenance)

@@ -25,6 +25,7 @@ MENU: tuple[Action, ...] = (
     Action.RELEASE,
     Action.HOLD_FAILBACK,
     Action.ACKNOWLEDGE,
+    Action.RELEASE_CAMERA,
     Action.ADOPT,
     Action.MAINTENANCE,
     Action.END_MAINTENANCE,
