@@ -24,6 +24,19 @@ log = structlog.get_logger()
 NO_SPACE = Space(free_bytes=0, total_bytes=0)
 
 
+def late_problem(path: Path, busy_s: float, behind_s: float, limit_s: float, *, last: bool) -> str:
+    """What is wrong with a disk, by how long the present call goes on and how long the oldest bytes wait; empty if nothing is.
+
+    Bytes may have begun to wait a moment before the call that hangs: the disk is to blame for what the most of that time went to.
+    The last disk is kept however slow it is: it still takes something, and losing it would take nothing.
+    """
+    if busy_s > limit_s or (behind_s > limit_s and busy_s > limit_s / 2 and not last):
+        return f"The material disk {path} does not answer. Check the disk, its cable or the network share."
+    if behind_s > limit_s and not last:
+        return f"The material disk {path} is too slow for what is recorded on it. Use a faster one, or more."
+    return ""
+
+
 class DiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of the material disks. Together, hang limit and tick stay under the 2 s of SPEC 16.
 
@@ -179,11 +192,9 @@ class DiskSet:
             if self._clock_s >= disk.retry_at and len(disk.abandoned) < self._settings.stuck_threads:
                 self._try(disk)
             return
-        if jobs.busy_s() > self._settings.hang_limit_s:
-            self._lose(disk, jobs, f"The material disk {disk.path} does not answer. Check the disk, its cable or the network share.")
-        elif jobs.behind_s() > self._settings.hang_limit_s and self._has_other(disk):
-            # The last disk is kept however slow it is: it still takes something, and losing it would take nothing.
-            self._lose(disk, jobs, f"The material disk {disk.path} is too slow for what is recorded on it. Use a faster one, or more.")
+        problem = late_problem(disk.path, jobs.busy_s(), jobs.behind_s(), self._settings.hang_limit_s, last=not self._has_other(disk))
+        if problem:
+            self._lose(disk, jobs, problem)
         elif self._clock_s >= disk.health_at:
             disk.health_at = self._clock_s + self._settings.health_every_s
             jobs.check_health()

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from sysmanager.recorder.disks import DiskSet, DiskSettings, DiskState
+from sysmanager.recorder.disks import DiskSet, DiskSettings, DiskState, late_problem
 from sysmanager.recorder.index import read_index, spans
 from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
 from sysmanager.recorder.segments import Frame
@@ -187,6 +187,25 @@ def test_stuck_threads_of_a_hanging_disk_are_few(rig: Rig) -> None:
     assert 1 <= len(stuck) <= QUICK_DISKS.stuck_threads
     rig.files.heal()
     rig.gauge.wait(lambda: rig.state(rig.paths[0]).writable)
+
+
+@pytest.mark.parametrize(
+    ("busy_s", "behind_s", "last", "said"),
+    [
+        (0.0, 0.0, False, ""),
+        (1.5, 1.5, False, ""),
+        (1.6, 0.0, False, "does not answer"),
+        (1.6, 1.7, True, "does not answer"),
+        (1.4, 1.6, False, "does not answer"),  # what waits was there a moment before the call that hangs
+        (0.2, 1.6, False, "is too slow"),
+        (0.2, 1.6, True, ""),
+        (1.4, 1.6, True, ""),
+    ],
+)
+def test_a_disk_that_hangs_is_told_from_one_that_is_slow(busy_s: float, behind_s: float, last: bool, said: str) -> None:
+    problem = late_problem(Path("d"), busy_s, behind_s, 1.5, last=last)
+    assert said in problem
+    assert bool(problem) == bool(said)
 
 
 def test_a_slow_disk_is_left_for_a_faster_one_but_the_last_is_kept(tmp_path: Path, clip: Clip) -> None:
