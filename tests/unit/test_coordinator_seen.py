@@ -14,7 +14,18 @@ from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import State
 from sysmanager.domain.ids import CameraId, Epoch, InstanceId, RecorderId
 from sysmanager.domain.instant import Instant
-from sysmanager.protocol.recorders import Beat, CameraBeat, CameraState, DiskBeat, Footage, FromRecorder, Mode, ServiceState, WatchdogBeat
+from sysmanager.protocol.recorders import (
+    Beat,
+    CameraBeat,
+    CameraState,
+    DiskBeat,
+    Footage,
+    FromRecorder,
+    Leaving,
+    Mode,
+    ServiceState,
+    WatchdogBeat,
+)
 
 A = RecorderId("A")
 WALL_MS = 1_000_000
@@ -130,6 +141,18 @@ def test_a_beat_that_repeats_the_last_one_takes_the_short_way() -> None:
         news = seen.observe(beat("one", Mode.RECORDING, CameraState.RECORDING, True, now.wall_ms), now)
         assert news is (second == 0)
         assert seen.of(A).steady
+
+
+def test_a_watchdog_that_is_heard_again_has_not_left_even_if_it_says_what_it_said_before() -> None:
+    seen = Seen(Instant(mono_ms=0, wall_ms=WALL_MS))
+    now = Instant(mono_ms=1_000, wall_ms=WALL_MS)
+    seen.listening.canary(1_000)
+    here, well = beat("one", Mode.RECORDING, CameraState.RECORDING, True, WALL_MS), watchdog("one", ServiceState.RUNNING, WALL_MS)
+    news = [seen.observe(message, now) for message in (here, well, Leaving(recorder=A, instance=InstanceId("one"), wall_ms=WALL_MS), here)]
+    assert news == [True, True, True, False]
+    assert seen.of(A).leaving is not None, "its recording service may say something while both end"
+    assert seen.observe(well, now) is True
+    assert seen.of(A).leaving is None
 
 
 def test_who_falls_silent_is_found_when_that_is_proven() -> None:
