@@ -21,6 +21,7 @@ from sysmanager.recorder.disks import DiskSet
 from sysmanager.recorder.door import Door, FreeDoor
 from sysmanager.recorder.frameclock import SteadyClock
 from sysmanager.recorder.gate import Gate
+from sysmanager.recorder.intake import Intake
 from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
 from sysmanager.recorder.memory import give_back
 from sysmanager.recorder.motion_eye import MotionWatch
@@ -116,6 +117,7 @@ class Capture:
         self._door = door or FreeDoor()
         self.key_frames = KeyFrames()
         self._motion = MotionWatch(self._door)
+        self._intake = Intake(disks)
         self._lock = threading.Lock()
         self._epoch = 0
         self._plan: dict[CameraId, CameraPlan] = {}
@@ -209,6 +211,7 @@ class Capture:
         if self._watch is None:
             self._watch = threading.Thread(target=self._run, name="capture", daemon=True)
             self._watch.start()
+            self._intake.start()
 
     def change(self, plan: Sequence[CameraPlan], rules: Mapping[CameraId, CameraRules] = MappingProxyType({})) -> None:
         """Record exactly these cameras from now on. A camera whose plan is the same goes on without a break."""
@@ -305,6 +308,7 @@ class Capture:
             session.stop()
         for session in sessions:
             session.join(max(0.0, until - time.monotonic()))
+        self._intake.stop(max(0.0, until - time.monotonic()))
         self._motion.stop()
         if self._watch is not None:
             self._watch.join(max(0.0, until - time.monotonic()))
@@ -334,6 +338,7 @@ class Capture:
             changed=self._state_changed,
             door=self._door,
             key_frames=self.key_frames,
+            intake=self._intake,
         )
 
     def _run(self) -> None:

@@ -47,7 +47,7 @@ class DiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     hang_limit_s: float = 1.5
-    tick_s: float = 0.1
+    tick_s: float = 0.2
     health_every_s: float = 1.0
     write_test_every_s: float = 5.0
     sync_every_s: float = 5.0
@@ -172,6 +172,17 @@ class DiskSet:
             disk = max(writable, key=lambda candidate: _score(candidate, spread_by))
             assert disk.jobs is not None
             return disk.jobs.open(disk.path / relative, owner)
+
+    def hold(self) -> None:
+        """Much will be written now: each disk is woken at the end of it (`hand_over`), not by each write."""
+        for disk in self._disks:
+            if (jobs := disk.jobs) is not None:
+                jobs.hold()
+
+    def hand_over(self) -> None:
+        for disk in self._disks:
+            if (jobs := disk.jobs) is not None:
+                jobs.hand_over()
 
     # -- the watch
 

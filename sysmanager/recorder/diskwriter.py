@@ -14,6 +14,10 @@ from typing import BinaryIO, Protocol
 from sysmanager.recorder.filesystem import FileSystem, Space
 
 NAME_TRIES = 100
+LOOK_S = 0.2
+"""So often it is looked which files are due to be synced."""
+
+IDLE_S = 0.25
 
 
 class FileOwner(Protocol):
@@ -101,9 +105,13 @@ class DiskJobs:
         self._write_test_every_s = write_test_every_s
         self._healthy = healthy
         self._failed = failed
-        self._wake = threading.Condition()
+        self._lock = threading.Lock()
+        self._bell = threading.Lock()  # taken by the thread that waits; to release it wakes it
+        self._bell.acquire()
+        self._resting = False
         self._queue: deque[_Job] = deque()
-        self._queued_bytes = 0
+        self._given_bytes = 0
+        self._taken_bytes = 0  # by the thread alone
         self._files: dict[DiskFile, None] = {}
         self._due: deque[DiskFile] = deque()
         self._looked_s = 0.0
@@ -113,6 +121,7 @@ class DiskJobs:
         self._finishing = False
         self._fed = False
         self._gathering = False
+        self._held = False
         self._health_queued = False
         self._test_due_s = 0.0
         self._thread = threading.Thread(target=self._run, name=f"disk {disk}", daemon=True)
@@ -128,50 +137,71 @@ class DiskJobs:
 
     def finish(self) -> None:
         """Work off the queue, sync and close all files, end."""
-        with self._wake:
+        with self._lock:
             self._finishing = True
-            self._wake.notify()
+            self._ring()
 
     def busy_s(self) -> float:
         """How long the call that is being made has been going on."""
-        with self._wake:
-            return 0.0 if self._busy_since_s is None else self._clock() - self._busy_since_s
+        since_s = self._busy_since_s
+        return 0.0 if since_s is None else self._clock() - since_s
 
     def behind_s(self) -> float:
         """How long the oldest job has been waiting in the queue."""
-        with self._wake:
+        with self._lock:
             return self._behind_s()
 
     def _behind_s(self) -> float:
-        return self._clock() - self._queue[0].queued_s if self._queue else 0.0
+        try:
+            return self._clock() - self._queue[0].queued_s
+        except IndexError:  # the thread took the last one
+            return 0.0
 
     def open(self, path: Path, owner: FileOwner) -> DiskFile:
         file = DiskFile(self, path, owner)
-        with self._wake:
+        with self._lock:
             self._files[file] = None
         self.put(_Job(self.create, file), at_once=True)
         return file
 
+    def hold(self) -> None:
+        """Much is queued now; the thread is woken when it is complete (`hand_over`)."""
+        self._held = True
+
+    def hand_over(self) -> None:
+        self._held = False
+        if self._queue:
+            with self._lock:
+                self._ring()
+
+    def _ring(self) -> None:
+        """With the lock held: wake the thread, if it rests."""
+        if self._resting:
+            self._resting = False
+            self._bell.release()
+
     def check_health(self) -> None:
-        with self._wake:
+        with self._lock:
             if self._health_queued:
                 return
             self._health_queued = True
         self.put(_Job(self._check))
 
     def put(self, job: _Job, *, at_once: bool = False) -> None:
-        with self._wake:
+        size = len(job.data)
+        with self._lock:
             if self._abandoned or self._overfull:
                 return
             # A burst is welcome: the frames of a lost disk come all at once, and are in memory anyway.
-            overfull = self._queued_bytes + len(job.data) > self._queue_limit_bytes and self._behind_s() > self._burst_s
+            waiting = self._given_bytes - self._taken_bytes
+            overfull = waiting + size > self._queue_limit_bytes and self._behind_s() > self._burst_s
             self._overfull = overfull
             if not overfull:
                 job.queued_s = self._clock()
                 self._queue.append(job)
-                self._queued_bytes += len(job.data)
-                if at_once or not self._gathering:
-                    self._wake.notify()
+                self._given_bytes += size
+                if at_once or not (self._gathering or self._held):
+                    self._ring()
         if overfull:
             # Told from a thread of its own: the caller may hold the lock of the very owner that has to hear it.
             problem = f"The material disk {self._disk} is too slow for what is recorded on it. Use a faster one, or more."
@@ -179,14 +209,13 @@ class DiskJobs:
 
     def abandon(self, problem: str) -> None:
         """Drop the queue, tell the owners of all open files, let the thread end when it can."""
-        with self._wake:
+        with self._lock:
             if self._abandoned:
                 return
             self._abandoned = True
             self._queue.clear()
-            self._queued_bytes = 0
             files = list(self._files)
-            self._wake.notify()
+            self._ring()
         for file in files:
             file.owner.lost(problem)
 
@@ -195,46 +224,57 @@ class DiskJobs:
     def _run(self) -> None:
         try:
             while True:
-                job, syncing = self._next()
-                if job is None and syncing is None:
+                self._work_off()
+                if not self._wait():
                     break
-                if job is not None:
-                    job.run(job)
-                if syncing is not None:
-                    self._busy_since_s = self._clock()
-                    self._sync(syncing)
         except OSError as error:
             self._failed(self, explain(self._disk, error))
         finally:
             self._close_all()
 
-    def _next(self) -> tuple[_Job | None, DiskFile | None]:
-        """Wait for work: a job, a file whose sync is due, or both; neither at the end."""
-        with self._wake:
-            self._busy_since_s = None
-            while not self._abandoned:
-                now_s = self._clock()
-                syncing = self._due_sync(now_s)
-                job = self._queue.popleft() if self._queue else None
-                if job is not None or syncing is not None:
-                    self._queued_bytes -= len(job.data) if job else 0
-                    self._busy_since_s = now_s
-                    self._fed |= job is not None
-                    return job, syncing
-                if self._finishing:
+    def _work_off(self) -> None:
+        """All that is queued, and what is due to be synced in between."""
+        while not self._abandoned:
+            self._busy_since_s = now_s = self._clock()
+            if self._due or now_s >= self._looked_s + LOOK_S:
+                self._sync_one(now_s)
+                self._busy_since_s = self._clock()
+            try:
+                job = self._queue.popleft()
+            except IndexError:
+                if not self._due:
                     break
-                # While frames come, they are gathered for a moment: waking for each of them costs more than writing it.
-                self._gathering, self._fed = self._fed, False
-                self._wake.wait(self._gather_s if self._gathering else 0.25)
-                self._gathering = False
-            return None, None
+            else:
+                self._taken_bytes += len(job.data)
+                self._fed = True
+                job.run(job)
+        self._busy_since_s = None
 
-    def _due_sync(self, now_s: float) -> DiskFile | None:
+    def _wait(self) -> bool:
+        """For work, or until something could be due; False at the end."""
+        with self._lock:
+            if self._abandoned or (self._finishing and not self._queue):
+                return False
+            if self._queue:
+                return True
+            # While frames come, they are gathered for a moment: waking for each of them costs more than writing it.
+            self._gathering, self._fed = self._fed, False
+            self._resting = True
+        rung = self._bell.acquire(timeout=self._gather_s if self._gathering else IDLE_S)
+        with self._lock:
+            if not rung and not self._resting:
+                self._bell.acquire()  # it was rung just now
+            self._resting = self._gathering = False
+        return True
+
+    def _sync_one(self, now_s: float) -> None:
         """One file whose sync is due. All files are looked through only every now and then: this runs for each packet."""
-        if not self._due and now_s >= self._looked_s + 0.2:
+        if not self._due:
             self._looked_s = now_s
-            self._due.extend(file for file in self._files if file.written_bytes > file.synced_bytes and now_s >= file.sync_due_s)
-        return self._due.popleft() if self._due else None
+            with self._lock:
+                self._due.extend(file for file in self._files if file.written_bytes > file.synced_bytes and now_s >= file.sync_due_s)
+        if self._due:
+            self._sync(self._due.popleft())
 
     def create(self, job: _Job) -> None:
         assert job.file is not None
@@ -266,7 +306,7 @@ class DiskJobs:
         assert file.file is not None
         self._filesystem.sync(file.file)
         self._filesystem.close(file.file)
-        with self._wake:
+        with self._lock:
             self._files.pop(file, None)
             abandoned = self._abandoned
         if not abandoned:
@@ -277,7 +317,7 @@ class DiskJobs:
         self._filesystem.append(job.file.path.with_name(job.name), job.data)
 
     def _check(self, _job: _Job) -> None:
-        with self._wake:
+        with self._lock:
             self._health_queued = False
         space = self._filesystem.space(self._disk)
         if self._clock() >= self._test_due_s:

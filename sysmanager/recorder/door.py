@@ -55,6 +55,10 @@ class Guest(Protocol):
 class Visit(Protocol):
     """A stream that is open, or about to be. Of one thread."""
 
+    @property
+    def proved(self) -> bool:
+        """Whether it has run so long that it is not to blame for a crash. Until then its frames stay with the thread that is noted."""
+
     def frame(self) -> None:
         """A frame came."""
 
@@ -74,6 +78,8 @@ class Door(Protocol):
 
 
 class _FreeVisit:
+    proved = True
+
     def frame(self) -> None:
         return
 

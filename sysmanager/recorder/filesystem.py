@@ -46,9 +46,9 @@ class LocalFileSystem:
         return path.open("xb", buffering=0)
 
     def write(self, file: BinaryIO, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[file.write(view) :]
+        written = file.write(data)
+        while written < len(data):
+            written += file.write(memoryview(data)[written:])
 
     def sync(self, file: BinaryIO) -> None:
         os.fsync(file.fileno())

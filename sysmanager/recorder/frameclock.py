@@ -18,7 +18,7 @@ SLEW_US_PER_S: Final = 2_000
 
 TRUST_WITHIN_US: Final = 300_000
 """A camera's clock is believed while it agrees with ours to this; once believed, to twice as much."""
-WINDOW_S: Final = 30.0
+WINDOW_US: Final = 30_000_000
 JUMP_US: Final = 3_000_000
 """Arrival and time stamp apart by more than this: the camera began its time stamps anew."""
 
@@ -72,6 +72,7 @@ class FrameClock:
 
     def __init__(self) -> None:
         self._arrived_us: int | None = None
+        self._offset_us: int | None = None
         self._minimum_us: int | None = None
         self._older_minimum_us: int | None = None
         self._bucket_from_us = 0
@@ -87,22 +88,27 @@ class FrameClock:
         if before is None or pts_us is None:
             return
         delay_us = before - pts_us
-        known = self._offset_us()
+        known = self._offset_us
         if known is not None and abs(delay_us - known) > JUMP_US:
             self._minimum_us = self._older_minimum_us = None
         if self._minimum_us is None:
             self._minimum_us, self._bucket_from_us = delay_us, before
-        elif not 0 <= before - self._bucket_from_us < WINDOW_S * 1e6:
+        elif not 0 <= before - self._bucket_from_us < WINDOW_US:
             self._older_minimum_us, self._minimum_us, self._bucket_from_us = self._minimum_us, delay_us, before
-        else:
-            self._minimum_us = min(self._minimum_us, delay_us)
+        elif delay_us < self._minimum_us:
+            self._minimum_us = delay_us
+        older_us = self._older_minimum_us
+        self._offset_us = self._minimum_us if older_us is None or self._minimum_us < older_us else older_us
 
     def captured_us(self, pts_us: int | None, camera_us: int | None, frame_us: int) -> int | None:
         """The capture time of a frame, None while it cannot be said (wait for the next packet).
 
         pts_us: its time stamp, if it has one. camera_us: what the camera's own clock says. frame_us: length of a frame.
         """
-        by_arrival = self._by_arrival(pts_us, frame_us)
+        if pts_us is None or self._arrived_us is None:
+            by_arrival = None
+        else:
+            by_arrival = pts_us + self._offset_us if self._offset_us is not None else self._arrived_us - frame_us
         if camera_us is not None and self._arrived_us is not None:
             # With no better word yet, compare with the arrival itself, which is a frame late.
             reference = by_arrival if by_arrival is not None else self._arrived_us - frame_us
@@ -110,14 +116,3 @@ class FrameClock:
             if self._trusted:
                 return camera_us
         return by_arrival
-
-    def _by_arrival(self, pts_us: int | None, frame_us: int) -> int | None:
-        offset = self._offset_us()
-        if pts_us is None or self._arrived_us is None:
-            return None
-        return pts_us + offset if offset is not None else self._arrived_us - frame_us
-
-    def _offset_us(self) -> int | None:
-        if self._minimum_us is None or self._older_minimum_us is None:
-            return self._minimum_us
-        return min(self._minimum_us, self._older_minimum_us)

@@ -126,12 +126,12 @@ class Gate:
             if mode is not self._mode:
                 self._changes_to(mode)
             match mode:
+                case RecordingMode.CONTINUOUS:
+                    return self._cut.put(frame, everything=True)
                 case RecordingMode.OFF:
                     if not self._pending:
                         self._cut.forget()
                     return frame.key
-                case RecordingMode.CONTINUOUS:
-                    return self._cut.put(frame, everything=True)
                 case RecordingMode.MOTION:
                     return self._put_watched(frame, self._kind)
 

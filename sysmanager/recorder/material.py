@@ -114,7 +114,8 @@ class CameraWriter:
                 self._write(stretch.copy, frame)
             elif frame.key:
                 self._house()
-            self._limit_memory()
+            if stretch.kept_bytes > self._settings.memory_limit_bytes or len(self._stretches) > 1:
+                self._limit_memory()
             return True
 
     def end(self) -> None:
@@ -193,17 +194,7 @@ class CameraWriter:
         except (av.FFmpegError, ValueError) as error:
             self._damaged(1, error)
             return
-        self._put_out(copy, muxed)
-
-    def _put_out(self, copy: _Copy, muxed: Muxed) -> None:
-        copy.bytes += len(muxed.data)
-        for frame in muxed.whole:
-            copy.note(frame)
-            copy.stretch.note_end(frame, copy.bytes)
-        if muxed.data:
-            assert copy.file is not None
-            copy.hash(muxed.data)
-            copy.file.write(muxed.data)
+        copy.put_out(muxed)
 
     def _damaged(self, frames: int, error: Exception) -> None:
         before, self.damaged_frames = self.damaged_frames, self.damaged_frames + frames
@@ -226,7 +217,7 @@ class CameraWriter:
 
     def _complete(self, copy: _Copy) -> None:
         assert copy.file is not None
-        self._put_out(copy, copy.muxer.close())
+        copy.put_out(copy.muxer.close())
         copy.file.close()
 
     def _limit_memory(self) -> None:
@@ -381,12 +372,31 @@ class _Copy(FileOwner):
         self.unreported: deque[tuple[int, Frame]] = deque()
         self._writer = writer
 
-    def hash(self, data: bytes) -> None:
-        """In large portions: each call lets other threads run, and hands over to them."""
-        self._unhashed.append(data)
-        self._unhashed_bytes += len(data)
-        if self._unhashed_bytes >= HASH_BYTES:
-            self._hash_all()
+    def put_out(self, muxed: Muxed) -> None:
+        """Bytes go to the disk; frames are noted that are whole in the file, as far as it goes now."""
+        data = muxed.data
+        self.bytes += len(data)
+        for frame in muxed.whole:
+            if not frame.sound:
+                self._note(frame)
+            self.stretch.note_end(frame, self.bytes)
+        if data:
+            assert self.file is not None
+            # Hashed in large portions: each call lets other threads run, and hands over to them.
+            self._unhashed.append(data)
+            self._unhashed_bytes += len(data)
+            if self._unhashed_bytes >= HASH_BYTES:
+                self._hash_all()
+            self.file.write(data)
+
+    def _note(self, frame: Frame) -> None:
+        at_us = frame.pts_us
+        if not self.frames or at_us < self.first_us:
+            self.first_us = at_us
+        if not self.frames or at_us > self.last_us:
+            self.last_us = at_us
+        self.frames += 1
+        self.unreported.append((self.bytes, frame))
 
     def digest(self) -> str:
         self._hash_all()
@@ -395,15 +405,6 @@ class _Copy(FileOwner):
     def _hash_all(self) -> None:
         data, self._unhashed, self._unhashed_bytes = b"".join(self._unhashed), [], 0
         self._sha256.update(data)
-
-    def note(self, frame: Frame) -> None:
-        """It is whole in the file, as far as the file goes now."""
-        if frame.sound:
-            return
-        self.first_us = min(self.first_us, frame.pts_us) if self.frames else frame.pts_us
-        self.last_us = max(self.last_us, frame.pts_us)
-        self.frames += 1
-        self.unreported.append((self.bytes, frame))
 
     def accepted(self, file_bytes: int) -> None:
         self._writer._accepted(self, file_bytes)

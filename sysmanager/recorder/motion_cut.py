@@ -102,8 +102,8 @@ class MotionCut:
             raise RuntimeError("frames came before begin()")
         if frame.key and frame.pts_us < self._judged_us - STEP_US:
             self._until_us = self._judged_us = NEVER_US  # the clock was set back
-        if everything:
-            self._until_us = max(self._until_us, frame.dts_us)
+        if everything and frame.dts_us > self._until_us:
+            self._until_us = frame.dts_us
         if self._writing is not None and not self._ring and frame.dts_us <= self._until_us:
             return self._outlet.put(frame)
         if frame.key:

@@ -59,7 +59,7 @@ class _Sink:
 
     def take(self) -> bytes:
         parts, self.parts = self.parts, []
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class _ContainerMuxer:
@@ -86,18 +86,24 @@ class _ContainerMuxer:
         stream = self._audio if frame.sound else self._video
         if stream is None:
             return Muxed(b"", ())
-        packet = av.Packet(self._sound(frame.data) if frame.sound else self._picture(frame))
+        data = frame.data
+        if frame.sound:
+            data = self._sound(data)
+        elif frame.key:
+            data = self._picture(frame)
+        packet = av.Packet(data)
         packet.stream = stream
         if self._rescales:
             packet.time_base = _TIME_BASE
         packet.is_keyframe = frame.key or frame.sound
         dts = max(self._ticks(frame.dts_us), self._last_dts[frame.sound] + 1)
         self._last_dts[frame.sound] = packet.dts = dts
-        packet.pts = max(self._ticks(frame.pts_us), dts)
+        packet.pts = dts if frame.pts_us == frame.dts_us else max(self._ticks(frame.pts_us), dts)
         self._container.mux_one(packet)
+        if self._audio is None:
+            return Muxed(self._sink.take(), (frame,))
         self._held.append(frame)
-        held = INTERLEAVED if self._audio is not None else 0
-        whole = tuple(self._held.popleft() for _ in range(len(self._held) - held)) if len(self._held) > held else ()
+        whole = tuple(self._held.popleft() for _ in range(len(self._held) - INTERLEAVED)) if len(self._held) > INTERLEAVED else ()
         return Muxed(self._sink.take(), whole)
 
     def close(self) -> Muxed:

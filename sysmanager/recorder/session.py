@@ -7,11 +7,10 @@ another thread; the old one finds that out when it returns, at the latest after 
 from __future__ import annotations
 
 import random
-import struct
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -22,8 +21,9 @@ import structlog
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.door import Door, Visit
-from sysmanager.recorder.frameclock import FrameClock, SteadyClock
-from sysmanager.recorder.material import CLOCK_STEP_US
+from sysmanager.recorder.frameclock import SteadyClock
+from sysmanager.recorder.frametiming import FrameTiming
+from sysmanager.recorder.intake import Intake
 from sysmanager.recorder.muxers import fits_adts
 from sysmanager.recorder.pictures import KeyFrames
 from sysmanager.recorder.reconnect import Problem, Waits, opening_problem
@@ -32,12 +32,13 @@ from sysmanager.recorder.segments import CODECS, SOUND, AudioKind, Frame, Stream
 
 log = structlog.get_logger()
 
-PENDING_LIMIT = 16
 SOUND_SAMPLES = 1024
 """Samples in a packet of sound, about."""
 
-TICK_US = 100
-"""Frames whose times would fall together are set apart by this."""
+UNREAD_LIMIT = 64
+"""With so many packets read and not handed on, a session's own thread does it: nobody else has come to it."""
+
+NO_STREAM = StreamKind(codec="")
 
 
 class CameraPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,8 +108,10 @@ class CameraSession:
         changed: Callable[[CameraPlan, Problem], None],
         door: Door,
         key_frames: KeyFrames,
+        intake: Intake,
     ) -> None:
         self.plan = plan
+        self._intake = intake
         self._door = door
         self._key_frames = key_frames
         self._writer = writer
@@ -117,7 +120,7 @@ class CameraSession:
         self._waits = Waits(chance)
         self._changed = changed
         self._lock = threading.Lock()
-        self._try: _Try | None = None
+        self._try: Try | None = None
         self._ended = False
         self._problem: Problem | None = None
         self._threads: list[threading.Thread] = []
@@ -151,6 +154,12 @@ class CameraSession:
                 self._end()
 
     def _end(self) -> None:
+        """With the lock held: hand on what was read, and end."""
+        if self._try is not None:
+            self._take_in(self._try)
+        self._close()
+
+    def _close(self) -> None:
         if self._ended:
             return
         self._ended = True
@@ -178,6 +187,9 @@ class CameraSession:
             limit_s = self._settings.stall_s if current.opened else self._settings.open_limit_s
             if current.quiet_s < limit_s:
                 return
+            self._take_in(current)
+            if self._ended:
+                return
             current.over.set()
             self._try = None
             self._writer.end()
@@ -192,7 +204,7 @@ class CameraSession:
     # -- threads
 
     def _launch(self, wait_s: float) -> None:
-        current = _Try()
+        current = Try()
         thread = threading.Thread(target=self._run, args=(current, wait_s), name=f"camera {self.plan.id}", daemon=True)
         with self._lock:
             if self._ended:
@@ -202,9 +214,10 @@ class CameraSession:
             self._threads.append(thread)
         thread.start()
 
-    def _run(self, current: _Try, wait_s: float) -> None:
+    def _run(self, current: Try, wait_s: float) -> None:
         while not current.over.wait(wait_s):
             problem = self._record(current)
+            self.take_in()
             with self._lock:
                 if self._try is not current:
                     return
@@ -213,7 +226,7 @@ class CameraSession:
             self._report(current, problem)
             wait_s = self._waits.next_s(problem.state)
 
-    def _record(self, current: _Try) -> Problem:
+    def _record(self, current: Try) -> Problem:
         """One session from opening to its end; says why it ended."""
         name, url = self.plan.name, self.plan.url
         if urlsplit(url).scheme not in ("rtsp", "rtsps"):
@@ -228,7 +241,7 @@ class CameraSession:
         finally:
             visit.leave()
 
-    def _visit(self, current: _Try, visit: Visit) -> Problem:
+    def _visit(self, current: Try, visit: Visit) -> Problem:
         name, url = self.plan.name, self.plan.url
         current.begin()
         started_s = time.monotonic()
@@ -260,17 +273,17 @@ class CameraSession:
                 current.opened, current.quiet_s = True, 0.0
             return self._read(current, container, kind, visit)
 
-    def _read(self, current: _Try, container: av.container.InputContainer, kind: StreamKind, visit: Visit) -> Problem:
+    def _read(self, current: Try, container: av.container.InputContainer, kind: StreamKind, visit: Visit) -> Problem:
         video = container.streams.video[0]
         audio = container.streams.audio[0] if kind.audio is not None else None
         rate = video.average_rate or video.guessed_rate
-        timing = _Timing(video.time_base, round(1_000_000 / rate) if rate else 40_000, self._clock)
-        sounds = _Timing(audio.time_base, 1_000_000 * SOUND_SAMPLES // max(1, audio.rate), self._clock, sound=True) if audio else None
+        pictures = FrameTiming(video.time_base, round(1_000_000 / rate) if rate else 40_000, self._clock)
+        sounds = FrameTiming(audio.time_base, 1_000_000 * SOUND_SAMPLES // max(1, audio.rate), self._clock, sound=True) if audio else None
         with self._lock:
             if self._try is not current:
                 return Problem(CameraState.CONNECTING, "")
+            current.begin_stream(kind, pictures, sounds)
             self._writer.begin(kind)
-        recording = False
         try:
             for packet in container.demux([video] if audio is None else [video, audio]):
                 if not packet.size:  # the end; a key frame may come without time stamps, but never empty
@@ -278,20 +291,15 @@ class CameraSession:
                 of_picture = packet.stream_index == video.index
                 current.packets += of_picture  # a camera that sends sound only has stalled
                 visit.frame()
-                own = timing if of_picture or sounds is None else sounds
-                for frame in own.frames(packet, time.monotonic()):
-                    with self._lock:
-                        if self._try is not current:
-                            return Problem(CameraState.CONNECTING, "")
-                        taken = self._writer.put(frame)
-                        if frame.key:
-                            self._key_frames.keep(self.plan, kind, frame.data, frame.pts_us)
-                        if current.until_us is not None and frame.pts_us >= current.until_us:
-                            self._end()
-                    if taken and of_picture and not recording:
-                        recording = True
-                        self._waits.reset()
-                        self._report(current, Problem(CameraState.RECORDING, ""))
+                current.unread.append((packet, of_picture, time.monotonic()))
+                if visit.proved and len(current.unread) < UNREAD_LIMIT:
+                    self._intake.want(self)
+                else:
+                    self.take_in()
+                if self._try is not current:
+                    return Problem(CameraState.CONNECTING, "")
+                if current.failed:
+                    return Problem(CameraState.FAILED, f"What {self.plan.name} sends can't be worked on; see the log. It is opened anew.")
         except (av.error.TimeoutError, av.error.ExitError):
             return Problem(CameraState.STALLED, f"{self.plan.name} is connected but sends nothing. The session is opened anew.")
         except (av.FFmpegError, OSError) as error:
@@ -299,7 +307,42 @@ class CameraSession:
             return Problem(CameraState.CONNECTING, f"The session with {self.plan.name} broke: {why}. It is opened anew.")
         return Problem(CameraState.CONNECTING, f"{self.plan.name} ended the session. It is opened anew.")
 
-    def _report(self, current: _Try | None, problem: Problem) -> None:
+    # -- frames
+
+    def take_in(self) -> None:
+        """Hand on what was read. From any thread."""
+        with self._lock:
+            current = self._try
+            if current is None:
+                return
+            began = self._take_in(current)
+        if began:
+            self._waits.reset()
+            self._report(current, Problem(CameraState.RECORDING, ""))
+
+    def _take_in(self, current: Try) -> bool:
+        """With the lock held. True when the first picture of the stream was taken."""
+        before = current.recording
+        try:
+            while current.unread:
+                packet, of_picture, arrived_s = current.unread.popleft()
+                timing = current.pictures if of_picture else current.sounds
+                assert timing is not None, "a stream has begun"
+                for frame in timing.frames(packet, arrived_s):
+                    taken = self._writer.put(frame)
+                    if frame.key:
+                        self._key_frames.keep(self.plan, current.kind, frame.data, frame.pts_us)
+                    if current.until_us is not None and frame.pts_us >= current.until_us:
+                        self._close()
+                        return False
+                    current.recording |= taken and of_picture
+        except Exception as error:  # of one camera only: the thread may be that of all
+            log.error("frames of a camera could not be taken in", camera=self.plan.id, exc_info=error)
+            current.failed = True
+            current.unread.clear()
+        return current.recording and not before
+
+    def _report(self, current: Try | None, problem: Problem) -> None:
         with self._lock:
             if (current is not None and self._try is not current) or problem == self._problem:
                 return
@@ -307,8 +350,11 @@ class CameraSession:
         self._changed(self.plan, problem)
 
 
-class _Try:
-    """The token of one thread. `packets` is written by the thread alone, the rest by whoever holds the session's lock."""
+class Try:
+    """The token of one thread. `packets` is written by the thread alone, the rest by whoever holds the session's lock.
+
+    unread: packets that the thread has read, whether they are of the picture, and when they came (monotonic); the thread adds to them.
+    """
 
     def __init__(self) -> None:
         self.over = threading.Event()
@@ -318,11 +364,20 @@ class _Try:
         self.blocking = False
         self.opened = False
         self.until_us: int | None = None
+        self.unread: deque[tuple[av.Packet[Any], bool, float]] = deque()
+        self.kind = NO_STREAM
+        self.pictures: FrameTiming | None = None
+        self.sounds: FrameTiming | None = None
+        self.recording = False
+        self.failed = False
 
     def begin(self) -> None:
-        self.opened = False
+        self.opened = self.failed = False
         self.quiet_s = 0.0
         self.blocking = True
+
+    def begin_stream(self, kind: StreamKind, pictures: FrameTiming, sounds: FrameTiming | None) -> None:
+        self.kind, self.pictures, self.sounds, self.recording = kind, pictures, sounds, False
 
 
 def _kind_of(container: av.container.InputContainer, name: str) -> tuple[StreamKind | None, str]:
@@ -341,56 +396,3 @@ def _kind_of(container: av.container.InputContainer, name: str) -> tuple[StreamK
     if audio is not None and audio.codec == "aac" and not fits_adts(audio.extradata):
         audio = None
     return StreamKind(codec=codec, extradata=bytes(context.extradata or b""), audio=audio), ""
-
-
-class _Timing:
-    """Turns packets into frames with wall-clock times that only grow."""
-
-    def __init__(self, base: Fraction | None, frame_us: int, clock: SteadyClock, *, sound: bool = False) -> None:
-        # Whole numbers: a Fraction costs as much as all the rest that is done for a frame.
-        self._us_of, self._ticks_of = (1_000_000 * base).as_integer_ratio() if base is not None else (0, 1)
-        self._frame_us = frame_us
-        self._sound = sound
-        self._clock = clock
-        self._frames = FrameClock()
-        self._pending: list[tuple[bytes, bool]] = []
-        self._last_dts_us: int | None = None
-
-    def frames(self, packet: av.Packet[Any], arrived_s: float) -> list[Frame]:
-        pts_us, dts_us = self._us(packet.pts), self._us(packet.dts)
-        self._frames.observe(pts_us, self._clock.at(arrived_s))
-        captured_us = self._frames.captured_us(pts_us, _camera_clock_us(packet), self._frame_us)
-        data, key = bytes(packet), packet.is_keyframe and not self._sound
-        if captured_us is None:
-            # The first frame can come without a time stamp; it follows from the next one's.
-            if len(self._pending) < PENDING_LIMIT:
-                self._pending.append((data, key))
-            return []
-        pending, self._pending = self._pending, []
-        out = [
-            self._frame(early, early_key, captured_us - (len(pending) - index) * self._frame_us, 0)
-            for index, (early, early_key) in enumerate(pending)
-        ]
-        reorder_us = max(0, pts_us - dts_us) if pts_us is not None and dts_us is not None else 0
-        out.append(self._frame(data, key, captured_us, reorder_us))
-        return out
-
-    def _frame(self, data: bytes, key: bool, captured_us: int, reorder_us: int) -> Frame:
-        dts_us = captured_us - reorder_us
-        last = self._last_dts_us
-        # A clock that was set back is followed at a key frame only, where a new segment can begin.
-        if last is not None and dts_us <= last and (not key or dts_us >= last - CLOCK_STEP_US):
-            dts_us = last + TICK_US
-        self._last_dts_us = dts_us
-        return Frame(data, key, max(captured_us, dts_us), dts_us, self._sound)
-
-    def _us(self, ticks: int | None) -> int | None:
-        return None if ticks is None or not self._us_of else (2 * ticks * self._us_of + self._ticks_of) // (2 * self._ticks_of)
-
-
-def _camera_clock_us(packet: av.Packet[Any]) -> int | None:
-    """When the camera says that the frame was captured: AVProducerReferenceTime, which FFmpeg makes from RTCP sender reports."""
-    if not packet.has_sidedata("prft"):
-        return None
-    data = bytes(packet.get_sidedata("prft"))
-    return int(struct.unpack_from("=q", data)[0]) if len(data) >= 8 else None

@@ -50,6 +50,9 @@ class Timetable:
         return spell
 
     def mode(self, at_ms: int) -> RecordingMode:
+        for spell in self._spells:
+            if spell.from_ms <= at_ms < spell.until_ms:
+                return spell.mode
         return self.spell(at_ms).mode
 
     def last_off(self, at_ms: int) -> Spell | None:

@@ -31,7 +31,8 @@ AIMS = {8: 1.5, 32: 1.3, 64: 1.3}
 MEMORY_AIM = 0.5
 SYNC_EVERY_S = 5.0
 START_S = 60.0
-SETTLE_S = 5.0
+SETTLE_S = 12.0
+"""Streams are proved by then, and their frames are taken in together as they are for good."""
 
 
 class Syncing:

@@ -314,6 +314,17 @@ def test_open_files_are_synced_now_and_then(rig: Rig) -> None:
     rig.gauge.wait(lambda: rig.files.syncs > before)
 
 
+def test_what_is_written_together_is_taken_when_it_is_handed_over(rig: Rig) -> None:
+    for turn in range(1, 4):
+        rig.disks.hold()
+        rig.put(10)
+        rig.disks.hand_over()
+        rig.wait_recorded(10 * turn)
+    rig.disks.hold()  # by one that dies before it hands over: a disk looks for itself now and then
+    rig.put(10)
+    rig.wait_recorded(40)
+
+
 def test_damaged_frames_are_counted_and_passed_over(rig: Rig) -> None:
     at_us = marked_frames(rig.clip, 1)[0].pts_us
     assert rig.writer.put(Frame(b"no start code", True, at_us - 1, at_us - 1))
