@@ -6,12 +6,16 @@ It is taken in as a failover server, or removed. In both cases who acts for it k
 from __future__ import annotations
 
 from sysmanager.coordinator.seen import Seen
+from sysmanager.coordinator.selection import room
 from sysmanager.coordinator.state import View, unreconciled
-from sysmanager.domain.camera import CameraKind
-from sysmanager.domain.failover import Failover, Phase
+from sysmanager.domain.camera import CameraKind, opening_order
+from sysmanager.domain.failover import Failover, Phase, StayCause
 from sysmanager.domain.ids import GroupId, shown
 from sysmanager.domain.recorder import Acting, Broken, Recorder, Role
 from sysmanager.protocol import clients as c
+
+NAMED = 20
+"""So many cameras are named in one line."""
 
 
 def replaced_in(view: View, row: Recorder) -> Failover | None:
@@ -31,6 +35,8 @@ def keeping_stops(view: View, row: Recorder) -> list[str]:
     if entry.phase is not Phase.READY or server is None or not isinstance(server.assignment, Acting):
         return [f"{entry.id} is “{entry.log_state}”; wait until it is “Failover ready”."]
     stops = []
+    if server.documents is None:
+        stops.append(f"The settings of {server.name} are not in the cache yet; wait until it is heard and they were fetched.")
     for row_id in (row.id, server.id):
         other = next((failover for failover in view.open_with.get(row_id, ()) if failover != entry.id), None)
         if other is not None:
@@ -46,7 +52,31 @@ def keeping_stops(view: View, row: Recorder) -> list[str]:
     return stops
 
 
-def left_to_do(view: View, entry: Failover) -> tuple[str, ...]:
+def beyond_room(seen: Seen, server: Recorder, entry: Failover) -> tuple[str, ...]:
+    """Names of cameras for which the acting server has no room once all of them are its own: it then records them all the same.
+
+    By what it reports of itself; of one that is not heard yet, those that the failover left behind.
+    """
+    beat = seen.of(server.id).beat
+    if beat is None:
+        return tuple(camera.name for camera in entry.not_moved if camera.cause is StayCause.NO_ROOM)
+    cameras = opening_order(tuple(camera for camera in server.settings.cameras if camera.kind is CameraKind.IP))
+    return tuple(camera.name for camera in room(cameras, beat)[1])
+
+
+def _room_line(seen: Seen, server: Recorder, entry: Failover) -> tuple[str, ...]:
+    names = beyond_room(seen, server, entry)
+    if not names:
+        return ()
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    cameras = "1 of these cameras" if len(names) == 1 else f"{len(names)} of these cameras"
+    return (
+        f"{server.name} has no room for {cameras} ({', '.join(names[:NAMED])}{more}) and records them all the same: move them to another "
+        "server, or give it more room.",
+    )
+
+
+def left_to_do(view: View, seen: Seen, entry: Failover) -> tuple[str, ...]:
     """What a person must do by hand once the acting server has the cameras for good."""
     assert entry.server is not None, "a failover server acts"
     server = view.recorders[entry.server]
@@ -54,6 +84,7 @@ def left_to_do(view: View, entry: Failover) -> tuple[str, ...]:
     lines = [
         f"Connect the analogue camera {one.name} to {server.name}, or take it out of the settings of {server.name}." for one in analogue
     ]
+    lines += _room_line(seen, server, entry)
     return (*lines, *(line for line in entry.to_do if not any(camera.name in line for camera in analogue)))
 
 
@@ -68,7 +99,7 @@ def preview_adoption(view: View, seen: Seen, row: Recorder, group_id: GroupId) -
     if stops or entry is None or entry.server is None or group is None:
         return c.Preview(allowed=False, checks=tuple(found))
     server = view.recorders[entry.server]
-    to_do = left_to_do(view, entry)
+    to_do = left_to_do(view, seen, entry)
     found.append(
         c.Check(level=c.Level.GOOD, sentence=f"{server.name} keeps the cameras of {row.name} for good, with its settings and group.")
     )

@@ -11,7 +11,8 @@ from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.preview import answer
 from sysmanager.coordinator.reconcile import findings
 from sysmanager.coordinator.standing import answer_to
-from sysmanager.domain.failover import LogState, Phase, Severity
+from sysmanager.domain.camera import FailoverPriority
+from sysmanager.domain.failover import LogState, Phase, Severity, StayCause
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import GroupId
 from sysmanager.domain.recorder import Acting, Broken, Recording, Role, Standby, edit_of
@@ -320,6 +321,57 @@ def test_the_preview_says_what_then_happens(connected: bool) -> None:
     assert ("A is not connected; it protects nobody until it is." in sentences) is not connected
     assert isinstance(adopt(site), c.Done)
     assert site.entry.to_do == shown.to_do
+
+
+@pytest.mark.parametrize("heard", [True, False])
+@pytest.mark.parametrize("way", ["taken in", "removed"])
+def test_after_a_partial_failover_what_the_keeper_has_no_room_for_is_named(way: str, heard: bool) -> None:
+    """All cameras become its own then, also those that it does not record now."""
+    site = Site(group=Group(id=GROUP, name="Gate", partial=True))
+    site.add("A", cameras=(*cameras_of("A", 3), msgspec.structs.replace(cameras_of("A", 4)[3], priority=FailoverPriority.NEVER)))
+    site.add("F", failover=True, camera_limit=2)
+    site.run(5_000)
+    site.fail_over("A")
+    site.run(3_000)
+    assert [camera.camera for camera in site.entry.not_moved if camera.cause is StayCause.NO_ROOM] == ["A-c2"]
+    if not heard:
+        site.server("F").up = False
+        site.restart()
+    names = "2 of these cameras (A camera 2, A camera 3)" if heard else "1 of these cameras (A camera 2)"
+    line = f"F has no room for {names} and records them all the same: move them to another server, or give it more room."
+    shown = answer(site.state, site.core.seen, c.PreviewAdoption(recorder=rid("A"), group=GROUP))
+    assert isinstance(shown, c.Preview)
+    assert shown.to_do == (line,)
+    assert c.Check(level=c.Level.WARNING, sentence=line) in shown.checks
+    done = adopt(site) if way == "taken in" else site.ask(c.RemoveRecorder(recorder=rid("A")))
+    assert isinstance(done, c.Done)
+    assert site.entry.to_do == (line,)
+    assert contents(site.state) == contents(site.replayed())
+
+
+def test_many_cameras_beyond_the_room_are_counted() -> None:
+    site = Site(group=Group(id=GROUP, name="Gate", partial=True))
+    site.add("A", cameras=30)
+    site.add("F", failover=True, camera_limit=2)
+    site.run(5_000)
+    site.fail_over("A")
+    site.run(3_000)
+    adopt(site)
+    (line,) = site.entry.to_do
+    assert line.startswith("F has no room for 28 of these cameras (A camera 10, A camera 11, ")
+    assert "A camera 28 and 8 more) and records" in line
+
+
+def test_without_the_settings_of_who_acts_in_the_cache_nobody_keeps_cameras() -> None:
+    """A keeper that lost them could never be given them again."""
+    site = replaced_site()
+    server = site.row("F")
+    site.state.recorders[server.id] = msgspec.structs.replace(server, documents=None)
+    sentence = "The settings of F are not in the cache yet; wait until it is heard and they were fetched."
+    shown = answer(site.state, site.core.seen, c.PreviewAdoption(recorder=rid("A"), group=GROUP))
+    assert isinstance(shown, c.Preview)
+    assert [check.sentence for check in shown.checks] == [sentence]
+    assert adopt(site).sentence == sentence
 
 
 def test_the_settings_of_a_replaced_recorder_are_locked() -> None:

@@ -24,7 +24,7 @@ def adopt_server(asking: Asking, request: c.AdoptServer) -> Outcome:
         group=request.group,
         epoch=view.next_epoch,
         standby_epoch=Epoch(view.next_epoch + 1),
-        to_do=left_to_do(view, entry),
+        to_do=left_to_do(view, asking.seen, entry),
     )
     sentence = f"{row.name} is a failover server of the group {view.groups[request.group].name} now."
     return (adopted,), c.Done(sentence=sentence, failover=entry.id)
@@ -44,7 +44,7 @@ def remove_replaced(asking: Asking, row: Recorder) -> Outcome:
         removed=row.id,
         epoch=view.next_epoch,
         retired_epoch=Epoch(view.next_epoch + 1),
-        to_do=left_to_do(view, entry),
+        to_do=left_to_do(view, asking.seen, entry),
     )
     server = view.recorders[entry.server].name if entry.server is not None else ""
     return (removed,), c.Done(sentence=f"{row.name} was removed; {server} keeps its cameras for good.", failover=entry.id)
