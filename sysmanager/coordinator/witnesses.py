@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sysmanager.coordinator.maintenance import own_maintenance
-from sysmanager.coordinator.opinions import FRESH_MS, REACHED_MS
+from sysmanager.coordinator.opinions import FRESH_MS, REACHED_MS, Stamp
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, governing
 from sysmanager.domain.failover import Opinion
@@ -34,25 +34,26 @@ def anybody_heard(view: View, seen: Seen, row: Recorder) -> bool:
     return any(server.role is Role.FAILOVER and server.id != row.id and seen.connected(server.id) for server in members)
 
 
+def _says_something(seen: Seen, stamp: Stamp, limit_ms: int) -> bool:
+    """Whether what was said then counts now. A word from before a time in which nobody could be heard does not: however short that is in
+    proven time, all may be different."""
+    return stamp[1] == seen.listening.generation and seen.listening.since_ms(*stamp) <= limit_ms
+
+
 def opinions_of(view: View, seen: Seen, row: Recorder) -> tuple[Opinion, ...]:
     """What those servers said of the recorder lately, by id."""
     about = seen.opinions.about.get(row.id, {})
     return tuple(
         Opinion(server=server, reached=about[server].reached, records=about[server].records)
         for server in (witnesses(view, seen, row) if about else ())
-        if server in about and seen.listening.since_ms(*about[server].stamp) <= FRESH_MS
+        if server in about and _says_something(seen, about[server].stamp, FRESH_MS)
     )
 
 
 def confirmed_away(view: View, seen: Seen, row: Recorder) -> bool:
-    """Whether a server that is heard says that it does not reach the recorder, and none says that it does.
-
-    What it said before a time in which nobody could be heard confirms nothing: however short that is in proven time, all may be back.
-    """
+    """Whether a server that is heard says that it does not reach the recorder, and none says that it does."""
     found = opinions_of(view, seen, row)
-    about, generation = seen.opinions.about.get(row.id, {}), seen.listening.generation
-    since = [opinion for opinion in found if about[opinion.server].stamp[1] == generation]
-    return bool(since) and not any(opinion.reached for opinion in found)
+    return bool(found) and not any(opinion.reached for opinion in found)
 
 
 def seen_recording(view: View, seen: Seen, row: Recorder) -> Opinion | None:
@@ -65,4 +66,4 @@ def cameras_reached(view: View, seen: Seen, row: Recorder) -> bool:
     reached = seen.opinions.cameras.get(row.id)
     if not reached:
         return False
-    return any(server in reached and seen.listening.since_ms(*reached[server]) <= REACHED_MS for server in witnesses(view, seen, row))
+    return any(server in reached and _says_something(seen, reached[server], REACHED_MS) for server in witnesses(view, seen, row))
