@@ -129,12 +129,12 @@ def _needs_documents(view: View, row: Recorder, said: Beat | Ask, documents: Doc
 
 
 def _knows_its_old_cameras(view: View, row: Recorder, said: Beat | Ask) -> bool:
-    """Whether a server that keeps cameras of another one may take for its own those that it had before it was replaced itself.
+    """Whether a server that keeps cameras of another one may take for its own those that it had in an earlier life.
 
-    A machine that was restored comes back so. Another server has those cameras now, and no camera belongs to two (SPEC 13.1).
+    A machine that was restored comes back so. Another server may have those cameras now, and no camera belongs to two (SPEC 13.1).
     """
-    retired_epoch = view.retired.get(row.id)
-    return retired_epoch is not None and (said.home is None or said.epoch < retired_epoch)
+    kept_epoch = view.kept.get(row.id)
+    return kept_epoch is not None and (said.home is None or said.epoch < kept_epoch)
 
 
 def _covers(obeyed: Order, wanted: Record | StandDown) -> bool:

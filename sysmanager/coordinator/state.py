@@ -76,6 +76,7 @@ class View(Protocol):
     replaced_wall_ms: when each recorder was replaced last, by the wall clock of the facts.
     retired: recorders whose cameras belong to another server for good, with the epoch under which they are to stand down when they come
     back and ask.
+    kept: servers that keep the cameras of another one for good, with the epoch under which they began to.
     maintenance: by the key of its target. settings_revision: of the system settings, grows with every edit.
     uncovered: failovers that ended since the last baseline was begun, each with its group.
     open_jobs, jobs_with: jobs that have not ended, in their order; the same by each server that takes part.
@@ -116,6 +117,8 @@ class View(Protocol):
     def shared(self) -> Mapping[RecorderId, SharedMachine]: ...
     @property
     def retired(self) -> Mapping[RecorderId, Epoch]: ...
+    @property
+    def kept(self) -> Mapping[RecorderId, Epoch]: ...
     @property
     def next_job(self) -> int: ...
     @property
@@ -185,6 +188,7 @@ class State:
         self.gap_totals: dict[RecorderId, GapTotal] = {}
         self.shared: dict[RecorderId, SharedMachine] = {}
         self.retired: dict[RecorderId, Epoch] = {}
+        self.kept: dict[RecorderId, Epoch] = {}
         self.next_job = 1
         self.jobs: dict[JobId, Job] = {}
         self.open_jobs: dict[JobId, None] = {}

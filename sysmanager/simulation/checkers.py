@@ -240,6 +240,7 @@ BEFORE: dict[str, Rule] = {
     "jobs go their way": job_rules.job_steps,
     "copied only when verified": job_rules.copied_is_verified,
     poison_rules.RELEASED: poison_rules.released_is_out,
+    "no camera vanishes": failback_rules.no_camera_vanishes,
     "flapping is held": failback_rules.flapping_is_held,
     "nothing by itself in maintenance": safety.nothing_by_itself_in_maintenance,
     "nobody taken in maintenance": safety.nobody_taken_in_maintenance,

@@ -125,3 +125,13 @@ def _in_hours(hours: str, wall_ms: int) -> bool:
     clock = f"{datetime.fromtimestamp(wall_ms / 1000, tz=UTC):%H:%M}"
     begin, end = hours.split("-")
     return begin <= clock < end
+
+
+def no_camera_vanishes(step: Step) -> str | None:
+    """Who has cameras in system data reports settings with all of them: no simulated person takes one out of a server's settings."""
+    fact = step.fact
+    row = step.state.recorders.get(fact.recorder) if isinstance(fact, f.DocumentsCached) else None
+    if row is None or not isinstance(fact, f.DocumentsCached):
+        return None
+    gone = {camera.id for camera in row.settings.cameras} - {camera.id for camera in fact.settings.cameras}
+    return f"{row.id} had {', '.join(sorted(gone))}, and its new settings do not." if gone else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
+from sysmanager.domain.recorder import RecorderEdit, Role
 from sysmanager.protocol import clients as c
 from sysmanager.simulation.faults import Deed, Wrong
 from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish
@@ -22,6 +23,10 @@ def _back(entry: FailoverId, at_ms: int) -> Wish:
 def _start(recorder: str, at_ms: int = 0) -> Wish:
     return Wish(at_ms=at_ms, request=c.StartFailover(recorder=RecorderId(recorder), maintenance=False))
 
+
+_A2_AGAIN = RecorderEdit(
+    name="A2", address="10.0.0.2", role=Role.FAILOVER, group=GroupId("A"), failover_enabled=True, detection_timeout_s=10
+)
 
 FAILBACK_SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
@@ -60,6 +65,18 @@ FAILBACK_SCENARIOS: tuple[Scenario, ...] = (
         ),
         until_ms=130_000,
         ends=(End(recorder="A1", phase=Phase.KEPT, server="FA1"), End(recorder="A2", phase=Phase.KEPT, server="A1")),
+    ),
+    Scenario(
+        name="who was removed and added again keeps cameras of another one, and comes back with the state of when it waited",
+        groups=((2, 0),),
+        deeds=(_off("A1", at_ms=20_000, lasts_ms=20_000), Deed(at_ms=80_000, what=Wrong.STATE_OLD, target="A2", amount=2)),
+        wishes=(
+            Wish(at_ms=1_000, request=c.RemoveRecorder(recorder=RecorderId("A2"))),
+            Wish(at_ms=10_000, request=c.AddRecorder(id=RecorderId("A2"), fields=_A2_AGAIN)),
+            Wish(at_ms=60_000, request=c.AdoptServer(recorder=RecorderId("A1"), group=GroupId("A"))),
+        ),
+        until_ms=110_000,
+        ends=(End(recorder="A1", phase=Phase.KEPT, server="A2"),),
     ),
     Scenario(
         name="a replaced recorder is removed while it is away; when it comes back it stands down",

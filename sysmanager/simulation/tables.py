@@ -9,7 +9,7 @@ from sysmanager.coordinator.state import State
 _LARGE = ("recorders", "failovers", "jobs")
 _TABLES = (
     *("term", "next_epoch", "next_number", "groups", "holds", "shared", "gap_totals", "members", "reconcile"),
-    *("failback_holds", "replaced_wall_ms", "retired", "backups", "uncovered"),
+    *("failback_holds", "replaced_wall_ms", "retired", "kept", "backups", "uncovered"),
     *("maintenance", "settings", "settings_revision", "brake", "starts", "acknowledged"),
     *("next_job", "open_jobs", "jobs_with", "last_drills", "away", "releases"),
 )

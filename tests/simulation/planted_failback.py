@@ -15,6 +15,7 @@ from sysmanager.coordinator.requests import adoption
 Patch = pytest.MonkeyPatch
 
 TAKEN_IN = "a replaced recorder is taken in as a failover server, and stands in for who took its place"
+ADDED_AGAIN = "who was removed and added again keeps cameras of another one, and comes back with the state of when it waited"
 RESTORED = "a server that was taken in keeps cameras of another one, and comes back with the state of when it waited"
 REMOVED = "a replaced recorder is removed while it is away; when it comes back it stands down"
 
@@ -44,7 +45,8 @@ def an_adoption_uses_an_old_number(patch: Patch) -> None:
 
 PLANTED_FAILBACK: tuple[tuple[Callable[[Patch], None], str, set[str]], ...] = (
     (who_keeps_the_cameras_has_no_documents, REMOVED, {"comes to rest"}),
-    (a_restored_machine_records_the_cameras_that_it_once_had, RESTORED, {"system data sound"}),
+    (a_restored_machine_records_the_cameras_that_it_once_had, RESTORED, {"system data sound", "no camera vanishes"}),
+    (a_restored_machine_records_the_cameras_that_it_once_had, ADDED_AGAIN, {"no camera vanishes"}),
     (a_removed_recorder_is_forgotten, REMOVED, {"comes to rest"}),
     (an_adoption_uses_an_old_number, TAKEN_IN, {"epochs are fresh"}),
 )

@@ -127,7 +127,8 @@ def test_who_keeps_cameras_and_comes_back_as_it_was_before_gets_their_documents_
     assert told(before, None) == given, "it waited"
     assert told(0, "A") == given, "it recorded the cameras that it had at first"
     assert told(retired - 1, "A") == given
-    assert told(retired, "A") == plain, "what it records as its own since then are the cameras that it keeps"
+    assert told(row.assignment.epoch - 1, "A") == given
+    assert told(row.assignment.epoch, "A") == r.GoOn(), "what it records as its own since then are the cameras that it keeps"
     assert told(row.assignment.epoch, "A") == r.GoOn()
     server = site.server("A")
     server.home, server.mode, server.documents, server.epoch = None, r.Mode.STANDBY, None, before
@@ -135,6 +136,41 @@ def test_who_keeps_cameras_and_comes_back_as_it_was_before_gets_their_documents_
     assert given in server.orders
     assert server.home == "A"
     assert server.documents == row.documents
+
+
+def test_who_was_removed_and_added_again_does_not_record_what_it_once_had_either() -> None:
+    """A was never replaced: it left system data while it recorded, and came back as a failover server. Then it kept the cameras of B."""
+    site = small_site()
+    site.ask(c.RemoveRecorder(recorder=rid("A")))
+    site.run(2_000)
+    assert isinstance(site.ask(c.AddRecorder(id=rid("A"), fields=edit("A", Role.FAILOVER))), c.Done)
+    site.ask(c.SaveGroup(group=Group(id=GROUP, name="Gate", preference=(rid("A"),))))
+    site.run(3_000)
+    server = site.server("A")
+    assert (server.mode, rid("A") in site.state.retired) == (r.Mode.STANDBY, False)
+    before = server.epoch
+    site.server("B").up = False
+    site.run(15_000)
+    assert site.entry.server == "A"
+    site.server("B").up = True
+    site.run(3_000)
+    assert isinstance(site.ask(c.AdoptServer(recorder=rid("B"), group=GROUP)), c.Done)
+    site.run(3_000)
+    row = site.row("A")
+    assert isinstance(row.assignment, Recording)
+    assert [camera.id for camera in row.settings.cameras] == ["B-c0", "B-c1", "B-c2"]
+    plain = r.Record(key=r.OrderKey(), epoch=row.assignment.epoch, home=row.id)
+    given = msgspec.structs.replace(plain, documents=row.documents)
+    for epoch, home in ((before, None), (0, "A"), (before, "A"), (row.assignment.epoch - 1, "B")):
+        ask = {"type": "ask", "recorder": "A", "instance": "A-1", "epoch": epoch, "home": home}
+        assert answer_to(site.state, msgspec.convert(ask, r.Ask)) == given, (epoch, home)
+    server.home, server.mode, server.documents, server.epoch = None, r.Mode.STANDBY, None, before
+    site.run(3_000)
+    assert given in server.orders
+    assert server.documents == row.documents
+    site.ask(c.RemoveRecorder(recorder=rid("A")))
+    assert site.state.kept == {}
+    assert contents(site.state) == contents(site.replayed())
 
 
 # ---------------------------------------------------------------- removal

@@ -28,6 +28,7 @@ def apply(state: State, record: f.FactRecord, fact: f.AdoptionFact) -> None:
             put_recorder(state, replace(home, role=Role.FAILOVER, group=fact.group, automatic_failback=False, revision=home.revision + 1))
             assign(state, home.id, Standby(epoch=fact.standby_epoch))
             state.retired[home.id] = fact.standby_epoch
+            state.kept.pop(home.id, None)
             state.holds.pop(home.id, None)
             state.failback_holds.pop(home.id, None)
             state.replaced_wall_ms.pop(home.id, None)
@@ -56,4 +57,5 @@ def _keeps(state: State, entry: Failover, epoch: Epoch) -> str:
             state.groups[group.id] = replace(group, preference=others)
     put_recorder(state, replace(server, **taken, role=Role.STANDARD, revision=server.revision + 1))
     assign(state, server.id, Recording(epoch=epoch))
+    state.kept[server.id] = epoch
     return server.name

@@ -63,6 +63,7 @@ def remove_recorder(state: State, recorder: RecorderId) -> None:
     state.maintenance.pop(Target(scope=Scope.RECORDER, id=recorder).key, None)
     state.shared.pop(recorder, None)
     state.releases.pop(recorder, None)
+    state.kept.pop(recorder, None)
     forget_drill(state, recorder)
     state.away.pop(recorder, None)
     if state.reconcile is not None:
