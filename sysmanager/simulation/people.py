@@ -16,6 +16,7 @@ from sysmanager.domain.recorder import DETECTION_TIMEOUTS_S, Broken, edit_of
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.protocol import clients as c
 from sysmanager.simulation import safety
+from sysmanager.simulation.rest import acts_on
 from sysmanager.simulation.world import ADMINISTRATOR, World
 
 OPERATOR = Actor(name="Operator", role=RoleName.OPERATOR)
@@ -196,9 +197,13 @@ class People:
             self._world.ask_coordinator(ADMINISTRATOR, c.ConfirmReconcile(findings=found))
 
     def fail_back(self) -> None:
-        """Ask for the failback of every entry that is ready for it; if there is none, give up what waits in vain."""
+        """Ask for the failback of every entry that is ready for it; if there is none, give up what waits in vain.
+
+        One whose home has no room for its cameras stays as it is: what waits does not wait for that.
+        """
         state = self._world.shadow
         entries = [state.failovers[open_id] for open_id in state.open]
+        entries = [entry for entry in entries if not acts_on(self._world, entry)]
         ready = [entry for entry in entries if entry.phase is Phase.READY]
         for entry in ready:
             self._world.ask_coordinator(ADMINISTRATOR, c.StartFailback(failover=entry.id))

@@ -11,12 +11,13 @@ import pytest
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
 from sysmanager.domain.jobs import MaterialHour
-from sysmanager.protocol.clients import StartFailover
+from sysmanager.protocol.clients import AbortFailover, StartFailback, StartFailover
 from sysmanager.simulation.agenda import Agenda
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.footage import CameraField, Material
 from sysmanager.simulation.hearing import Hearing
 from sysmanager.simulation.network import BUS_MS, Link, Network
+from sysmanager.simulation.people import People
 from sysmanager.simulation.rest import acts_on
 from sysmanager.simulation.run import come_to_rest, draw
 from sysmanager.simulation.site import plain_site
@@ -175,6 +176,25 @@ def test_only_a_home_without_room_for_its_cameras_may_stay_replaced() -> None:
     assert not acts_on(world, msgspec.structs.replace(entry, phase=Phase.WAITING))
     home.identity = msgspec.structs.replace(home.identity, camera_limit=2, bitrate_limit_kbps=1)
     assert acts_on(world, entry)
+
+
+def test_what_waits_in_vain_is_given_up_although_another_entry_stays_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(plain_site(((2, 1),)), "stays")
+    world.begin()
+    world.run(5_000)
+    for recorder in (R, RecorderId("A2")):
+        world.ask_coordinator(ADMINISTRATOR, StartFailover(recorder=recorder))
+        world.run(15_000)
+    ready, waiting = (world.shadow.failovers[one] for one in world.shadow.open)
+    assert (ready.phase, waiting.phase) == (Phase.READY, Phase.WAITING)
+    asked: list[object] = []
+    monkeypatch.setattr(world, "ask_coordinator", lambda actor, request: asked.append(request))
+    people = People(world, random.Random(1), every_ms=1_000)
+    people.fail_back()
+    assert asked == [StartFailback(failover=ready.id)]
+    world.recorders[R].identity = msgspec.structs.replace(world.recorders[R].identity, camera_limit=1)
+    people.fail_back()
+    assert asked[1:] == [AbortFailover(failover=waiting.id)]
 
 
 def test_a_story_is_bounded() -> None:
