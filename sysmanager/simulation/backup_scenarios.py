@@ -5,26 +5,21 @@ from __future__ import annotations
 from sysmanager.domain.ids import RecorderId
 from sysmanager.protocol import clients as c
 from sysmanager.simulation.faults import Deed, Wrong
-from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish
+from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish, off
 from sysmanager.simulation.scenarios import READY, RETURNED, SCENARIOS
-
-
-def _off(server: str, at_ms: int = 0, lasts_ms: int = 0) -> Deed:
-    return Deed(at_ms=at_ms, what=Wrong.POWER, target=server, lasts_ms=lasts_ms)
-
 
 BACKUP_SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="the queue waits for a slow baseline, and goes on after 10 s",
         groups=((3, 2),),
-        deeds=(Deed(at_ms=0, what=Wrong.BACKUP_SLOW, amount=25_000, lasts_ms=40_000), _off("A1"), _off("A2", at_ms=1_500)),
+        deeds=(Deed(at_ms=0, what=Wrong.BACKUP_SLOW, amount=25_000, lasts_ms=40_000), off("A1"), off("A2", at_ms=1_500)),
         until_ms=60_000,
         ends=(End(recorder="A1", phase=READY, server="FA1"), End(recorder="A2", phase=READY, server="FA2")),
     ),
     Scenario(
         name="a baseline that cannot be made holds nobody up, and is made later",
         groups=((3, 2),),
-        deeds=(Deed(at_ms=0, what=Wrong.BACKUP_FAILS, amount=2), _off("A1"), _off("A2", at_ms=1_500)),
+        deeds=(Deed(at_ms=0, what=Wrong.BACKUP_FAILS, amount=2), off("A1"), off("A2", at_ms=1_500)),
         until_ms=200_000,
         ends=(End(recorder="A1", phase=READY, server="FA1"), End(recorder="A2", phase=READY, server="FA2")),
     ),
@@ -33,7 +28,7 @@ BACKUP_SCENARIOS: tuple[Scenario, ...] = (
         groups=((3, 2),),
         deeds=(
             Deed(at_ms=0, what=Wrong.BACKUP_SLOW, amount=6_000, lasts_ms=40_000),
-            _off("A1"),
+            off("A1"),
             Deed(at_ms=13_500, what=Wrong.KILLED, lasts_ms=1_000),
         ),
         until_ms=60_000,
@@ -44,7 +39,7 @@ BACKUP_SCENARIOS: tuple[Scenario, ...] = (
         groups=((2, 1), (2, 1), (2, 1)),
         deeds=(
             Deed(at_ms=0, what=Wrong.BACKUP_SLOW, amount=4_000, lasts_ms=60_000),
-            *(_off(server, at_ms=500 * place) for place, server in enumerate(("A1", "B1", "C1"))),
+            *(off(server, at_ms=500 * place) for place, server in enumerate(("A1", "B1", "C1"))),
         ),
         until_ms=60_000,
         ends=tuple(End(recorder=f"{letter}1", phase=READY, server=f"F{letter}1") for letter in "ABC"),
@@ -58,7 +53,7 @@ BACKUP_SCENARIOS: tuple[Scenario, ...] = (
             Wish(at_ms=50_000, request=c.StartFailback(failover=FIRST)),
             Wish(at_ms=60_000, request=c.StartFailover(recorder=RecorderId("A2"))),
         ),
-        deeds=(_off("A1", at_ms=2_000, lasts_ms=20_000), Deed(at_ms=35_000, what=Wrong.RESTORED, amount=9, lasts_ms=2_000)),
+        deeds=(off("A1", at_ms=2_000, lasts_ms=20_000), Deed(at_ms=35_000, what=Wrong.RESTORED, amount=9, lasts_ms=2_000)),
         until_ms=90_000,
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"), End(recorder="A2", phase=READY, server="FA1")),
     ),
@@ -67,7 +62,7 @@ BACKUP_SCENARIOS: tuple[Scenario, ...] = (
         groups=((3, 2),),
         wishes=(Wish(at_ms=0, request=c.BackUp()), Wish(at_ms=45_000, request=None), Wish(at_ms=80_000, request=None)),
         deeds=(
-            _off("A1", at_ms=2_000, lasts_ms=90_000),
+            off("A1", at_ms=2_000, lasts_ms=90_000),
             Deed(at_ms=30_000, what=Wrong.CUT, target="FA1", lasts_ms=35_000),
             Deed(at_ms=35_000, what=Wrong.RESTORED, amount=9, lasts_ms=2_000),
         ),

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from sysmanager.domain.failover import Phase
-from sysmanager.domain.ids import FailoverId, GroupId, RecorderId
+from sysmanager.domain.ids import GroupId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit, Role
 from sysmanager.protocol import clients as c
 from sysmanager.simulation.faults import Deed, Wrong
-from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish
+from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish, back, off, start
 
 READY, RETURNED = Phase.READY, Phase.RETURNED
-
-
-def _off(server: str, at_ms: int = 0, lasts_ms: int = 0) -> Deed:
-    return Deed(at_ms=at_ms, what=Wrong.POWER, target=server, lasts_ms=lasts_ms)
-
-
-def _back(entry: FailoverId, at_ms: int) -> Wish:
-    return Wish(at_ms=at_ms, request=c.StartFailback(failover=entry))
-
-
-def _start(recorder: str, at_ms: int = 0) -> Wish:
-    return Wish(at_ms=at_ms, request=c.StartFailover(recorder=RecorderId(recorder), maintenance=False))
 
 
 _A2_AGAIN = RecorderEdit(
@@ -31,23 +19,23 @@ _A2_AGAIN = RecorderEdit(
 FAILBACK_SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="what was changed on the failover server travels back",
-        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=25_000, what=Wrong.DOCUMENTS, target="FA1")),
-        wishes=(_back(FIRST, 35_000),),
+        deeds=(off("A1", lasts_ms=20_000), Deed(at_ms=25_000, what=Wrong.DOCUMENTS, target="FA1")),
+        wishes=(back(35_000),),
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
     Scenario(
         name="settings that are changed on the failover server during a failback undo it, and the next one takes them along",
         deeds=(
-            _off("A1", lasts_ms=20_000),
+            off("A1", lasts_ms=20_000),
             Deed(at_ms=29_000, what=Wrong.CAMERA_SLOW, target="A1", amount=9_500, lasts_ms=15_000),
             Deed(at_ms=30_600, what=Wrong.DOCUMENTS, target="FA1"),
         ),
-        wishes=(_back(FIRST, 30_000), _back(FIRST, 45_000)),
+        wishes=(back(30_000), back(45_000)),
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
     Scenario(
         name="a replaced recorder is taken in as a failover server, and stands in for who took its place",
-        deeds=(_off("A1", lasts_ms=20_000), _off("FA1", at_ms=50_000)),
+        deeds=(off("A1", lasts_ms=20_000), off("FA1", at_ms=50_000)),
         wishes=(Wish(at_ms=30_000, request=c.AdoptServer(recorder=RecorderId("A1"), group=GroupId("A"))),),
         until_ms=90_000,
         ends=(End(recorder="A1", phase=Phase.KEPT, server="FA1"), End(recorder="FA1", phase=READY, server="A1")),
@@ -55,8 +43,8 @@ FAILBACK_SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="a server that was taken in keeps cameras of another one, and comes back with the state of when it waited",
         deeds=(
-            _off("A1", lasts_ms=20_000),
-            _off("A2", at_ms=50_000, lasts_ms=20_000),
+            off("A1", lasts_ms=20_000),
+            off("A2", at_ms=50_000, lasts_ms=20_000),
             Deed(at_ms=100_000, what=Wrong.STATE_OLD, target="A1", amount=2),
         ),
         wishes=(
@@ -69,7 +57,7 @@ FAILBACK_SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="who was removed and added again keeps cameras of another one, and comes back with the state of when it waited",
         groups=((2, 0),),
-        deeds=(_off("A1", at_ms=20_000, lasts_ms=20_000), Deed(at_ms=80_000, what=Wrong.STATE_OLD, target="A2", amount=2)),
+        deeds=(off("A1", at_ms=20_000, lasts_ms=20_000), Deed(at_ms=80_000, what=Wrong.STATE_OLD, target="A2", amount=2)),
         wishes=(
             Wish(at_ms=1_000, request=c.RemoveRecorder(recorder=RecorderId("A2"))),
             Wish(at_ms=10_000, request=c.AddRecorder(id=RecorderId("A2"), fields=_A2_AGAIN)),
@@ -87,31 +75,31 @@ FAILBACK_SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="the journal loses that a recorder was taken in: reconcile, confirm, and it is given back",
-        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=40_000, what=Wrong.JOURNAL_CUT, amount=2, lasts_ms=2_000)),
+        deeds=(off("A1", lasts_ms=20_000), Deed(at_ms=40_000, what=Wrong.JOURNAL_CUT, amount=2, lasts_ms=2_000)),
         wishes=(
             Wish(at_ms=30_000, request=c.AdoptServer(recorder=RecorderId("A1"), group=GroupId("A"))),
             Wish(at_ms=50_000, request=None),
-            _back(FIRST, 60_000),
+            back(60_000),
         ),
         until_ms=100_000,
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
     Scenario(
         name="it fails back by itself when it was stable for its time",
-        deeds=(_off("A1", lasts_ms=20_000),),
+        deeds=(off("A1", lasts_ms=20_000),),
         failback_after_s=30,
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
     Scenario(
         name="a crash in between begins the time anew",
-        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=40_000, what=Wrong.CRASH, target="A1")),
+        deeds=(off("A1", lasts_ms=20_000), Deed(at_ms=40_000, what=Wrong.CRASH, target="A1")),
         failback_after_s=30,
         until_ms=62_000,
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(
         name="after a failover by hand only a person fails back",
-        wishes=(_start("A1"),),
+        wishes=(start("A1", maintenance=False),),
         failback_after_s=30,
         until_ms=90_000,
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
@@ -119,10 +107,10 @@ FAILBACK_SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="two failovers within an hour: it waits for a person, across a restart, and fails over all the same",
         deeds=(
-            _off("A1", lasts_ms=20_000),
-            _off("A1", at_ms=80_000, lasts_ms=20_000),
+            off("A1", lasts_ms=20_000),
+            off("A1", at_ms=80_000, lasts_ms=20_000),
             Deed(at_ms=110_000, what=Wrong.KILLED, lasts_ms=1_000),
-            _off("A1", at_ms=220_000),
+            off("A1", at_ms=220_000),
         ),
         wishes=(Wish(at_ms=165_000, request=c.ReleaseFailback(recorder=RecorderId("A1"))),),
         failback_after_s=30,
@@ -135,7 +123,7 @@ FAILBACK_SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="a failback by itself that a person aborts does not start again by itself",
-        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=45_000, what=Wrong.SLOW_SERVER, target="A1", amount=4_000, lasts_ms=60_000)),
+        deeds=(off("A1", lasts_ms=20_000), Deed(at_ms=45_000, what=Wrong.SLOW_SERVER, target="A1", amount=4_000, lasts_ms=60_000)),
         wishes=tuple(Wish(at_ms=at_ms, request=c.AbortFailover(failover=FIRST)) for at_ms in (52_000, 53_000, 54_000)),
         failback_after_s=30,
         until_ms=150_000,

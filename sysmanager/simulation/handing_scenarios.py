@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from sysmanager.domain.failover import Phase
-from sysmanager.domain.ids import RecorderId
-from sysmanager.protocol import clients as c
 from sysmanager.simulation.faults import Deed, Wrong
-from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish
+from sysmanager.simulation.scenario import End, Scenario, back, off, start, switch
 
 READY, RETURNED = Phase.READY, Phase.RETURNED
 
 
-def _back(at_ms: int, *, leave_dark: bool = False) -> Wish:
-    return Wish(at_ms=at_ms, request=c.StartFailback(failover=FIRST, leave_dark=leave_dark))
-
-
-START = Wish(at_ms=0, request=c.StartFailover(recorder=RecorderId("A1")))
-SWITCH = Wish(at_ms=0, request=c.SwitchOver(recorder=RecorderId("A1")))
+START = start("A1")
 
 
 def _unreached(server: str, camera: int, at_ms: int, lasts_ms: int = 0) -> Deed:
@@ -28,7 +21,7 @@ HANDING_SCENARIOS: tuple[Scenario, ...] = (
         name="cameras that allow one session change hands one by one in a failback",
         cameras=6,
         sessions=1,
-        wishes=(START, _back(20_000)),
+        wishes=(START, back(20_000)),
         until_ms=60_000,
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
@@ -36,7 +29,7 @@ HANDING_SCENARIOS: tuple[Scenario, ...] = (
         name="cameras that allow one session change hands one by one in a planned switch",
         cameras=6,
         sessions=1,
-        wishes=(SWITCH,),
+        wishes=(switch("A1"),),
         until_ms=40_000,
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
@@ -45,7 +38,7 @@ HANDING_SCENARIOS: tuple[Scenario, ...] = (
         cameras=5,
         sessions=1,
         deeds=(Deed(at_ms=23_000, what=Wrong.KILLED, lasts_ms=2_000),),
-        wishes=(START, _back(20_000)),
+        wishes=(START, back(20_000)),
         until_ms=80_000,
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
@@ -53,7 +46,7 @@ HANDING_SCENARIOS: tuple[Scenario, ...] = (
         name="one camera of twelve that the recorder does not reach undoes the failback, and the failover server goes on with all",
         cameras=12,
         deeds=(_unreached("A1", 3, 15_000),),
-        wishes=(START, _back(20_000)),
+        wishes=(START, back(20_000)),
         until_ms=60_000,
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
@@ -62,7 +55,7 @@ HANDING_SCENARIOS: tuple[Scenario, ...] = (
         cameras=4,
         sessions=1,
         deeds=(_unreached("A1", 2, 15_000),),
-        wishes=(START, _back(20_000)),
+        wishes=(START, back(20_000)),
         until_ms=70_000,
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
@@ -70,7 +63,7 @@ HANDING_SCENARIOS: tuple[Scenario, ...] = (
         name="a person accepts that one camera of twelve stays dark on the recorder",
         cameras=12,
         deeds=(_unreached("A1", 3, 15_000),),
-        wishes=(START, _back(20_000, leave_dark=True)),
+        wishes=(START, back(20_000, leave_dark=True)),
         until_ms=60_000,
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
@@ -78,14 +71,14 @@ HANDING_SCENARIOS: tuple[Scenario, ...] = (
         name="one camera of twelve that the failover server does not reach ends a planned switch, and the recorder goes on",
         cameras=12,
         deeds=(_unreached("FA1", 3, 0),),
-        wishes=(Wish(at_ms=1_000, request=c.SwitchOver(recorder=RecorderId("A1"))),),
+        wishes=(switch("A1", 1_000),),
         until_ms=40_000,
         ends=(End(recorder="A1", phase=Phase.FAILED, server=None, attempts=("withdrawn",)),),
     ),
     Scenario(
         name="an automatic failback that is undone is tried again after ever longer waits, and then left to a person",
         cameras=12,
-        deeds=(Deed(at_ms=0, what=Wrong.POWER, target="A1", lasts_ms=20_000), _unreached("A1", 3, 15_000)),
+        deeds=(off("A1", lasts_ms=20_000), _unreached("A1", 3, 15_000)),
         failback_after_s=30,
         until_ms=420_000,
         ends=(End(recorder="A1", phase=READY, server="FA1"),),

@@ -6,10 +6,8 @@ A simulation begins at 08:00 with 12 s in which the site starts; so 08:15 is 888
 from __future__ import annotations
 
 from sysmanager.domain.failover import Phase
-from sysmanager.domain.ids import RecorderId
-from sysmanager.protocol import clients as c
 from sysmanager.simulation.faults import Deed, Wrong
-from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish
+from sysmanager.simulation.scenario import End, Scenario, back, off, switch
 
 QUARTER_MS = 888_000
 ALL_OFF = {"A1-c1": "o", "A1-c2": "o"}
@@ -21,10 +19,6 @@ OFF_LATER = {"A1-c1": "co", "A1-c2": "co"}
 AT_MOTION = {"A1-c1": "m", "A1-c2": "m"}
 
 READY = (End(recorder="A1", phase=Phase.READY, server="FA1"),)
-
-
-def _lost(at_ms: int, lasts_ms: int = 0) -> Deed:
-    return Deed(at_ms=at_ms, what=Wrong.POWER, target="A1", lasts_ms=lasts_ms)
 
 
 HOURS_SCENARIOS: tuple[Scenario, ...] = (
@@ -47,22 +41,22 @@ HOURS_SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="the recorder is lost while its cameras are off; who takes over records from when their time begins",
         hours=ALL_OFF,
-        deeds=(_lost(QUARTER_MS - 60_000, lasts_ms=30_000),),
+        deeds=(off("A1", QUARTER_MS - 60_000, lasts_ms=30_000),),
         until_ms=QUARTER_MS + 60_000,
         ends=READY,
     ),
     Scenario(
         name="the recorder is lost just before the time of its cameras ends: the gap ends with it",
         hours=OFF_LATER,
-        deeds=(_lost(QUARTER_MS - 4_000, lasts_ms=30_000),),
+        deeds=(off("A1", QUARTER_MS - 4_000, lasts_ms=30_000),),
         until_ms=QUARTER_MS + 60_000,
         ends=READY,
     ),
     Scenario(
         name="a failback while the cameras are off",
         hours=ALL_OFF,
-        deeds=(_lost(0, lasts_ms=20_000),),
-        wishes=(Wish(at_ms=40_000, request=c.StartFailback(failover=FIRST)),),
+        deeds=(off("A1", 0, lasts_ms=20_000),),
+        wishes=(back(40_000),),
         until_ms=80_000,
         ends=(End(recorder="A1", phase=Phase.RETURNED, server="FA1"),),
     ),
@@ -76,15 +70,15 @@ HOURS_SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="the recorder is lost while its cameras wait for motion",
         hours=AT_MOTION,
-        deeds=(_lost(20_000, lasts_ms=30_000),),
-        wishes=(Wish(at_ms=70_000, request=c.StartFailback(failover=FIRST)),),
+        deeds=(off("A1", 20_000, lasts_ms=30_000),),
+        wishes=(back(70_000),),
         until_ms=110_000,
         ends=(End(recorder="A1", phase=Phase.RETURNED, server="FA1"),),
     ),
     Scenario(
         name="a planned switch while one camera is off",
         hours={"A1-c2": "o"},
-        wishes=(Wish(at_ms=0, request=c.SwitchOver(recorder=RecorderId("A1"))),),
+        wishes=(switch("A1"),),
         ends=READY,
     ),
 )

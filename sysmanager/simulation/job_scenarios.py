@@ -7,7 +7,7 @@ from sysmanager.domain.ids import FailoverId, JobId, RecorderId
 from sysmanager.domain.jobs import DrillSchedule, MaterialCopySettings
 from sysmanager.protocol import clients as c
 from sysmanager.simulation.faults import Deed, Wrong
-from sysmanager.simulation.scenario import End, Scenario, Wish
+from sysmanager.simulation.scenario import End, Scenario, Wish, back, switch
 
 FIRST = FailoverId("F00001")
 COPY = JobId("J00001")
@@ -26,11 +26,7 @@ def _drill(recorder: str, at_ms: int = 0) -> Wish:
     return _wish(at_ms, c.StartDrill(recorder=RecorderId(recorder)))
 
 
-def _switch(recorder: str, at_ms: int = 0) -> Wish:
-    return _wish(at_ms, c.SwitchOver(recorder=RecorderId(recorder)))
-
-
-BACK = _wish(60_000, c.StartFailback(failover=FIRST))
+BACK = back(60_000)
 """A1 was away for 20 s, FA1 recorded for it for most of a minute; at 61 s A1 has its cameras back."""
 
 AWAY = _deed(0, Wrong.POWER, "A1", 20_000)
@@ -40,33 +36,33 @@ SLOW = _deed(50_000, Wrong.COPY_SLOW, "A1", 60_000)
 JOB_SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="planned switch, and back",
-        wishes=(_switch("A1"), _wish(15_000, c.StartFailback(failover=FIRST))),
+        wishes=(switch("A1"), _wish(15_000, c.StartFailback(failover=FIRST))),
         until_ms=40_000,
         ends=(End(recorder="A1", phase=Phase.RETURNED, server="FA1"),),
     ),
     Scenario(
         name="planned switch undone: the cameras stay dark on the server, whose disks do not take frames",
         deeds=(Deed(at_ms=120, what=Wrong.ALL_DISKS, target="FA1"),),
-        wishes=(_switch("A1"),),
+        wishes=(switch("A1"),),
         ends=(End(recorder="A1", phase=Phase.FAILED, server=None, attempts=("withdrawn",)),),
     ),
     Scenario(
         name="planned switch: the recorder loses its power in the middle, and is replaced without delay",
         deeds=(_deed(250, Wrong.POWER, "A1"),),
-        wishes=(_switch("A1"),),
+        wishes=(switch("A1"),),
         until_ms=20_000,
         ends=(End(recorder="A1", phase=Phase.READY, server="FA1"),),
     ),
     Scenario(
         name="planned switch: the server refuses and there is no other; the recorder goes on",
         deeds=(Deed(at_ms=0, what=Wrong.REFUSE, target="FA1"),),
-        wishes=(_switch("A1", at_ms=1_500),),
+        wishes=(switch("A1", at_ms=1_500),),
         ends=(End(recorder="A1", phase=Phase.FAILED, server=None, attempts=("refused",)),),
     ),
     Scenario(
         name="planned switch gives way to a failover of the group",
         deeds=(_deed(0, Wrong.POWER, "A2"), _deed(0, Wrong.SLOW_SERVER, "FA1", 0, 7_000)),
-        wishes=(_switch("A1", at_ms=8_500),),
+        wishes=(switch("A1", at_ms=8_500),),
         ends=(
             End(recorder="A1", phase=Phase.CANCELLED, server=None, attempts=("withdrawn",)),
             End(recorder="A2", phase=Phase.READY, server="FA1"),

@@ -9,10 +9,11 @@ import msgspec
 
 from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.failover import Phase
-from sysmanager.domain.ids import FailoverId
+from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.jobs import DrillSchedule, MaterialCopySettings
+from sysmanager.protocol import clients as c
 from sysmanager.protocol.clients import Request
-from sysmanager.simulation.faults import Deed
+from sysmanager.simulation.faults import Deed, Wrong
 
 FIRST = FailoverId("F00001")
 SECOND = FailoverId("F00002")
@@ -23,6 +24,26 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
     at_ms: int
     request: Request | None
+
+
+def off(server: str, at_ms: int = 0, lasts_ms: int = 0) -> Deed:
+    """Its power is lost."""
+    return Deed(at_ms=at_ms, what=Wrong.POWER, target=server, lasts_ms=lasts_ms)
+
+
+def start(recorder: str, at_ms: int = 0, *, maintenance: bool = True) -> Wish:
+    """A failover by hand."""
+    return Wish(at_ms=at_ms, request=c.StartFailover(recorder=RecorderId(recorder), maintenance=maintenance))
+
+
+def switch(recorder: str, at_ms: int = 0) -> Wish:
+    """A planned switch."""
+    return Wish(at_ms=at_ms, request=c.SwitchOver(recorder=RecorderId(recorder)))
+
+
+def back(at_ms: int, entry: FailoverId = FIRST, *, leave_dark: bool = False) -> Wish:
+    """A failback by hand."""
+    return Wish(at_ms=at_ms, request=c.StartFailback(failover=entry, leave_dark=leave_dark))
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):

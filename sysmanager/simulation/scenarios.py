@@ -10,7 +10,7 @@ import msgspec
 from sysmanager.coordinator.evolve import failover_id
 from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.failover import Phase
-from sysmanager.domain.ids import FailoverId, RecorderId
+from sysmanager.domain.ids import RecorderId
 from sysmanager.domain.jobs import Drill
 from sysmanager.protocol import clients as c
 from sysmanager.simulation import faults
@@ -26,23 +26,11 @@ from sysmanager.simulation.poison_scenarios import POISON_SCENARIOS
 from sysmanager.simulation.rest import what_hangs
 from sysmanager.simulation.run import LOOK_MS, REST_LIMIT_MS, REST_MS, START_MS
 from sysmanager.simulation.safety_scenarios import SAFETY_SCENARIOS
-from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish
+from sysmanager.simulation.scenario import FIRST, End, Scenario, Wish, back, off, start
 from sysmanager.simulation.site import plain_site
 from sysmanager.simulation.story import Story
 from sysmanager.simulation.waiting_scenarios import WAITING_SCENARIOS
 from sysmanager.simulation.world import ADMINISTRATOR, World
-
-
-def _off(server: str, at_ms: int = 0, lasts_ms: int = 0) -> Deed:
-    return Deed(at_ms=at_ms, what=Wrong.POWER, target=server, lasts_ms=lasts_ms)
-
-
-def _back(entry: FailoverId, at_ms: int) -> Wish:
-    return Wish(at_ms=at_ms, request=c.StartFailback(failover=entry))
-
-
-def _start(recorder: str, at_ms: int = 0, *, maintenance: bool = True) -> Wish:
-    return Wish(at_ms=at_ms, request=c.StartFailover(recorder=RecorderId(recorder), maintenance=maintenance))
 
 
 def _slow(server: str, amount: int, lasts_ms: int = 0) -> Deed:
@@ -54,7 +42,7 @@ def _started_and_aborted(recorder: str, number: int, at_ms: int) -> tuple[Wish, 
     abort = c.AbortFailover(failover=failover_id(number))
     release = c.ReleaseHold(recorder=RecorderId(recorder))
     return (
-        _start(recorder, at_ms, maintenance=False),
+        start(recorder, at_ms, maintenance=False),
         Wish(at_ms=at_ms + 200, request=abort),
         Wish(at_ms=at_ms + 400, request=release),
     )
@@ -73,7 +61,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *FOUND_SCENARIOS,
     *WAITING_SCENARIOS,
     *POISON_SCENARIOS,
-    Scenario(name="connection lost", deeds=(_off("A1"),), ends=(End(recorder="A1", phase=READY, server="FA1"),)),
+    Scenario(name="connection lost", deeds=(off("A1"),), ends=(End(recorder="A1", phase=READY, server="FA1"),)),
     Scenario(
         name="cut off, it records on until it learns that it was replaced",
         deeds=(Deed(at_ms=0, what=Wrong.CUT, target="A1", lasts_ms=40_000),),
@@ -89,40 +77,40 @@ SCENARIOS: tuple[Scenario, ...] = (
         deeds=(Deed(at_ms=0, what=Wrong.SERVICE, target="A1"),),
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
-    Scenario(name="manual", wishes=(_start("A1"),), ends=(End(recorder="A1", phase=READY, server="FA1"),)),
+    Scenario(name="manual", wishes=(start("A1"),), ends=(End(recorder="A1", phase=READY, server="FA1"),)),
     Scenario(
         name="refusal, then the next",
         groups=((2, 2),),
-        deeds=(Deed(at_ms=0, what=Wrong.REFUSE, target="FA1"), _off("A1")),
+        deeds=(Deed(at_ms=0, what=Wrong.REFUSE, target="FA1"), off("A1")),
         ends=(End(recorder="A1", phase=READY, server="FA2", attempts=("refused",)),),
     ),
     Scenario(
         name="vanishes when asked, then the next",
         groups=((2, 2),),
-        deeds=(Deed(at_ms=0, what=Wrong.VANISH, target="FA1"), _off("A1")),
+        deeds=(Deed(at_ms=0, what=Wrong.VANISH, target="FA1"), off("A1")),
         ends=(End(recorder="A1", phase=READY, server="FA2", attempts=("lost",)),),
     ),
     Scenario(
         name="two lost, then it fails",
         groups=((2, 3),),
-        deeds=(*(Deed(at_ms=0, what=Wrong.VANISH, target=spare) for spare in ("FA1", "FA2")), _off("A1")),
+        deeds=(*(Deed(at_ms=0, what=Wrong.VANISH, target=spare) for spare in ("FA1", "FA2")), off("A1")),
         ends=(End(recorder="A1", phase=Phase.FAILED, server=None, attempts=("lost", "lost")),),
     ),
     Scenario(
         name="no candidate, then taken up",
-        deeds=(_off("FA1", lasts_ms=40_000), _off("A1", at_ms=5_000)),
+        deeds=(off("FA1", lasts_ms=40_000), off("A1", at_ms=5_000)),
         until_ms=90_000,
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(
         name="the only candidate was cut off, says nothing new when it is back, and is taken",
         groups=((3, 1),),
-        deeds=(Deed(at_ms=0, what=Wrong.CUT, target="FA1", lasts_ms=30_000), _off("A1", at_ms=5_000)),
+        deeds=(Deed(at_ms=0, what=Wrong.CUT, target="FA1", lasts_ms=30_000), off("A1", at_ms=5_000)),
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(
         name="no candidate, and the recorder is back first",
-        deeds=(_off("FA1", lasts_ms=60_000), _off("A1", at_ms=5_000, lasts_ms=25_000)),
+        deeds=(off("FA1", lasts_ms=60_000), off("A1", at_ms=5_000, lasts_ms=25_000)),
         until_ms=90_000,
         ends=(End(recorder="A1", phase=CANCELLED, server=None),),
     ),
@@ -137,35 +125,35 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="the acting server breaks, then the next",
         groups=((2, 2),),
-        deeds=(_off("A1"), _off("FA1", at_ms=25_000)),
+        deeds=(off("A1"), off("FA1", at_ms=25_000)),
         ends=(End(recorder="A1", phase=Phase.SUPERSEDED, server="FA1"), End(recorder="FA1", phase=READY, server="FA2")),
     ),
     Scenario(
         name="the acting server breaks when the recorder is back: it goes home",
         groups=((2, 2),),
-        deeds=(_off("A1", lasts_ms=20_000), _off("FA1", at_ms=30_000)),
+        deeds=(off("A1", lasts_ms=20_000), off("FA1", at_ms=30_000)),
         ends=(End(recorder="A1", phase=Phase.SUPERSEDED, server="FA1"), End(recorder="FA1", phase=RETURNED, server="A1")),
     ),
     Scenario(
         name="failback",
-        deeds=(_off("A1", lasts_ms=20_000),),
-        wishes=(_back(FIRST, 30_000),),
+        deeds=(off("A1", lasts_ms=20_000),),
+        wishes=(back(30_000),),
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
     Scenario(
         name="failback undone: the cameras stay dark",
-        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=28_000, what=Wrong.VANISH, target="A1")),
-        wishes=(_back(FIRST, 30_000),),
+        deeds=(off("A1", lasts_ms=20_000), Deed(at_ms=28_000, what=Wrong.VANISH, target="A1")),
+        wishes=(back(30_000),),
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(
         name="a failback is put back behind a failover",
         deeds=(
-            _off("A1", lasts_ms=20_000),
-            _off("A2", at_ms=21_000),
+            off("A1", lasts_ms=20_000),
+            off("A2", at_ms=21_000),
             Deed(at_ms=22_000, what=Wrong.SLOW_SERVER, target="A1", amount=4_500, lasts_ms=20_000),
         ),
-        wishes=(_back(FIRST, 29_000), _back(FIRST, 45_000)),
+        wishes=(back(29_000), back(45_000)),
         until_ms=90_000,
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"), End(recorder="A2", phase=READY, server="FA1")),
     ),
@@ -174,8 +162,8 @@ SCENARIOS: tuple[Scenario, ...] = (
         groups=((3, 2),),
         deeds=(
             *(Deed(at_ms=0, what=Wrong.SLOW_SERVER, target=spare, amount=9_000) for spare in ("FA1", "FA2")),
-            _off("A1"),
-            _off("A2", at_ms=1_500),
+            off("A1"),
+            off("A2", at_ms=1_500),
         ),
         ends=(End(recorder="A1", phase=READY, server="FA1"), End(recorder="A2", phase=READY, server="FA2")),
     ),
@@ -201,88 +189,88 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         name="the journal loses the failover: reconcile, confirm, and it works",
-        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=30_000, what=Wrong.JOURNAL_CUT, amount=11, lasts_ms=2_000)),
-        wishes=(Wish(at_ms=45_000, request=None), _back(FIRST, 50_000)),
+        deeds=(off("A1", lasts_ms=20_000), Deed(at_ms=30_000, what=Wrong.JOURNAL_CUT, amount=11, lasts_ms=2_000)),
+        wishes=(Wish(at_ms=45_000, request=None), back(50_000)),
         until_ms=90_000,
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
     Scenario(
         name="the failover server restarts in the middle of applying",
-        deeds=(Deed(at_ms=9_000, what=Wrong.CRASH_APPLYING, target="FA1", amount=1), _off("A1")),
+        deeds=(Deed(at_ms=9_000, what=Wrong.CRASH_APPLYING, target="FA1", amount=1), off("A1")),
         until_ms=120_000,
         ends=(End(recorder="A1", phase=READY, server="FA1", attempts=("lost",)),),
     ),
     Scenario(
         name="an order of an older epoch comes late, and is refused",
-        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=29_000, what=Wrong.SLOW_LINK, target="A1", amount=3_000)),
-        wishes=(_back(FIRST, 30_000), Wish(at_ms=30_200, request=c.AbortFailover(failover=FIRST))),
+        deeds=(off("A1", lasts_ms=20_000), Deed(at_ms=29_000, what=Wrong.SLOW_LINK, target="A1", amount=3_000)),
+        wishes=(back(30_000), Wish(at_ms=30_200, request=c.AbortFailover(failover=FIRST))),
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(
         name="the acting server loses its state file, and gets its task and the documents once more",
-        deeds=(_off("A1"), Deed(at_ms=20_000, what=Wrong.STATE_LOST, target="FA1")),
+        deeds=(off("A1"), Deed(at_ms=20_000, what=Wrong.STATE_LOST, target="FA1")),
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(
         name="documents lost from the cache are fetched again from who acts by them, and the next failback works",
         deeds=(
-            _off("A1", lasts_ms=20_000),
+            off("A1", lasts_ms=20_000),
             Deed(at_ms=26_000, what=Wrong.DOCUMENTS_GONE, target="A1"),
             Deed(at_ms=26_000, what=Wrong.CACHE_LOST, target="A1"),
         ),
-        wishes=(_back(FIRST, 30_000), _back(FIRST, 40_000)),
+        wishes=(back(30_000), back(40_000)),
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
     Scenario(
         name="disks reported lost for a moment, then a power cut: an old report starts nothing",
-        deeds=(Deed(at_ms=0, what=Wrong.ALL_DISKS, target="A1", lasts_ms=1_300), _off("A1", at_ms=1_200, lasts_ms=3_000)),
+        deeds=(Deed(at_ms=0, what=Wrong.ALL_DISKS, target="A1", lasts_ms=1_300), off("A1", at_ms=1_200, lasts_ms=3_000)),
     ),
     Scenario(
         name="failback before the failover server has a frame: it waits for the recorder's frames all the same",
-        wishes=(_start("A1"), _back(FIRST, 150)),
+        wishes=(start("A1"), back(150)),
         until_ms=30_000,
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
     Scenario(
         name="a failed append before the commit",
-        deeds=(_off("A1"), Deed(at_ms=5_000, what=Wrong.DISK_FAILS, amount=2)),
+        deeds=(off("A1"), Deed(at_ms=5_000, what=Wrong.DISK_FAILS, amount=2)),
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(
         name="pre-roll: the server that keeps the cameras takes over, though another one comes first in the group",
         groups=((2, 2),),
         preroll=FailoverPriority.LOW,
-        deeds=(_off("A2", at_ms=25_000),),
+        deeds=(off("A2", at_ms=25_000),),
         ends=(End(recorder="A2", phase=READY, server="FA2"),),
     ),
     Scenario(
         name="pre-roll: its keeper is lost, and the other one keeps the cameras",
         groups=((1, 2),),
         preroll=FailoverPriority.LOW,
-        deeds=(_off("FA1"), _off("A1", at_ms=30_000)),
+        deeds=(off("FA1"), off("A1", at_ms=30_000)),
         ends=(End(recorder="A1", phase=READY, server="FA2"),),
     ),
     Scenario(
         name="pre-roll: who says that it can and refuses is not asked without end, and takes over all the same",
         groups=((1, 1),),
         preroll=FailoverPriority.LOW,
-        deeds=(Deed(at_ms=0, what=Wrong.PREROLL_LIE, target="FA1"), _off("A1", at_ms=20_000)),
+        deeds=(Deed(at_ms=0, what=Wrong.PREROLL_LIE, target="FA1"), off("A1", at_ms=20_000)),
         ends=(End(recorder="A1", phase=READY, server="FA1"),),
     ),
     Scenario(
         name="pre-roll, failover and failback: nobody keeps a session that is needed",
         groups=((2, 2),),
         preroll=FailoverPriority.LOW,
-        deeds=(_off("A1", at_ms=20_000, lasts_ms=20_000),),
-        wishes=(_back(FIRST, 50_000),),
+        deeds=(off("A1", at_ms=20_000, lasts_ms=20_000),),
+        wishes=(back(50_000),),
         until_ms=70_000,
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
     *SAFETY_SCENARIOS,
     Scenario(
         name="a failback goes on after the coordinator was killed in its middle",
-        deeds=(_off("A1", lasts_ms=20_000), Deed(at_ms=30_100, what=Wrong.KILLED, lasts_ms=1_000)),
-        wishes=(_back(FIRST, 30_000),),
+        deeds=(off("A1", lasts_ms=20_000), Deed(at_ms=30_100, what=Wrong.KILLED, lasts_ms=1_000)),
+        wishes=(back(30_000),),
         ends=(End(recorder="A1", phase=RETURNED, server="FA1"),),
     ),
     Scenario(
