@@ -41,14 +41,15 @@ async def test_a_data_folder_that_cannot_be_written_is_refused(machine: Machine)
     assert "/proc/1/sysmanager" in ran.sentence
 
 
-async def test_a_port_in_use_is_refused(machine: Machine, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("option", "named"), [("--port", "Port {}"), ("--metrics", "127.0.0.1:{}")])
+async def test_a_port_in_use_is_refused(machine: Machine, tmp_path: Path, option: str, named: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        ran = await machine.run("coordinator", "--data", str(tmp_path), "--port", str(port))
+        ran = await machine.run("coordinator", "--data", str(tmp_path), option, str(port))
     assert ran.status == 2
-    assert f"Port {port}" in ran.sentence
+    assert named.format(port) in ran.sentence
     assert not relatives(tmp_path)
 
 
@@ -70,17 +71,6 @@ async def test_a_kill_after_an_answer_loses_no_line_of_the_audit_log(machine: Ma
     assert [line.about for line in found.lines] == [f"g{number}" for number in reversed(range(40))]
     await client.close()
     assert await stop(process) == 0
-
-
-async def test_a_port_of_the_metrics_in_use_is_refused(machine: Machine, tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        ran = await machine.run("coordinator", "--data", str(tmp_path), "--metrics", str(port))
-    assert ran.status == 2
-    assert f"127.0.0.1:{port}" in ran.sentence
-    assert not relatives(tmp_path)
 
 
 async def test_metrics_are_served_where_the_ready_line_says(machine: Machine, tmp_path: Path) -> None:
