@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QInputDialog, QMessageBox, QWidget
 
-from sysmanager.api import RIGHT_FOR, EditSystem, JobKind, RecorderRow
+from sysmanager.api import RIGHT_FOR, EditSystem, JobKind, Preview, RecorderRow
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import FailoverId, JobId, RecorderId
@@ -87,6 +87,21 @@ class Dialogs(QObject):
         if dialog in self._open:
             self._open.remove(dialog)
 
+    def _preview(
+        self,
+        *,
+        title: str,
+        sentence: str,
+        ask: Callable[[], Coroutine[Any, Any, Preview | str]],
+        confirm: str | None,
+        glyph: Glyph,
+        then: Callable[[], Coroutine[Any, Any, object]],
+    ) -> PreviewDialog:
+        """What would happen, with a button to let it happen. then: the command of that button. The caller shows it."""
+        dialog = PreviewDialog(self._context, title=title, sentence=sentence, ask=ask, confirm=confirm, glyph=glyph, parent=self._window)
+        dialog.confirmed.connect(lambda: self._start(then()))
+        return dialog
+
     # ------------------------------------------------------------ failover and failback
 
     def start_failover(self, *, confirm: bool) -> None:
@@ -94,9 +109,8 @@ class Dialogs(QObject):
         row = self._context.store.state.row
         if row is None:
             return
-        operations, tasks, recorder = self._context.operations, self._context.tasks, row.id
-        dialog = PreviewDialog(
-            self._context,
+        operations, recorder = self._context.operations, row.id
+        dialog = self._preview(
             title=f"Start failover of {row.name}" if confirm else f"Preview of a failover of {row.name}",
             sentence=(
                 f"The cameras of {row.name} move to a failover server, and {row.name} counts as broken until a failback. "
@@ -107,11 +121,10 @@ class Dialogs(QObject):
             ask=lambda: operations.preview_failover(recorder),
             confirm="Start failover" if confirm else None,
             glyph=Glyph.START_FAILOVER,
-            parent=self._window,
+            then=lambda: operations.start_failover(recorder, maintenance=dialog.offered),
         )
         if dialog.go is not None:
             dialog.offer("Put this server into maintenance, so that nothing fails back to it by itself")
-        dialog.confirmed.connect(lambda: tasks.start(operations.start_failover(recorder, maintenance=dialog.offered)))
         self._show(dialog)
 
     def switch_over(self) -> None:
@@ -119,17 +132,15 @@ class Dialogs(QObject):
         row = self._context.store.state.row
         if row is None:
             return
-        operations, tasks, recorder = self._context.operations, self._context.tasks, row.id
-        dialog = PreviewDialog(
-            self._context,
+        operations, recorder = self._context.operations, row.id
+        dialog = self._preview(
             title=f"Planned switch of {row.name}",
             sentence=f"A failover server records the cameras of {row.name} first, then {row.name} stops, until a failback.",
             ask=lambda: operations.preview_switch(recorder),
             confirm="Start planned switch",
             glyph=Glyph.SWITCH,
-            parent=self._window,
+            then=lambda: operations.switch_over(recorder),
         )
-        dialog.confirmed.connect(lambda: tasks.start(operations.switch_over(recorder)))
         self._show(dialog)
 
     def start_drill(self) -> None:
@@ -171,21 +182,19 @@ class Dialogs(QObject):
 
     def _failback(self, failover: Failover) -> None:
         state = self._context.store.state
-        operations, tasks, key = self._context.operations, self._context.tasks, failover.id
+        operations, key = self._context.operations, failover.id
         home = name_of(failover.home, state)
         acting = name_of(failover.server, state) if failover.server is not None else "the failover server"
-        dialog = PreviewDialog(
-            self._context,
+        dialog = self._preview(
             title=f"Failback to {home}",
             sentence=f"{home} takes its cameras back, and {acting} stands by again. {home} records first, then {acting} stops.",
             ask=lambda: operations.preview_failback(key),
             confirm="Start failback",
             glyph=Glyph.FAILBACK,
-            parent=self._window,
+            then=lambda: operations.start_failback(key, leave_dark=dialog.chosen),
         )
         if failover.failback is not None and failover.failback.dark:
             dialog.offer(leave_dark_text(failover.failback.dark, home, state), ticked=False)
-        dialog.confirmed.connect(lambda: tasks.start(operations.start_failback(key, leave_dark=dialog.chosen)))
         self._show(dialog)
 
     def abort_of_server(self) -> None:
@@ -358,18 +367,16 @@ class Dialogs(QObject):
         self._show(chooser)
 
     def _adopt_into(self, recorder: RecorderId, group: Group) -> None:
-        operations, tasks = self._context.operations, self._context.tasks
+        operations = self._context.operations
         name = name_of(recorder, self._context.store.state)
-        dialog = PreviewDialog(
-            self._context,
+        dialog = self._preview(
             title=f"Take {name} in as a failover server of {group.name}",
             sentence=f"The server that acts for {name} keeps its cameras for good. {name} stands by from then on.",
             ask=lambda: operations.preview_adoption(recorder, group.id),
             confirm="Take in",
             glyph=Glyph.FAILOVER_BRANCH,
-            parent=self._window,
+            then=lambda: operations.adopt(recorder, group.id),
         )
-        dialog.confirmed.connect(lambda: tasks.start(operations.adopt(recorder, group.id)))
         self._show(dialog)
 
     def back_up(self) -> None:
