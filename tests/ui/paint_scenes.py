@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 from PySide6.QtWidgets import QDockWidget, QWidget
 
-from sysmanager.api import AuditLine, AuditOutcome, JobKind, JobPhase, JobRow, Snapshot
+from sysmanager.api import AuditLine, AuditOutcome, CameraState, JobKind, JobPhase, JobRow, Refused, Snapshot
 from sysmanager.domain.ids import FailoverId, JobId
 from sysmanager.domain.maintenance import Maintenance, Scope, Target
 from sysmanager.domain.rights import Actor, RoleName
@@ -140,6 +140,29 @@ def _backup_wrong(opened: Opened) -> QWidget | None:
     return dialog
 
 
+QUARANTINED = (
+    "Gate 03 north is quarantined for 10 min: the recording service crashed twice while it opened or decoded the stream of this camera. "
+    "Check the camera's firmware and its stream settings; it is tried again after that time, when its address or password is changed, or "
+    "when you release it: in this list, or with 'sysmanager recorder release gate-3' on the server."
+)
+
+
+def in_quarantine() -> Snapshot:
+    harbour = site.harbour()
+    rows = {row.id: row for row in harbour.recorders}
+    row = rows[site.rid("TA-REC-01")]
+    held = msgspec.structs.replace(row.cameras[2], state=CameraState.QUARANTINED, sentence=QUARANTINED)
+    rows[row.id] = msgspec.structs.replace(row, cameras=(*row.cameras[:2], held, *row.cameras[3:]))
+    return msgspec.structs.replace(harbour, recorders=tuple(rows.values()))
+
+
+def _chosen(opened: Opened) -> None:
+    opened.client.answer = Refused(sentence="Gate 03 north is not recorded now.")
+    opened.store.dispatch(PlaceSelected(Place.SERVER, site.rid("TA-REC-01")))
+    opened.window.tabs.setCurrentIndex(1)
+    opened.window.cameras_tab.view.selectRow(2)
+
+
 MORE: dict[str, tuple[Callable[[], Snapshot], dict[str, object], Scene]] = {
     "system": (site.harbour, {}, _dialog("TA-REC-01", Action.SYSTEM_SETTINGS)),
     "system-operator": (site.harbour, {"role": RoleName.OPERATOR}, _dialog("TA-REC-01", Action.SYSTEM_SETTINGS)),
@@ -151,6 +174,8 @@ MORE: dict[str, tuple[Callable[[], Snapshot], dict[str, object], Scene]] = {
     "backup-wrong": (site.harbour, {}, _backup_wrong),
     "audit": (site.harbour, {}, _audit),
     "audit-empty": (site.harbour, {}, lambda opened: _raise(opened.window.audit_dock)),
+    "quarantine": (in_quarantine, {}, _chosen),
+    "quarantine-monitoring": (in_quarantine, {"role": RoleName.MONITORING}, _chosen),
     "jobs": (with_jobs, {}, _jobs),
     "jobs-empty": (site.harbour, {}, _jobs),
 }

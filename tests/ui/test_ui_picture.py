@@ -120,9 +120,12 @@ async def test_a_camera_in_quarantine_can_be_released_beside_its_picture(open_si
     await until(lambda: opened.store.state.picture is not None)
     assert not action.isVisible()
     assert not button.isVisibleTo(tab.picture)
+    assert not tab.picture.trouble.isVisibleTo(tab.picture)
     tab.view.selectRow(1)
     await until(action.isVisible, "the action")
     assert button.isVisibleTo(tab.picture)
+    assert tab.picture.trouble.isVisibleTo(tab.picture)
+    assert tab.picture.trouble.text() == held.sentence
     assert action in tab.view.actions()
     button.click()
     wanted = ReleaseCamera(recorder=ONE, camera=held.id)

@@ -1,4 +1,4 @@
-"""The small panel beside the list of cameras: the last picture of the chosen one, its time and age."""
+"""The small panel beside the list of cameras: the last picture of the chosen one, its time and age, and what is wrong with the camera."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sysmanager.ui.state.model import UiState
 from sysmanager.ui.state.pictures import ShownPicture, caption
 from sysmanager.ui.views.actions import Actions
 from sysmanager.ui.views.context import Context
-from sysmanager.ui.views.parts import ActionButton, muted
+from sysmanager.ui.views.parts import ActionButton, muted, wrapped
 
 WIDTH_PX = 320
 
@@ -34,6 +34,8 @@ class CameraPicture(QWidget):
         self.caption = muted()
         self.caption.setTextFormat(Qt.TextFormat.PlainText)
         self.caption.setWordWrap(True)
+        self.trouble = wrapped()
+        self.trouble.setTextFormat(Qt.TextFormat.PlainText)
         self.renew = QPushButton("&New picture")
         self.renew.setAutoDefault(False)
         self.renew.setToolTip("Ask for the camera's last picture again. The camera itself hears nothing of it.")
@@ -45,6 +47,7 @@ class CameraPicture(QWidget):
         layout.addWidget(self.image)
         layout.addWidget(self.caption)
         layout.addWidget(self.renew, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addWidget(self.trouble)
         layout.addWidget(ActionButton(actions[Action.RELEASE_CAMERA]), 0, Qt.AlignmentFlag.AlignLeft)
         layout.addStretch(1)
         self.setFixedWidth(WIDTH_PX + 32)
@@ -56,8 +59,12 @@ class CameraPicture(QWidget):
         if shown is None:
             self._shown = None
             return
-        name = next((camera.name for camera in row.cameras if camera.id == shown.camera), shown.camera)
+        camera = next((camera for camera in row.cameras if camera.id == shown.camera), None)
+        name = camera.name if camera is not None else shown.camera
         self.name.setText(name)
+        trouble = camera.sentence if camera is not None else ""
+        self.trouble.setText(trouble)
+        self.trouble.setVisible(bool(trouble))
         words = caption(shown, self._context.now_wall_ms(), self._context.zone)
         self.caption.setText(words)
         if shown != self._shown:

@@ -31,7 +31,7 @@ class CamerasTab(QWidget):
         self._model = LineTableModel(CAMERA_COLUMNS, key=lambda camera: camera.id, parent=self)
         self.view = table(context, self._model, "Cameras", stretch=1, empty="No cameras.")
         sortable(self.view)
-        widths(self.view, (230, 0, 80, 120, 100, 100, 80, 60))
+        widths(self.view, (210, 130, 80, 120, 100, 100, 80, 60))
         self.view.addAction(actions[Action.RELEASE_CAMERA])
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self._note = muted()
