@@ -10,15 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription as NatsSubscription
-from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
 
 from sysmanager.bus.credentials import BusCredentials, BusUser
 from sysmanager.bus.ending import Lost, end_task, heeding
 from sysmanager.bus.inbox import Inbox
+from sysmanager.bus.nats_library import Client, Msg, NoRespondersError
+from sysmanager.bus.nats_library import Error as NatsError
+from sysmanager.bus.nats_library import Subscription as NatsSubscription
 from sysmanager.bus.port import (
     ANSWERS_AT_ONCE,
     Answer,

@@ -10,26 +10,24 @@ import queue
 import threading
 import zlib
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import av
 import msgspec
-import numpy as np
 import structlog
-from av.video.reformatter import Interpolation
 
 from sysmanager.domain.documents import MotionMask
 from sysmanager.recorder.door import Door, Guest
-from sysmanager.recorder.motion import WIDTH, Grey, MotionModel
 from sysmanager.recorder.reconnect import Problem
-from sysmanager.recorder.segments import Frame, StreamKind, has_parameter_sets
+from sysmanager.recorder.segments import Frame, StreamKind
+
+if TYPE_CHECKING:
+    from sysmanager.recorder.motion_sight import Sight
 
 log = structlog.get_logger(__name__)
 
 THREADS: Final = 2
 """One busy decoder leaves the others a way; more would take the processor from what is recorded."""
 
-HEIGHT_LIMIT: Final = 4 * WIDTH
 STOP_LIMIT_S: Final = 1.0
 
 Tell = Callable[[int, bool, str], None]
@@ -59,10 +57,8 @@ class Eye:
         self.tell = tell
         self.every_frame = every_frame
         self._mask = mask
-        self._model = MotionModel(mask)
+        self._sight: Sight | None = None
         self._anew = False
-        self._kind: StreamKind | None = None
-        self._decoder: av.VideoCodecContext | None = None
 
     def forget(self) -> None:
         """What is usual is learnt anew: the camera was not looked at for a while."""
@@ -70,54 +66,15 @@ class Eye:
 
     def see(self, look: Look) -> bool:
         """Whether something moves in this picture. Raises CannotSee."""
+        if self._sight is None:
+            # Here and not at the top: it brings numpy, 10 MB that most recorders need for no camera.
+            from sysmanager.recorder.motion_sight import Sight
+
+            self._sight = Sight(self._mask, every_frame=self.every_frame)
         if self._anew:
             self._anew = False
-            self._model = MotionModel(self._mask)
-        picture = self._picture(look)
-        if picture is None or not look.judge:
-            return False
-        return self._model.look(picture).motion
-
-    def _picture(self, look: Look) -> Grey | None:
-        decoder = self._decoder_of(look)
-        frame = look.frame
-        data = frame.data
-        if frame.key and look.kind.extradata and not has_parameter_sets(look.kind.codec, data):
-            data = look.kind.extradata + data
-        packet = av.Packet(data)
-        packet.pts = packet.dts = frame.pts_us
-        try:
-            pictures = decoder.decode(packet)
-            if not self.every_frame:
-                pictures += decoder.decode(None)
-                decoder.flush_buffers()
-            if not pictures:
-                if look.judge:
-                    raise CannotSee("no picture came out of it")
-                return None
-            return small_grey(pictures[-1]) if look.judge else None
-        except (av.FFmpegError, ValueError, MemoryError) as error:
-            self._decoder = None
-            raise CannotSee(getattr(error, "strerror", None) or type(error).__name__) from None
-
-    def _decoder_of(self, look: Look) -> av.VideoCodecContext:
-        if self._decoder is None or self._kind is not look.kind:
-            try:
-                decoder = av.VideoCodecContext.create(look.kind.codec, "r")
-                decoder.thread_count = 1
-                decoder.options = {"flags": "low_delay", "skip_loop_filter": "all"}
-            except (av.FFmpegError, ValueError) as error:
-                raise CannotSee(f"there is no decoder for {look.kind.codec}") from error
-            assert isinstance(decoder, av.VideoCodecContext), "a codec of pictures"
-            self._decoder, self._kind = decoder, look.kind
-        return self._decoder
-
-
-def small_grey(picture: av.VideoFrame) -> Grey:
-    """A picture, `WIDTH` wide in its own proportions, grey. Raises av.FFmpegError, ValueError."""
-    height = max(2, min(HEIGHT_LIMIT, round(WIDTH * picture.height / max(1, picture.width))))
-    small = picture.reformat(width=WIDTH, height=height, format="gray", interpolation=Interpolation.AREA)
-    return np.asarray(small.to_ndarray(), np.uint8)
+            self._sight.forget()
+        return self._sight.see(look)
 
 
 class MotionWatch:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,13 +22,28 @@ SESSIONS = 4
 
 
 @contextmanager
+def as_installed() -> Iterator[dict[str, str]]:
+    """An environment without `rich`, which structlog loads where it finds it; no installed program has it."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "rich.py").write_text("raise ImportError\n", encoding="utf-8")
+        yield {**os.environ, "PYTHONPATH": folder}
+
+
+@contextmanager
 def process(*arguments: str, quiet: bool = True) -> Iterator[subprocess.Popen[bytes]]:
-    """`sysmanager` with these arguments; it is ended in order with the block."""
+    """`sysmanager` with these arguments, as it is installed; it is ended in order with the block."""
+    with as_installed() as environment, _process(arguments, environment, quiet) as running:
+        yield running
+
+
+@contextmanager
+def _process(arguments: Sequence[str], environment: dict[str, str], quiet: bool) -> Iterator[subprocess.Popen[bytes]]:
     running = subprocess.Popen(
         [sys.executable, "-m", "sysmanager", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL if quiet else None,
+        env=environment,
     )
     try:
         yield running

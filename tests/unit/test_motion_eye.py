@@ -14,7 +14,8 @@ from sysmanager.domain.documents import MotionMask
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.door import FreeDoor, Guest, Visit
-from sysmanager.recorder.motion_eye import CannotSee, Eye, Look, MotionWatch, small_grey
+from sysmanager.recorder.motion_eye import CannotSee, Eye, Look, MotionWatch
+from sysmanager.recorder.motion_sight import small_grey
 from sysmanager.recorder.reconnect import Problem
 from sysmanager.recorder.segments import Frame, StreamKind
 from sysmanager.recorder.session import CameraPlan

@@ -1,4 +1,4 @@
-"""The order in which the process of a recording service begins, tried in a process of its own."""
+"""What the processes of a recorder load, and in which order they begin; tried in processes of their own."""
 
 from __future__ import annotations
 
@@ -26,3 +26,21 @@ def test_the_watchdog_loads_no_heavy_module_and_the_service_all_of_them_before_i
     config = recorder_folder(tmp_path, "spare", {}, standby=True)
     done = subprocess.run([sys.executable, "-c", PROGRAM, str(config)], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.splitlines() == ["[]", "['av', 'aiohttp.web', 'sysmanager.recorder.service']"]
+
+
+def loaded(module: str, names: str) -> str:
+    code = f"import sys, {module}; print([name for name in {names.split()} if name in sys.modules])"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+
+def test_a_watchdog_loads_nothing_that_it_does_not_need() -> None:
+    assert loaded("sysmanager.app.main, sysmanager.recorder.watchdog", "aiohttp av numpy nats") == "['nats']"
+
+
+def test_a_recording_service_loads_numpy_for_motion_only() -> None:
+    assert loaded("sysmanager.recorder.service", "numpy av") == "['av']"
+
+
+def test_the_bus_hides_aiohttp_from_nobody() -> None:
+    assert loaded("sysmanager.bus.nats, aiohttp", "aiohttp nats") == "['aiohttp', 'nats']"
+    assert loaded("aiohttp, sysmanager.bus.nats", "aiohttp nats") == "['aiohttp', 'nats']"
