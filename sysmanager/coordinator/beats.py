@@ -67,16 +67,19 @@ def differs(old: Beat, new: Beat) -> bool:
     if len(old.cameras) != len(new.cameras) or len(old.disks) != len(new.disks):
         return True
     # Nearly always all that is left of the two is the same: one comparison in C tells that.
-    times = {"sequence": old.sequence, "wall_ms": old.wall_ms, "mono_ms": old.mono_ms}
-    if replace(new, **times, cameras=old.cameras, disks=old.disks) != old and _rest_differs(old, new):
+    rest = replace(new, sequence=old.sequence, wall_ms=old.wall_ms, mono_ms=old.mono_ms, cameras=old.cameras, disks=old.disks)
+    if rest != old and _rest_differs(old, new):
         return True
     if old.disks is not new.disks:
         for disk, disk_now in zip(old.disks, new.disks, strict=True):
             if disk.writable is not disk_now.writable or disk.path != disk_now.path:
                 return True
     for camera, camera_now in zip(old.cameras, new.cameras, strict=True):
-        if camera.state is not camera_now.state or camera.camera != camera_now.camera or camera.first_frame_ms != camera_now.first_frame_ms:
-            return True
-        if camera.sentence != camera_now.sentence:
+        if (
+            camera.state is not camera_now.state
+            or camera.camera != camera_now.camera
+            or camera.first_frame_ms != camera_now.first_frame_ms
+            or camera.sentence != camera_now.sentence
+        ):
             return True
     return False

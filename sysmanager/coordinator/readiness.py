@@ -186,8 +186,10 @@ def _preroll(view: View, seen: Seen, row: Recorder, group: Group) -> Reasons:
     wanted_s, wanted = wanted_seconds(view, row), {camera.id for camera in cameras}
     best: tuple[int, int, str] = (0, 0, "")
     for member in sorted(view.members.get(group.id, ())):
+        if not isinstance(view.recorders[member].assignment, Standby):
+            continue
         beat = seen.of(member).beat
-        if beat is None or not beat.preroll.cameras or not isinstance(view.recorders[member].assignment, Standby):
+        if beat is None or not beat.preroll.cameras:
             continue
         held = [one.held_ms // 1000 for one in beat.preroll.cameras if one.camera in wanted and one.held_ms]
         best = max(best, (len(held), min(held, default=0), view.recorders[member].name))

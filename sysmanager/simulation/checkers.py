@@ -377,6 +377,11 @@ class Checkers:
 
     # ------------------------------------------------------------ over time
 
+    @property
+    def counting(self) -> bool:
+        """Whether time alone may soon change what a rule says: something is counted that may last for so long only."""
+        return bool(self._waiting_ms or self._needed_ms or self._baseline_ms is not None or self.origins.counting)
+
     def maintenance_ends(self) -> None:
         self._check("maintenance ends", safety.maintenance_ends(self._world))
 

@@ -105,6 +105,7 @@ def enter(world: World, deeds: tuple[Deed, ...]) -> None:
 
 def do(world: World, deed: Deed) -> None:
     """Let it happen now."""
+    world.moves += 1
     world.counts["fault", deed.what.value] += 1
     about = f" {deed.target}" if deed.target else ""
     lasts = f", for {deed.lasts_ms / 1000:g} s" if deed.lasts_ms else ""
@@ -119,6 +120,7 @@ def do(world: World, deed: Deed) -> None:
 
 def _over(world: World, deed: Deed) -> None:
     mends = world.mends.get((deed.what.value, deed.target))
+    world.moves += 1
     if mends:
         mends.pop()()
         world.tell(f"over: {deed.target} {deed.what.value}")

@@ -14,6 +14,7 @@ from sysmanager.coordinator.selection import Needs, needs_of
 from sysmanager.coordinator.state import State, tasks_of
 from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.ids import CameraId, RecorderId
+from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Recorder, Role, Standby
 from sysmanager.engine.core import Core
 from sysmanager.protocol.clients import Readiness, Topic
@@ -30,8 +31,8 @@ PREROLL_WRITTEN = "pre-roll is written"
 READINESS_CURRENT = "readiness is current"
 NAMES = (PREROLL_LIMITS, PREROLL_WRITTEN, READINESS_CURRENT)
 
-READINESS_EVERY = 8
-"""The readiness of all servers is computed anew at one in so many looks: it is what costs most of all rules."""
+READINESS_MS = 16_000
+"""The readiness of all servers is computed anew so often, if anything moved meanwhile: it is what costs most of all rules."""
 
 Check = Callable[[str, str | None], None]
 """Counts that a rule was checked; with a sentence it is broken."""
@@ -69,7 +70,7 @@ class Knowing:
     def __init__(self, world: World, check: Check) -> None:
         self._world = world
         self._check = check
-        self._looks = 0
+        self._looked_ms = self._looked_at = 0
         self._needed: dict[RecorderId, tuple[SettingsSummary, Needs]] = {}
         self._passed: dict[RecorderId, object] = {}
         self._kept: dict[RecorderId, dict[CameraId, int]] = {}
@@ -80,28 +81,34 @@ class Knowing:
         """What is kept, computing only what changes touch, is what computing everything anew gives.
 
         What time alone changes is left to the rounds: clocks, how much pre-roll is held, who is late with a heartbeat. Where it changed
-        whom candidates rank before, it is looked at as in a round.
+        whom candidates rank before, it is not compared, and looked at as in a round.
         """
         coordinator, world = self._world.coordinator, self._world
         core = coordinator.core
         if core is None or not coordinator.listening or coordinator.appending or world.wall_steps or coordinator.wall_step_ms:
             return
         now = coordinator.now()
-        core.look_at_readiness(now, also=self._round(core))
-        self._looks += 1
-        if self._looks % READINESS_EVERY:
-            return
-        rows = core.state.recorders.values()
+        core.look_at_readiness(now)
+        passed = self._passed_on(core)
+        if now.mono_ms - self._looked_ms >= READINESS_MS and world.moves != self._looked_at:
+            self._compare(core, now, passed)
+        core.look_at_readiness(now, also=sorted(passed))
+
+    def _compare(self, core: Core, now: Instant, passed: set[RecorderId]) -> None:
+        world, rows = self._world, core.state.recorders.values()
         if not all(world.network.open(link) for link in world.links.values()) or world.hearing.hearing_for_ms(now.mono_ms) < 10_000:
             return  # who is heard late, or was just not heard by anybody, changes by time alone
         if core.readiness.pending or any(GOING_QUIET_MS[0] <= core.seen.silence_ms(row.id) < GOING_QUIET_MS[1] for row in rows):
             return
+        self._looked_ms, self._looked_at = now.mono_ms, world.moves
         for row in rows:
+            if row.id in passed:
+                continue
             kept, fresh = core.readiness.known.get(row.id), readiness_of(core.state, core.seen, row, now, self._needs(core.state, row))
             differs = kept is None or _lasting(kept) != _lasting(fresh)
             self._check(READINESS_CURRENT, f"The readiness of {row.id} is kept as {kept} and is {fresh}." if differs else None)
 
-    def _round(self, core: Core) -> list[RecorderId]:
+    def _passed_on(self, core: Core) -> set[RecorderId]:
         """The group of every failover server of which time alone changed how it ranks."""
         found: set[RecorderId] = set()
         for row in core.state.recorders.values():
@@ -110,7 +117,7 @@ class Knowing:
                 if self._passed.get(row.id) != now:
                     self._passed[row.id] = now
                     found |= core.state.members[row.group]
-        return sorted(found)
+        return found
 
     def _needs(self, state: State, row: Recorder) -> Needs | None:
         """Of its tasks: they follow from the settings alone, which seldom change."""

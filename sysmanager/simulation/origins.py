@@ -108,6 +108,11 @@ class Origins:
 
     # ------------------------------------------------------------ cameras
 
+    @property
+    def counting(self) -> bool:
+        """Whether a camera is dark that somebody should record, or could."""
+        return bool(self._dark_ms or self._chances_ms)
+
     def look(self) -> None:
         """During faults as well: who waits too long for frames that somebody could record by the rules."""
         world, state = self._world, self._world.shadow

@@ -57,6 +57,9 @@ DARK_MS = 4_000
 LOOK_MS = 2_000
 """How often those rules are checked that hold over time."""
 
+LEFT_OUT = 7
+"""So many looks in a row are left out at most while nothing moves and nothing that a rule counts is under way."""
+
 
 class World:
     """Implements `Surroundings` for all recorders.
@@ -71,6 +74,7 @@ class World:
     hours: of the cameras that have a schedule.
     mends: how to end the present faults, by kind and target. entered_facts: length of the journal when the site was in system data.
     counts: how often rows, faults and checkers were exercised, by ("row", number) and the like.
+    moves: how often anything was decided, moved a machine, or was broken or mended.
     """
 
     def __init__(self, plan: SitePlan, seed: int | str, *, story: Story | None = None, pace: Pace | None = None) -> None:
@@ -122,6 +126,9 @@ class World:
         self._replies: dict[int, Heard] = {}
         self._requests: dict[int, Request] = {}
         self._token = 0
+        self.moves = 0
+        self._looked_at = -1
+        self._left_out = 0
 
     # ------------------------------------------------------------ time
 
@@ -153,10 +160,14 @@ class World:
 
     def _look(self) -> None:
         self.agenda.after(LOOK_MS, self._look)
+        self.checkers.knowing.readiness()
+        if self.moves == self._looked_at and self._left_out < LEFT_OUT and not self.checkers.counting:
+            self._left_out += 1
+            return
+        self._looked_at, self._left_out = self.moves, 0
         self.checkers.waiting()
         self.checkers.nothing_to_confirm()
         self.checkers.maintenance_ends()
-        self.checkers.knowing.readiness()
         self.checkers.origins.look()
         self.checkers.jobs()
         self.checkers.handing()
@@ -258,6 +269,7 @@ class World:
             if self.story is not None:
                 self.story.effect(self.agenda.now_ms, recorder, effect)
         else:
+            self.moves += 1
             for row in machine_rows(state, cast(m.Input, seen), self.now(recorder)):
                 self.counts["machine row", f"{row:02d}"] += 1
 
@@ -303,6 +315,7 @@ class World:
             self.hearing.hears_again(self.agenda.now_ms)
 
     def decided(self, batch: Batch) -> None:
+        self.moves += 1
         for place, record in enumerate(batch.records):
             self.checkers.decided(record)
             self.checkers.promises.decided(record, batch.records[:place])
