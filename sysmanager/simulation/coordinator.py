@@ -209,6 +209,7 @@ class SimulatedCoordinator:
 
     def take(self, taken: i.Input, token: Hashable = None) -> None:
         if self.core is not None:
+            self.world.moves += not isinstance(taken, i.CanaryReturned)
             self.core.take(taken, self.now(), token)
 
     def heard(self, message: FromRecorder) -> None:
@@ -220,6 +221,7 @@ class SimulatedCoordinator:
             world, recorder = self.world, message.recorder
             now = world.instant(self.wall_step_ms)
             news = core.hear(message, now)
+            world.moves += news
             known = core.seen.recorders.get(recorder)
             if known is None or known.instance == message.instance:  # a second instance of one id is not heard (SPEC 2)
                 world.hearing.heard_ms[recorder] = now.mono_ms

@@ -74,7 +74,7 @@ class World:
     hours: of the cameras that have a schedule.
     mends: how to end the present faults, by kind and target. entered_facts: length of the journal when the site was in system data.
     counts: how often rows, faults and checkers were exercised, by ("row", number) and the like.
-    moves: how often anything was decided, moved a machine, or was broken or mended.
+    moves: how often the coordinator heard or decided anything new, a machine moved, or something was broken or mended.
     """
 
     def __init__(self, plan: SitePlan, seed: int | str, *, story: Story | None = None, pace: Pace | None = None) -> None:
@@ -315,7 +315,7 @@ class World:
             self.hearing.hears_again(self.agenda.now_ms)
 
     def decided(self, batch: Batch) -> None:
-        self.moves += 1
+        self.moves += bool(batch.records)
         for place, record in enumerate(batch.records):
             self.checkers.decided(record)
             self.checkers.promises.decided(record, batch.records[:place])
