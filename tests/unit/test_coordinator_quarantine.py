@@ -48,6 +48,18 @@ def test_the_server_is_told_once_and_opens_the_camera_again() -> None:
     assert contents(site.replayed()) == contents(site.state)
 
 
+def test_a_failover_server_that_acts_is_told_of_the_cameras_it_took_over() -> None:
+    site = small_site()
+    site.fail_over("A")
+    acting = site.server("F")
+    acting.dark, acting.dark_state = {GATE}, QUARANTINED
+    site.run(2_000)
+    assert release(site, "F") == c.Done(sentence="A camera 1 is let out of quarantine: F opens it again.")
+    site.run(5_000)
+    assert acting.orders.count(ORDER) == 1
+    assert GATE not in acting.dark
+
+
 @pytest.mark.parametrize(
     ("server", "camera", "sentence"),
     [
