@@ -149,3 +149,17 @@ def test_a_standby_onto_whose_machine_a_recorder_moves_is_said_to_share_it() -> 
     site.server("B").machine = "m"
     site.run(2_000)
     assert any("F shares its machine with B" in reason.sentence for reason in looked_at(site)["F"].reasons)
+
+
+def test_a_server_that_left_is_forgotten_and_that_is_said_once() -> None:
+    site = small_site()
+    book, state, seen = ReadinessBook(), site.state, site.core.seen
+    book.touch(rid("B"))
+    assert book.update(state, seen, site.now) == (rid("B"),)
+    assert sum(book.counts.values()) == 1
+    del state.recorders[rid("B")]
+    book.touch(rid("B"))
+    assert book.update(state, seen, site.now) == (rid("B"),)
+    assert (dict(book.known), sum(book.counts.values())) == ({}, 0)
+    book.touch(rid("B"))
+    assert book.update(state, seen, site.now) == ()
