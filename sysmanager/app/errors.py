@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sysmanager.api import ClientError
 from sysmanager.bus.port import BusError
-from sysmanager.documents.port import DocumentError
-from sysmanager.documents.sealing import SiteKeyUnusable
+from sysmanager.documents.port import DocumentError, SiteKeyUnusable
 from sysmanager.journal.lock import DataFolderError
 from sysmanager.journal.port import JournalError
 from sysmanager.wire import WireError

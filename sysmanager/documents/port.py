@@ -16,6 +16,7 @@ __all__ = [
     "DocumentMissing",
     "DocumentStore",
     "DocumentStoreFailed",
+    "SiteKeyUnusable",
     "StoreName",
     "Verify",
     "check_new_document",
@@ -108,3 +109,10 @@ def check_new_document(store: StoreName, document_hash: str, content: bytes, ver
     """Raises `DocumentHashMismatch`."""
     if not is_document_hash(document_hash) or len(content) > MAX_DOCUMENT_BYTES or not verify(document_hash, content):
         raise DocumentHashMismatch(store, document_hash)
+
+
+class SiteKeyUnusable(Exception):
+    """The key file can't be read or is not what it should be. The text is one sentence for people and holds no key.
+
+    Here, and not with the key: who only says it in one sentence needs no cryptography.
+    """

@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from sysmanager.documents.port import SiteKeyUnusable
 from sysmanager.durable import create_durably, is_private, read_bounded
 
 __all__ = ["SiteKey", "SiteKeyUnusable"]
@@ -17,10 +18,6 @@ __all__ = ["SiteKey", "SiteKeyUnusable"]
 KEY_BYTES = 32
 MAX_FILE_BYTES = 4096
 _HEADER = b"sysmanager site key 1"
-
-
-class SiteKeyUnusable(Exception):
-    """The key file can't be read or is not what it should be. The text is one sentence for people and holds no key."""
 
 
 class SiteKey:

@@ -7,7 +7,7 @@ import random
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 import msgspec
 import structlog
@@ -41,7 +41,9 @@ from sysmanager.recorder.transfer.certificates import source_context, target_con
 from sysmanager.recorder.transfer.copied import CopiedHours
 from sysmanager.recorder.transfer.hours import Shelf, hours_of
 from sysmanager.recorder.transfer.source import MaterialSource
-from sysmanager.recorder.transfer.target import MaterialTarget
+
+if TYPE_CHECKING:
+    from sysmanager.recorder.transfer.target import MaterialTarget
 
 log = structlog.get_logger(__name__)
 
@@ -96,15 +98,6 @@ class Jobs:
             log.warning("material is not served", host=host, port=port, why=error.strerror or str(error))
         else:
             self._source = source
-        self._target = MaterialTarget(
-            around.disks,
-            around.writable,
-            self._shelf,
-            target_context(self._key),
-            minimum_free_bytes=around.minimum_free_bytes,
-            busy=around.busy,
-            changed=around.changed,
-        )
 
     async def close(self) -> None:
         await self.end_drill("The recording service ended.")
@@ -129,9 +122,9 @@ class Jobs:
             case ListHours():
                 return await self._list(order)
             case CopyMaterial():
-                if self._target is None:
+                if self._key is None:
                     return Refusal(reason=RefusalReason.NOT_BUILT_IN, sentence=NO_KEY)
-                await self._target.copy(order)
+                await (await self._target_of(self._key)).copy(order)
             case PauseCopy(job=job):
                 if self._target is not None:
                     await self._target.pause(job)
@@ -151,7 +144,25 @@ class Jobs:
 
     # ------------------------------------------------------------ material copy
 
+    async def _target_of(self, key: SiteKey) -> MaterialTarget:
+        """Made with the first order: it brings aiohttp, which most recorders never need."""
+        making = await asyncio.to_thread(_target_class)
+        if self._target is None:
+            around = self._around
+            self._target = making(
+                around.disks,
+                around.writable,
+                self._shelf,
+                target_context(key),
+                minimum_free_bytes=around.minimum_free_bytes,
+                busy=around.busy,
+                changed=around.changed,
+            )
+        return self._target
+
     async def _list(self, order: ListHours) -> MaterialHours:
+        if self._source is not None:
+            await self._source.prepare()
         pieces = await asyncio.to_thread(self._shelf.pieces, order.camera, order.epoch)
         hours = [hour for hour in hours_of(pieces) if hour.hour > order.after_hour]
         return MaterialHours(epoch=order.epoch, camera=order.camera, hours=tuple(hours[:HOURS_LIMIT]), more=len(hours) > HOURS_LIMIT)
@@ -160,8 +171,8 @@ class Jobs:
         if self._drill is not None and self._drill.job == job:
             await self.end_drill("The job is over.")
             self._drill = None
-        if self._target is not None:
-            await self._target.forget(job)
+        if self._key is not None:
+            await (await self._target_of(self._key)).forget(job)  # also what an earlier life of this service had begun
 
     # ------------------------------------------------------------ drill
 
@@ -222,3 +233,9 @@ class Jobs:
         await end_task(drilling)
         if self._drill is not None:
             self._report(self._drill.job, DrillState.ENDED, sentence=sentence)
+
+
+def _target_class() -> type[MaterialTarget]:
+    from sysmanager.recorder.transfer.target import MaterialTarget
+
+    return MaterialTarget

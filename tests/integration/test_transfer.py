@@ -37,7 +37,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(target_module, "WAITS_S", (0.05,))
     monkeypatch.setattr(target_module, "BLOCK_BYTES", 512)
-    monkeypatch.setattr("sysmanager.recorder.transfer.source.RETRY_S", 0)
+    monkeypatch.setattr("sysmanager.recorder.transfer.serving.RETRY_S", 0)
 
 
 @pytest.fixture
