@@ -71,13 +71,18 @@ def _has_baseline(state: State, failover: FailoverId) -> bool:
     return entry is None or bool(entry.backup)
 
 
-def overdue(world: World, since_ms: int | None) -> tuple[str | None, int | None]:
-    """The queue of a group waits 10 s for a baseline at most; and since when it does, to be asked with again."""
+def overdue(world: World, waits: tuple[int, int] | None) -> tuple[str | None, tuple[int, int] | None]:
+    """The queue of a group waits 10 s for a baseline at most; and for which, since when it does, to be asked with again.
+
+    Each baseline has its own 10 s: the next may begin in the moment in which one has ended.
+    """
     core, now_ms = world.coordinator.core, world.agenda.now_ms
     if core is None or not world.coordinator.listening or core.state.reconcile is not None:
         return None, None
-    if core.state.backups.baseline.stage is not BaselineStage.RUNNING:
+    baseline = core.state.backups.baseline
+    if baseline.stage is not BaselineStage.RUNNING:
         return None, None
-    since_ms = now_ms if since_ms is None else since_ms
-    late = now_ms - since_ms > BASELINE_LIMIT_MS + SLACK_MS
-    return ("The failover queues have waited for a baseline for more than 10 s." if late else None), since_ms
+    if waits is None or waits[0] != baseline.number:
+        waits = (baseline.number, now_ms)
+    late = now_ms - waits[1] > BASELINE_LIMIT_MS + SLACK_MS
+    return ("The failover queues have waited for a baseline for more than 10 s." if late else None), waits

@@ -302,7 +302,7 @@ class Checkers:
         self._stamped: dict[tuple[CameraId, Epoch], RecorderId] = {}
         self._tables = SameTables()
         self.knowing = knowing.Knowing(world, self._check)
-        self._baseline_ms: int | None = None
+        self._baseline: tuple[int, int] | None = None
         self.promises, self.origins = promises.Promises(world, self._check), origins.Origins(world, self._check)
 
     def _check(self, name: str, sentence: str | None, times: int = 1) -> None:
@@ -380,14 +380,14 @@ class Checkers:
     @property
     def counting(self) -> bool:
         """Whether time alone may soon change what a rule says: something is counted that may last for so long only."""
-        return bool(self._waiting_ms or self._needed_ms or self._baseline_ms is not None or self.origins.counting)
+        return bool(self._waiting_ms or self._needed_ms or self._baseline or self.origins.counting)
 
     def maintenance_ends(self) -> None:
         self._check("maintenance ends", safety.maintenance_ends(self._world))
 
     def waiting(self) -> None:
         """An entry that waits is taken up as soon as its group is free and a candidate exists; no queue waits too long for a baseline."""
-        sentence, self._baseline_ms = overdue(self._world, self._baseline_ms)
+        sentence, self._baseline = overdue(self._world, self._baseline)
         self._check("the baseline has its time", sentence)
         coordinator, now_ms = self._world.coordinator, self._world.agenda.now_ms
         core = coordinator.core

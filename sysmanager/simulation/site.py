@@ -144,9 +144,9 @@ def plain_site(
 
 
 def drawn_site(chance: random.Random, *, short: bool) -> SitePlan:
-    """As one seed draws it: 2 or 3 groups, mostly 3 failover servers, and in the median 12 recorders; fewer for a short run."""
+    """As one seed draws it: 2 or 3 groups, mostly 3 failover servers, and 12 recorders or some more; 5 to 9 for a short run."""
     letters = "AB" if chance.random() < 0.6 else "ABC"
-    recorders = chance.randint(5, 9) if short else chance.choice((7, 10, 12, 12, 12, 13, 15))
+    recorders = chance.randint(5, 9) if short else chance.choice((12, 12, 12, 12, 12, 13, 15))
     spares = len(letters) if short and chance.random() < 0.4 else chance.choice((3, 3, 3, 4))
     kept = random.Random(repr(chance.getstate()[1][:8]))
     servers: list[ServerPlan] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from statistics import median
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from sysmanager.simulation import command
 from sysmanager.simulation.checkers import NAMES
 from sysmanager.simulation.counting import COORDINATOR_ROWS, MACHINE_ROWS, UNREACHABLE
-from sysmanager.simulation.run import Report, run_seed, simulate
+from sysmanager.simulation.run import Report, draw, run_seed, simulate
 
 SHORT_SEEDS = range(1, 51)
 
@@ -34,8 +35,18 @@ def test_the_seeds_exercise_the_tables(report: Report) -> None:
     assert set(report.counts["checker"]) >= set(NAMES)
 
 
-def test_a_long_seed_has_the_size_that_was_asked_for() -> None:
-    outcome = run_seed(7)
+def test_the_median_seed_has_the_size_that_was_asked_for() -> None:
+    drawn = [draw(seed) for seed in range(1, 401)]
+    spares = [sum(1 for server in one.site.servers if server.settings is None) for one in drawn]
+    assert median(len(one.site.servers) - few for one, few in zip(drawn, spares, strict=True)) >= 12
+    assert median(spares) >= 3
+    assert median(one.length_ms for one in drawn) >= 30 * 60_000
+    assert median(len(one.deeds) for one in drawn) >= 3
+
+
+def test_a_long_seed_takes_the_time_that_it_drew() -> None:
+    seed = next(seed for seed in range(1, 100) if draw(seed).length_ms >= 30 * 60_000)
+    outcome = run_seed(seed)
     assert outcome.failure is None
     assert outcome.virtual_ms >= 30 * 60_000
     assert outcome.faults >= 3
