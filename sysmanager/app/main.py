@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from sysmanager.app import commands
-from sysmanager.app.errors import SAID_IN_ONE_SENTENCE
+from sysmanager.app.errors import said_in_one_sentence
 
 EXIT_NO = 1
 """Ran, and the answer is no."""
@@ -23,16 +23,19 @@ class _Parser(argparse.ArgumentParser):
         self.exit(EXIT_UNABLE, f"{self.prog}: {message}; see {self.prog} --help.\n")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line; of it what these arguments need. Without any: the whole."""
     top = _Parser(
         prog="sysmanager",
         description="Failover for video recorders. Without a command: the desktop program System Manager with its own coordinator.",
         epilog="example: sysmanager demo",
     )
-    commands.desktop.add_own(top)
+    modules = commands.modules(arguments[0] if arguments else "")
+    for module in modules:
+        if hasattr(module, "add_own"):
+            module.add_own(top)
     chosen = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    for module in commands.MODULES:
+    for module in modules:
         module.add(chosen)
     return top
 
@@ -43,10 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Windows begins with the code page of the console, which has no arrows and no umlauts of others.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    args = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    args = parser(given).parse_args(given)
     try:
         status: int = args.run(args)
-    except SAID_IN_ONE_SENTENCE as error:
+    except said_in_one_sentence() as error:
         print(f"sysmanager: {error}", file=sys.stderr)
         return EXIT_UNABLE
     except KeyboardInterrupt:

@@ -26,8 +26,9 @@ _C: Final = _library()
 def begin() -> None:
     """To be called once, when all modules are imported and before threads are started.
 
-    What lives by now lives for good and is not looked through any more; all threads share a few arenas.
+    What lives by now lives for good and is not looked through any more; what imports left is given back; all threads share a few arenas.
     """
+    give_back()
     gc.freeze()
     if _C is not None and hasattr(_C, "mallopt"):
         _C.mallopt(_M_ARENA_MAX, ARENAS)

@@ -22,6 +22,7 @@ from sysmanager.bus import subjects
 from sysmanager.bus.port import Bus, BusError, Message, Subscription
 from sysmanager.journal.lock import DataFolderError, DataFolderLock
 from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Farewell, Leaving, Refusal, RefusalReason, ServiceState, WatchdogBeat
+from sysmanager.recorder import memory
 from sysmanager.recorder.buskeeper import BusKeeper
 from sysmanager.recorder.configuration import ConfigurationError, RecorderConfiguration, load_configuration
 from sysmanager.recorder.crashes import begin_anew, blame, ending_of
@@ -309,6 +310,7 @@ def run_watchdog(
     try:
         configuration = load_configuration(config_path)
         with DataFolderLock(configuration.data_folder / "watchdog"):
+            memory.begin()
             watchdog = Watchdog(configuration, command or service_command(config_path.resolve()), tell=tell)
             asyncio.run(_run(watchdog, leave_service, on_end))
     except (ConfigurationError, DataFolderError, StateUnusable) as error:

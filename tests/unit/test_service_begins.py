@@ -45,3 +45,12 @@ def test_a_recording_service_loads_what_it_needs_to_record() -> None:
 def test_the_bus_hides_aiohttp_from_nobody() -> None:
     assert loaded("sysmanager.bus.nats, aiohttp", "aiohttp nats") == "['aiohttp', 'nats']"
     assert loaded("aiohttp, sysmanager.bus.nats", "aiohttp nats") == "['aiohttp', 'nats']"
+
+
+def test_the_command_of_a_recorder_loads_no_other_command() -> None:
+    code = (
+        "import sys; from sysmanager.app.main import parser; parser(['recorder']).parse_args(['recorder', '--config', 'x']); "
+        "print([name for name in ('sysmanager.api', 'sysmanager.app.commands.backup', 'msgspec') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
