@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +54,8 @@ async def write_csv(
 ) -> tuple[int, str]:
     """How many lines, and the cursor of what is left. The file is whole or as it was. Raises OSError, ClientError."""
     count, cursor = 0, ""
+    if await asyncio.to_thread(file.is_dir):  # and a root has no name to put something beside
+        raise IsADirectoryError(errno.EISDIR, "Is a directory", str(file))
     part = file.with_name(f"{file.name}.part")
     try:
         with part.open("w", encoding="utf-8-sig", newline="") as written:
