@@ -28,7 +28,7 @@ SPAN_MS = 600_000
 SENTENCE_LIMIT = 400
 """A sentence is kept up to here: what somebody sent may be quoted in it."""
 
-_ABOUT = ("recorder", "failover", "group", "id", "server", "camera")
+_ABOUT = ("recorder", "failover", "group", "id", "server", "camera", "target", "job", "key")
 
 
 class _Key(msgspec.Struct, frozen=True):
@@ -142,7 +142,7 @@ def kind_of(request: msgspec.Struct) -> str:
 
 
 def about(request: msgspec.Struct) -> str:
-    """Which server, group, entry or camera it is about, fit to be shown; empty if none."""
+    """Which server, group, entry, camera, job or alarm it is about, fit to be shown; empty if none."""
     for name in _ABOUT:
         value = getattr(request, name, None)
         value = getattr(value, "id", value)

@@ -13,8 +13,9 @@ from sysmanager.coordinator.evolve.tables import patch_failover
 from sysmanager.coordinator.requests import decide_request
 from sysmanager.coordinator.state import State
 from sysmanager.domain.failover import LogState, Phase, Reason, Severity
-from sysmanager.domain.ids import FailoverId
+from sysmanager.domain.ids import FailoverId, JobId
 from sysmanager.domain.instant import Instant
+from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.domain.remarks import COMMENT_LIMIT, COMMENTS_PER_ENTRY
 from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.engine.core import Core
@@ -243,6 +244,14 @@ def test_what_was_done_stands_in_the_first_of_its_facts() -> None:
     answers = [wire.decode_fact(body).answer for body in site.journal[before:]]
     assert answers[0] == f.Answered(request="start-failover", about="B", sentence="Failover of B to F started.")
     assert set(answers[1:]) == {None}
+
+
+def test_each_request_says_what_it_is_about() -> None:
+    target = Target(scope=Scope.RECORDER, id="A")
+    assert audit.about(c.StartMaintenance(target=target, reason="new disks", until_wall_ms=1)) == "A"
+    assert audit.about(c.EndMaintenance(target=Target(scope=Scope.SYSTEM))) == ""
+    assert audit.about(c.PauseJob(job=JobId("J00001"))) == "J00001"
+    assert audit.about(c.AcknowledgeAlarm(key="brake")) == "brake"
 
 
 def test_a_refusal_is_durable_before_its_answer() -> None:
