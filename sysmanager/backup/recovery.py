@@ -45,7 +45,7 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def recovery_key(passphrase: str, cost: int = COST) -> RecoveryKey:
     """The public half of a new key for this passphrase; takes a while. Raises `PassphraseWrong` for one that is too short."""
     if not LEAST_LETTERS <= len(passphrase) <= MOST_LETTERS:
-        raise PassphraseWrong(f"A passphrase has {LEAST_LETTERS} to {MOST_LETTERS} characters; choose a longer one.")
+        raise PassphraseWrong(f"A passphrase has {LEAST_LETTERS} to {MOST_LETTERS} characters; choose another one.")
     salt = secrets.token_bytes(SALT_BYTES)
     private = _private(passphrase, salt, cost, BLOCK, LANES)
     return RecoveryKey(salt=salt, cost=cost, block=BLOCK, lanes=LANES, public=private.public_key().public_bytes_raw())

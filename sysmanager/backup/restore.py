@@ -17,7 +17,7 @@ from sysmanager.backup.format import BackupUnusable, Secrets, context_of
 from sysmanager.backup.reader import Backup, opened
 from sysmanager.backup.recovery import unseal
 from sysmanager.documents.files import FileDocumentStore
-from sysmanager.documents.site_key import SiteKey
+from sysmanager.documents.site_key import SiteKey, SiteKeyUnusable
 from sysmanager.durable import TEMPORARY_PREFIX, sync_folder, write_durably
 from sysmanager.journal.lock import LOCK_NAME, DataFolderLock
 from sysmanager.journal.salvage import write_database
@@ -109,6 +109,18 @@ def _clear(data: Path, *, but: tuple[str, ...]) -> None:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
+def _save_key(key: SiteKey, file: Path) -> None:
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            key.save_new(file)
+    except OSError as error:
+        raise SiteKeyUnusable(
+            f"The site key {file} can't be written ({error.strerror or error}); give this user the right, or name another file with "
+            "--site-key."
+        ) from error
+
+
 def _restore(backup: Backup, data: Path, journal: Path, site_key: Path, secrets: Secrets | None, when: str) -> Restored:
     manifest = backup.manifest
     write_durably(data / MARKER, b"A restore into this folder was not finished.\n")
@@ -122,9 +134,7 @@ def _restore(backup: Backup, data: Path, journal: Path, site_key: Path, secrets:
     if secrets is not None:
         key = SiteKey(secrets.site_key)
         if not site_key.exists():
-            site_key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                key.save_new(site_key)
+            _save_key(key, site_key)
         if secrets.bus:
             (data / BUS_FOLDER).mkdir(mode=0o700)
             write_durably(data / BUS_FOLDER / CREDENTIALS, secrets.bus, private=True)

@@ -17,7 +17,7 @@ from sysmanager.backup.recovery import PassphraseWrong
 from sysmanager.backup.restore import MARKER, Restored, restore, unfinished
 from sysmanager.backup.writer import write_backup
 from sysmanager.documents.files import FileDocumentStore
-from sysmanager.documents.site_key import SiteKey
+from sysmanager.documents.site_key import SiteKey, SiteKeyUnusable
 from sysmanager.journal.lock import LOCK_NAME, DataFolderLock, DataFolderLocked
 from sysmanager.journal.sqlite import SqliteJournal
 from tests.helpers.backups import BUS, KEY, PASSPHRASE, BackedUp, cheap_key
@@ -144,6 +144,17 @@ async def test_another_site_key_at_its_place_is_never_overwritten(tmp_path: Path
     assert SiteKey.load(second.key) == other
     second.key.unlink()
     KEY.save_new(second.key)
+    assert second.restore(file).key_restored
+
+
+async def test_a_place_where_the_site_key_cannot_lie_is_named(tmp_path: Path) -> None:
+    _, file, second = await made(tmp_path)
+    (tmp_path / "second").mkdir()
+    second.key.parent.write_bytes(b"a file where a folder should be")
+    with pytest.raises(SiteKeyUnusable, match=r"The site key .*site\.key can't be written .* name another file with --site-key"):
+        second.restore(file)
+    assert unfinished(second.data) is not None
+    second.key.parent.unlink()
     assert second.restore(file).key_restored
 
 
