@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,9 @@ from sysmanager import api
 from sysmanager.app.errors import CommandError
 from sysmanager.app.target import add_target, credentials_file
 from sysmanager.domain.rights import RoleName
+
+RETRY_S = 1.0
+"""Between two attempts to follow a coordinator that went away."""
 
 Work = Callable[[api.Client, argparse.Namespace], Awaitable[int]]
 
@@ -36,6 +40,27 @@ async def with_client(args: argparse.Namespace, work: Work) -> int:
         return await work(client, args)
     finally:
         await client.close()
+
+
+async def following(client: api.Client, retry_s: float = RETRY_S) -> AsyncIterator[api.Snapshot | api.Changes]:
+    """`changes`, which goes on when the coordinator or its bus was away for a while: that is said once, on stderr.
+
+    Raises ClientError if nothing was heard at all.
+    """
+    heard, said = False, ""
+    while True:
+        try:
+            async for update in client.changes():
+                heard, said = True, ""
+                yield update
+            return
+        except api.ClientError as error:
+            if not heard:
+                raise
+            if said != str(error):
+                said = str(error)
+                print(f"sysmanager: {said} It is asked again until it answers.", file=sys.stderr, flush=True)
+        await asyncio.sleep(retry_s)
 
 
 async def server_called(client: api.Client, wanted: str) -> api.RecorderRow:

@@ -11,7 +11,7 @@ import msgspec
 
 from sysmanager import api
 from sysmanager.app.arguments import whole
-from sysmanager.app.commands.asking import command, print_json, print_table, server_called, time_text
+from sysmanager.app.commands.asking import command, following, print_json, print_table, server_called, time_text
 from sysmanager.app.errors import CommandError
 from sysmanager.domain.ids import FailoverId, JobId
 
@@ -102,7 +102,7 @@ async def _follow(client: api.Client, job_id: JobId, args: argparse.Namespace, l
     job: api.JobRow | None = None
     try:
         async with asyncio.timeout(limit_s):
-            async for update in client.changes():
+            async for update in following(client):
                 job = next((found for found in update.jobs if found.id == job_id), job)
                 if job is not None and job.phase.ended:
                     break

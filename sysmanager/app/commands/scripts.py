@@ -13,7 +13,7 @@ import msgspec
 
 from sysmanager import api
 from sysmanager.app.arguments import seconds
-from sysmanager.app.commands.asking import command, print_json, print_table, server_called, time_now
+from sysmanager.app.commands.asking import command, following, print_json, print_table, server_called, time_now
 from sysmanager.app.errors import CommandError
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import CameraId, FailoverId, RecorderId
@@ -95,7 +95,7 @@ async def _servers(client: api.Client, args: argparse.Namespace) -> int:
 
 async def _watch(client: api.Client, args: argparse.Namespace) -> int:
     async def follow() -> None:
-        async for update in client.changes():
+        async for update in following(client):
             if args.json:
                 kind = "snapshot" if isinstance(update, api.Snapshot) else "changes"
                 print(json.dumps({kind: msgspec.to_builtins(update)}, ensure_ascii=False), flush=True)
@@ -190,7 +190,7 @@ async def _follow(client: api.Client, failover: FailoverId, args: argparse.Names
     entry: Failover | None = None
     try:
         async with asyncio.timeout(FOLLOW_S):
-            async for update in client.changes():
+            async for update in following(client):
                 for found in update.failovers:
                     if found.id == failover:
                         entry = found
