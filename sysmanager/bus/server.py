@@ -1,6 +1,6 @@
 """Runs the bundled NATS server as a child process, on loopback only, with generated passwords.
 
-It ends with this process however that ends (see `bus.guard`), and is started again when it ends by itself. After a restart of this
+It ends with this process however that ends (see `bus.guard`), and is started again when it ends by itself or hangs. After a restart of this
 process it comes up at the same address with the same passwords, so that recorders find it again.
 """
 
@@ -39,6 +39,12 @@ START_TIMEOUT_S = 10.0
 END_TIMEOUT_S = 5.0
 PORT_WAIT_S = 3.0
 POLL_S = 0.02
+LOOK_S = 2.0
+"""How often the server is asked for its name while it runs."""
+
+LOOKS_MISSED = 5
+"""So many looks in a row without an answer, of 1 s each: it hangs. A pause of this process costs one look only."""
+
 RESTART_WAITS_S = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -182,8 +188,10 @@ class BusServer:
         while True:
             if self._process is not None:
                 started = time.monotonic()
-                status = await self._process.wait()
-                log.error("the bus server ended and is started again", status=status)
+                if await self._ended_or_hangs(self._process, credentials):
+                    log.error("the bus server does not answer and is started again")
+                else:
+                    log.error("the bus server ended and is started again", status=self._process.returncode)
                 await self._end_process()
                 if time.monotonic() - started > START_TIMEOUT_S:
                     failures = 0
@@ -194,6 +202,17 @@ class BusServer:
                 await self._launch(binary, credentials)
             except BusError as error:
                 log.error("the bus server can't be started again; trying on", error=str(error))
+
+    async def _ended_or_hangs(self, process: asyncio.subprocess.Process, credentials: BusCredentials) -> bool:
+        """Returns when it has ended, then False, or when it, or its guard with it, is there and answers nobody."""
+        missed = 0
+        while missed < LOOKS_MISSED:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await process.wait()
+                    return False
+            missed = 0 if await _server_name_at(credentials.host, credentials.port) is not None else missed + 1
+        return True
 
     async def _end_process(self) -> None:
         process, self._process = self._process, None

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sysmanager.bus import server as bus_server
 from sysmanager.bus.credentials import BusUser, load_credentials
 from sysmanager.bus.nats import NatsBus
 from sysmanager.bus.port import Message, NoAnswer, NoAnswerKind
@@ -145,6 +146,33 @@ async def test_killed_server_comes_back_and_clients_with_their_subscriptions(ser
     assert heard == [b"heard"]
     for bus in (coordinator, recorder):
         await bus.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process can be stopped there")
+@pytest.mark.parametrize("stopped", ["the server", "its guard, and the server is killed"])
+async def test_a_server_that_hangs_is_started_again(server: BusServer, stopped: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus_server, "LOOK_S", 0.05)
+    await server.close()
+    await server.start()
+    coordinator = await connected(server, BusUser.COORDINATOR)
+    changes: list[bool] = []
+    coordinator.on_connection(changes.append)
+    back = asyncio.Event()
+    coordinator.on_connection(lambda there: back.set() if there else None)
+    process = nats_process(server)
+    guard = process.parent()
+    assert guard is not None
+    if stopped == "the server":
+        process.suspend()
+    else:
+        guard.suspend()
+        process.kill()
+    async with asyncio.timeout(60):
+        await back.wait()
+    assert changes == [False, True]
+    assert not guard.is_running()
+    assert nats_process(server).pid != process.pid
+    await coordinator.close()
 
 
 async def test_a_request_is_given_up_when_the_server_is_killed(server: BusServer) -> None:
