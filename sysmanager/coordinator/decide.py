@@ -197,7 +197,7 @@ def decide(view: View, seen: Seen, taken: i.Input, now: Instant) -> Decision:
         case i.Probed(probe=probe):
             return _review(view, seen, probe.recorder, now)
         case i.Announced(message=leaving):
-            return announced(view, seen, leaving.recorder, now)
+            return announced(view, seen, leaving, now)
         case i.ReviewFailover(failover=failover):
             return _entry(view, seen, failover, taken, now, On.REVIEW)
         case i.DocumentsInCache(failover=failover):

@@ -18,6 +18,7 @@ from sysmanager.domain.ids import RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Recorder
 from sysmanager.protocol.clients import Done
+from sysmanager.protocol.recorders import Leaving
 
 OPINION_LIMIT_MS = 300_000
 """So long at most a failover waits because others reach the recorder, and it says that it records (SPEC 13.4)."""
@@ -80,9 +81,14 @@ def brake_released(view: View, seen: Seen, now: Instant) -> tuple[f.AnyFact, ...
     return (f.BrakeReleased(sentence="Nothing waits for it any more."),)
 
 
-def announced(view: View, seen: Seen, recorder: RecorderId, now: Instant) -> Decision:
-    """A shutdown or restart was announced: a planned switch covers it, where a failover server is free; else the timeout runs (SPEC 4)."""
-    row = view.recorders.get(recorder)
+def announced(view: View, seen: Seen, leaving: Leaving, now: Instant) -> Decision:
+    """A shutdown or restart was announced: a planned switch covers it, where a failover server is free; else the timeout runs (SPEC 4).
+
+    A second server of the same id may go: the first one records on.
+    """
+    row = view.recorders.get(leaving.recorder)
+    if row is not None and seen.of(row.id).is_second(leaving, seen.silence_ms(row.id)):
+        return Decision(reply=Done(sentence=f"Another server with the id {row.id} is there, and records on."))
     facts = open_switch(view, seen, row, now) if row is not None and why_not_automatic(view, row) is None else ()
     match facts:
         case (f.FailoverStarted(opening=opening, reservation=reservation),):

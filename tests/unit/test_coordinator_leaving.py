@@ -5,6 +5,7 @@ from __future__ import annotations
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.failback_checks import checks
 from sysmanager.coordinator.selection import choose
+from sysmanager.domain.ids import InstanceId
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from tests.helpers.coordination import GROUP, Site, rid, small_site
@@ -34,3 +35,15 @@ def test_a_recorder_that_announced_its_shutdown_gets_nothing_back_until_it_is_ba
     announce(site, "A")
     stops = [check.sentence for check in checks(site.state, site.core.seen, site.entry) if check.level is c.Level.STOP]
     assert stops == ["A announced its shutdown; wait until it is back."]
+
+
+def test_a_second_server_of_the_same_id_may_go_and_nothing_is_switched_over() -> None:
+    site = small_site()
+    site.run(2_000)
+    leaving = r.Leaving(recorder=rid("A"), instance=InstanceId("a copy"), wall_ms=site.now.wall_ms)
+    site.core.take(i.Announced(message=leaving), site.now, token="leaving")
+    site.settle()
+    assert site.replies[-1] == c.Done(sentence="Another server with the id A is there, and records on.")
+    assert not site.state.failovers
+    announce(site, "A")
+    assert site.entry.server == "F", "its own word counts"
