@@ -120,6 +120,9 @@ def test_a_lost_failback_is_found_and_the_entry_is_closed() -> None:
     assert site.row("A").assignment == Recording(epoch=Epoch(epoch))
     assert isinstance(site.row("F").assignment, Standby)
     assert site.entry.phase is Phase.SUPERSEDED
+    reply = site.fail_back()
+    assert isinstance(reply, c.Refused)
+    assert "a reconcile, has ended this one" in reply.sentence
     settled(site)
 
 
