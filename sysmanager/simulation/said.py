@@ -22,6 +22,10 @@ QUIET_WATCHDOG_EVERY = 30
 in fewer words: so often, which is less than two heartbeats and counts as no silence; its Watchdog once in so many of them."""
 
 
+FIRST_PORT, PORTS = 20_000, 10_000
+"""Of what serves footage."""
+
+
 def watchdog_beat(persisted: Persisted, now: Instant, service: ServiceState, failed_starts: int) -> WatchdogBeat:
     """The Watchdog's heartbeat; failed starts are forgotten once the service runs."""
     failed = 0 if service is ServiceState.RUNNING else failed_starts
@@ -51,12 +55,17 @@ def disk_beats(labels: Iterable[str], lost: Collection[str], disk_mb: int) -> tu
 _NO_JOBS = (None, None)
 
 
+def material_address(recorder: RecorderId, boot: int) -> str:
+    """Where a recording service serves its footage: on another port after each start."""
+    return f"https://{recorder.lower()}.example:{FIRST_PORT + boot % PORTS}"
+
+
 class Words:
     """What a recording service says once a second: mostly what it said before, at another time."""
 
     def __init__(self, recorder: RecorderId, version: str) -> None:
         self._version = version
-        self._material = f"https://{recorder.lower()}.example:7443"
+        self._recorder = recorder
         self._state: MachineState | None = None
         self._last: Beat | None = None
 
@@ -80,7 +89,7 @@ class Words:
                 version=self._version,
                 cameras=cameras,
                 preroll=kept,
-                material=self._material,
+                material=material_address(self._recorder, state.persisted.boot),
                 copy=jobs[0],
                 drill=jobs[1],
                 self_test=tested,

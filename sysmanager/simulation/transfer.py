@@ -23,6 +23,7 @@ from sysmanager.protocol.jobs import (
     PauseCopy,
 )
 from sysmanager.simulation.footage import FRAME_MS, Material
+from sysmanager.simulation.said import material_address
 from sysmanager.simulation.surroundings import Surroundings
 
 STEP_MS = 1_000
@@ -225,7 +226,7 @@ class Transfer:
         self._rate_kbps = 0
         if self.disk_full or not self._writable():
             self._problem = CopyProblem.DISK_FULL
-        elif source is None:
+        elif source is None or order.address != material_address(order.source, source.persisted.boot):
             self._problem = CopyProblem.SOURCE_LOST
         elif hour not in hours_of(source.material, order.camera, order.epoch):
             self._finish(hour, HourReport(hour.hour, HourState.FAILED, "", CopyProblem.GONE))

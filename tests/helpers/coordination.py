@@ -170,7 +170,7 @@ class Server:
             practice=self.practice,
             self_test=self.self_test,
             preroll=self._kept(now),
-            material="https://server:7443",
+            material=self.jobs.address,
             copy=self.jobs.copy,
             drill=self.jobs.drill,
             mono_ms=now.mono_ms,

@@ -24,9 +24,11 @@ def hour(number: int = HOUR, *, tag: str = "a", minutes: int = 30) -> MaterialHo
 class JobSide:
     """hours: what it lists of each camera. copies: whether it finishes what it copies at once. wrong, gone: hours that it reports badly.
 
-    refusal: what it says to orders of jobs. pages: hours in one answer. drills: whether it finishes drills at once. trials: of these.
+    address: where it serves footage. refusal: what it says to orders of jobs. pages: hours in one answer. drills: whether it finishes
+    drills at once. trials: of these.
     """
 
+    address: str = "https://server:7443"
     hours: dict[str, tuple[MaterialHour, ...]] = field(default_factory=dict)
     copies: bool = True
     wrong: set[int] = field(default_factory=set)

@@ -63,6 +63,10 @@ def target_is_never_told_to_forget(patch: Patch) -> None:
     patch.setattr(job_orders, "ForgetJob", lambda job: None)
 
 
+def target_is_told_once_where_its_source_is(patch: Patch) -> None:
+    patch.setattr(job_orders, "_seeks", lambda seen, job, report: False)
+
+
 PLANTED_JOBS: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[str]], ...] = (
     (
         any_digest_counts_as_copied,
@@ -70,6 +74,11 @@ PLANTED_JOBS: tuple[tuple[Callable[[Patch], None], str | Scenario | None, set[st
         {"copied only when verified"},
     ),
     (target_forgets_what_it_has, "a copy goes on after its target, its source and the coordinator died in turn", {"never copied twice"}),
+    (
+        target_is_told_once_where_its_source_is,
+        "a copy goes on after its target, its source and the coordinator died in turn",
+        {"comes to rest"},
+    ),
     (source_is_told_for_ever, "footage goes home by itself after a failback", {"comes to rest", "no circle"}),
     (drill_stands_its_ground, "a failover of another recorder takes the server out of its drill", {"a drill never delays a failover"}),
     (target_is_never_told_to_forget, "footage goes home by itself after a failback", {"comes to rest"}),

@@ -12,7 +12,7 @@ from sysmanager.coordinator.jobs.review import job_step
 from sysmanager.coordinator.jobs.table import JobOn
 from sysmanager.domain.failover import LogState, Phase, Severity
 from sysmanager.domain.ids import CameraId, JobId
-from sysmanager.domain.jobs import JobPhase, JobReason
+from sysmanager.domain.jobs import CopyProblem, JobPhase, JobReason
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import jobs as j
 from sysmanager.protocol import recorders as r
@@ -204,6 +204,25 @@ def test_a_target_that_began_anew_is_told_again() -> None:
     target.copy, target.copies = None, True
     site.run(8_000)
     assert job(site).phase is JobPhase.READY
+
+
+def test_a_target_that_does_not_reach_its_source_is_told_where_it_is_now() -> None:
+    site = held()
+    source, target = site.server("F"), site.server("A").jobs
+    source.up = False
+    site.run(5_000)
+    assert target.copy is not None
+    target.copy = msgspec.structs.replace(target.copy, problem=CopyProblem.SOURCE_LOST)
+    before = len(target.told(j.CopyMaterial))
+    site.run(5_000)
+    assert len(target.told(j.CopyMaterial)) == before, "nobody knows where it will be"
+    source.up, source.jobs.address = True, "https://server:9999"
+    site.run(3_000)
+    order = target.told(j.CopyMaterial)[-1]
+    assert isinstance(order, j.CopyMaterial)
+    assert order.address == "https://server:9999"
+    site.run(5_000)
+    assert target.told(j.CopyMaterial)[-1] is order, "what is copied again is left alone"
 
 
 def test_a_source_that_cannot_be_told_keeps_all_and_the_job_ends_all_the_same() -> None:

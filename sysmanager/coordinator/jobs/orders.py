@@ -10,7 +10,7 @@ from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, unreconciled
 from sysmanager.domain.ids import RecorderId
 from sysmanager.domain.instant import Instant
-from sysmanager.domain.jobs import CopyJob, Drill, JobPhase
+from sysmanager.domain.jobs import CopyJob, CopyProblem, Drill, JobPhase
 from sysmanager.domain.recorder import Recorder
 from sysmanager.protocol.jobs import (
     BLOCK_HOURS,
@@ -59,7 +59,7 @@ def _as_target(view: View, seen: Seen, row: Recorder, now: Instant) -> JobOrder 
     turn = next((job for job in jobs if job.phase is JobPhase.COPYING and why_resting(view, job, now) is None), None)
     if turn is not None:
         wanted = copy_order(view, seen, turn)
-        return None if report is not None and _does(report, wanted) else wanted
+        return None if report is not None and _does(report, wanted) and not _seeks(seen, turn, report) else wanted
     return PauseCopy(job=report.job) if report is not None and not report.paused and _unfinished(view, report) else None
 
 
@@ -91,6 +91,11 @@ def _does(report: CopyReport, wanted: CopyMaterial) -> bool:
     known = {hour.hour for hour in report.hours}
     same = (report.job, report.camera, report.limit_kbps, report.paused) == (wanted.job, wanted.camera, wanted.limit_kbps, False)
     return same and all(hour.hour in known for hour in wanted.hours)
+
+
+def _seeks(seen: Seen, job: CopyJob, report: CopyReport) -> bool:
+    """Whether the target does not reach a source that is there: perhaps it has another address since it was started again."""
+    return report.problem is CopyProblem.SOURCE_LOST and seen.connected(job.source)
 
 
 def _as_source(view: View, seen: Seen, server: RecorderId, job: CopyJob | Drill) -> JobOrder | None:
