@@ -31,8 +31,11 @@ REFUSED_MS = 10_000
 
 def for_jobs(view: View, seen: Seen, row: Recorder, now: Instant) -> tuple[SendOrder, ...]:
     """The orders of all jobs that are outstanding for one server, as target, as source, and in drills."""
-    if seen.of(row.id).beat is None or not seen.connected(row.id) or unreconciled(view, row.id):
+    beat = seen.of(row.id).beat
+    if beat is None or not seen.connected(row.id) or unreconciled(view, row.id):
         return ()
+    if not view.jobs_with.get(row.id) and beat.copy is None and beat.drill is None:
+        return ()  # as of nearly all servers: no job wants anything of it, and it has none to forget
     wanted = [_as_target(view, seen, row, now), _in_drill(view, seen, row)]
     wanted += [_as_source(view, seen, row.id, view.jobs[job]) for job in view.jobs_with.get(row.id, ())]
     return tuple(SendOrder(recorder=row.id, order=order) for order in wanted if order is not None and not _waits(seen, row.id, order, now))
