@@ -84,7 +84,12 @@ def assess(view: View, seen: Seen, row: Recorder) -> Assessment:
 
 
 def _troubles(view: View, seen: Seen, row: Recorder, heard: Heard) -> Iterator[tuple[int, Trigger]]:
-    """What a recorder that is heard reports of itself and would start a failover, each with how long it still has to last."""
+    """What a recorder that is heard reports of itself and would start a failover, each with how long it still has to last.
+
+    Nothing while it was not heard again since the coordinator could not hear: what it said before is no report of the present.
+    """
+    if heard.generation != seen.listening.generation:
+        return
     if heard.reports_service_failed():
         yield 0, Trigger.SERVICE
     if heard.disks_lost is not None:

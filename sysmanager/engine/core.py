@@ -128,6 +128,9 @@ class Core(Planning):
         # What was compared with tables that are thrown away is compared anew.
         self.seen.ahead.update(seen.recorders)
         self._resume(now)
+        for recorder, refused in seen.refused_orders.items():
+            # When it was to be sent again stood among the deadlines, which are thrown away with the tables.
+            self._plan_again(recorder, refused.order, now)
 
     def _resume(self, now: Instant) -> None:
         for failover in self.state.open:
@@ -163,8 +166,7 @@ class Core(Planning):
                 self._touch_recorder(recorder)
                 self._schedule(f"retry {recorder}", now.mono_ms + BEAT_SOON_MS)
                 if isinstance(answer, Refusal):
-                    pause_ms = DARK_AGAIN_MS if isinstance(order, Record) else REFUSED_AGAIN_MS
-                    self._schedule(f"refused {recorder}", now.mono_ms + pause_ms)
+                    self._plan_again(recorder, order, now)
                 # The answer is decided before the reviews: one that came in time is not overtaken by its deadline.
                 self._push(taken, now, token)
                 for failover in neighbours(self.state, recorder):
@@ -223,6 +225,11 @@ class Core(Planning):
         if job in self.state.jobs:
             # An ended job too: its servers are to forget it.
             self._work_recorders.update(self.state.jobs[job].servers)
+
+    def _plan_again(self, recorder: RecorderId, order: Order, now: Instant) -> None:
+        """When an order that was refused is sent once more, if the recorder reports nothing new before."""
+        pause_ms = DARK_AGAIN_MS if isinstance(order, Record) else REFUSED_AGAIN_MS
+        self._schedule(f"refused {recorder}", now.mono_ms + pause_ms)
 
     def give_up_waiting(self) -> tuple[Hashable, ...]:
         """Forget the inputs that wait; whom a reply was promised for them."""

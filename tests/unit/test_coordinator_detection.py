@@ -206,6 +206,18 @@ def test_a_pause_of_the_coordinator_does_not_count_as_five_seconds_of_lost_disks
     assert site.entry.trigger is Trigger.DISKS
 
 
+def test_lost_disks_that_were_reported_before_the_coordinator_could_not_hear_are_to_be_reported_again() -> None:
+    site = small_site()
+    site.server("A").disks = {"D:": False}
+    site.run(4_000)
+    site.server("A").up = False
+    site.mono_ms += 20_000
+    site.run(2_900)
+    assert site.state.failovers == {}, "whether they are still lost nobody knows"
+    site.run(120_000, until=lambda: bool(site.state.failovers))
+    assert site.entry.trigger is Trigger.CONNECTION
+
+
 # ---------------------------------------------------------------- 4.3 recording service
 
 

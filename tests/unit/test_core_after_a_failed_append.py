@@ -5,9 +5,11 @@ from __future__ import annotations
 from sysmanager import wire
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
+from sysmanager.domain.ids import FailoverId
 from sysmanager.domain.rights import Actor, RoleName
-from sysmanager.engine.core import Core
+from sysmanager.engine.core import REFUSED_AGAIN_MS, Core
 from sysmanager.protocol import clients as c
+from sysmanager.protocol import recorders as r
 from tests.helpers.coordination import Site, rid, small_site
 
 
@@ -26,3 +28,17 @@ def test_a_refusal_whose_line_was_not_saved_is_a_line_again_the_next_time() -> N
     rebuilt = Core([wire.decode_fact(body) for body in site.journal], site.now)
     rebuilt.adopt(site.core.seen, site.now)
     assert len(refused(rebuilt, site)) == 1
+
+
+def test_an_order_that_was_refused_is_sent_again_although_its_deadline_went_with_the_tables() -> None:
+    site = small_site()
+    key = r.OrderKey(failover=FailoverId(""), step=0, attempt=0)
+    order = r.StandDown(key=key, epoch=site.row("F").assignment.epoch)
+    refusal = r.Refusal(reason=r.RefusalReason.CANNOT_SAVE, sentence="Its disk is full.", epoch=order.epoch)
+    site.core.take(i.OrderAnswered(recorder=rid("F"), order=order, answer=refusal), site.now)
+    assert not site.core.seen.refused_orders[rid("F")].again
+    rebuilt = Core([wire.decode_fact(body) for body in site.journal], site.now)
+    rebuilt.adopt(site.core.seen, site.now)
+    later = site.now.after(REFUSED_AGAIN_MS)
+    rebuilt.tick(later)
+    assert rebuilt.seen.refused_orders[rid("F")].again
