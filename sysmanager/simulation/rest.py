@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from sysmanager.coordinator.jobs.orders import for_jobs
+from sysmanager.coordinator.jobs.resting import hours_wait_ms
 from sysmanager.coordinator.selection import choose
 from sysmanager.coordinator.standing import order_for
 from sysmanager.coordinator.state import State, running_in_group
 from sysmanager.domain.backup import BaselineStage
 from sysmanager.domain.failover import Failover, Phase, Trigger
 from sysmanager.domain.ids import CameraId, JobId, RecorderId
+from sysmanager.domain.instant import Instant
+from sysmanager.domain.jobs import CopyJob
 from sysmanager.domain.recorder import Recorder, Role
 from sysmanager.engine.core import Core
 from sysmanager.simulation.world import World
+
+HOURS_FAR_MS = 200_000
+"""Hours that begin so late do not begin while everything comes to rest. No site draws such; a clock that was set brings them."""
 
 
 def what_hangs(world: World) -> list[str]:
@@ -42,8 +48,8 @@ def what_hangs(world: World) -> list[str]:
     hangs += [f"{recorder} was not told to release {' and '.join(cameras)}." for recorder, cameras in state.releases.items()]
     if state.backups.baseline.stage is not BaselineStage.DONE or state.uncovered:
         hangs.append(f"The baseline is {state.backups.baseline.stage}: {state.backups.baseline.sentence}")
-    hangs += [f"The job {job} of {' and '.join(state.jobs[job].servers)} is {state.jobs[job].phase}." for job in _jobs(state)]
     now = world.coordinator.now()
+    hangs += [f"The job {job} of {' and '.join(state.jobs[job].servers)} is {state.jobs[job].phase}." for job in _jobs(state, now)]
     for row in state.recorders.values():
         hangs += [f"{row.id} is still to be told {type(each.order).__name__}." for each in for_jobs(state, core.seen, row, now)]
         recorder = world.recorders[row.id]
@@ -70,10 +76,12 @@ def acts_on(world: World, entry: Failover) -> bool:
     return len(wanted) > home.identity.camera_limit or kbps > home.identity.bitrate_limit_kbps
 
 
-def _jobs(state: State) -> list[JobId]:
-    """Open jobs, without copies whose home is replaced again: they wait for its failback."""
+def _jobs(state: State, now: Instant) -> list[JobId]:
+    """Open jobs, without copies whose home is replaced again, which wait for its failback, and those whose hours are far: the coordinator's
+    clock was set."""
     replaced = {row.id for row in state.recorders.values() if row.role is Role.STANDARD and row.home != row.id}
-    return [job for job in state.open_jobs if not replaced.intersection(state.jobs[job].servers)]
+    far = {job.id for job in state.jobs.values() if isinstance(job, CopyJob) and hours_wait_ms(job, now) > HOURS_FAR_MS}
+    return [job for job in state.open_jobs if job not in far and not replaced.intersection(state.jobs[job].servers)]
 
 
 def _waits_by_right(core: Core, entry: Failover) -> bool:
