@@ -26,11 +26,11 @@ class SqliteHistory:
         self._path = path
         self._writing, self._reading = HistoryFile(path), HistoryFile(path)
         self._damaged = False
-        self._threads: tuple[ThreadPoolExecutor, ThreadPoolExecutor] | None = None
+        self._threads: tuple[ThreadPoolExecutor, ...] | None = None
 
     async def open(self) -> Position:
         if self._threads is None:
-            self._threads = (ThreadPoolExecutor(1, "history"), ThreadPoolExecutor(1, "history-questions"))
+            self._threads = tuple(ThreadPoolExecutor(1, name) for name in ("history", "history-questions", "history-check"))
         if self._damaged:
             await self._read(self._reading.close)
             await self._write(self._writing.set_aside)
@@ -65,13 +65,7 @@ class SqliteHistory:
 
     async def check(self) -> None:
         """Beside writing and questions: reading a file takes its time."""
-        if self._threads is None:
-            raise HistoryFailed("The history is not open.")
-        try:
-            await asyncio.get_running_loop().run_in_executor(None, self._check)
-        except Damage:
-            self._damaged = True
-            raise
+        await self._run(2, self._check)
 
     def _check(self) -> None:
         file = HistoryFile(self._path)
@@ -107,6 +101,7 @@ class SqliteHistory:
             return
         await self._read(self._reading.close)
         await self._write(self._writing.close)
+        await self._run(2, lambda: None)  # a check that nobody waits for any more still holds the file
         for thread in self._threads:
             thread.shutdown(wait=False)
         self._threads = None

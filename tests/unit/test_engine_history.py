@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sysmanager.domain.rights import Actor, RoleName
 from sysmanager.engine import logbook
 from sysmanager.engine.clock import SystemClock
 from sysmanager.engine.engine import Engine
+from sysmanager.history.file import HistoryFile
 from sysmanager.history.port import HistoryFailed, Update
 from sysmanager.history.sqlite import MemoryHistory, SqliteHistory
 from sysmanager.journal.sqlite import SqliteJournal
@@ -288,3 +290,23 @@ async def test_a_history_file_is_made_anew_when_missing_damaged_or_cut(tmp_path:
     connection.close()
     await again()
     await site.close()
+
+
+async def test_a_history_is_closed_only_when_nobody_holds_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a check that was given up writes when it lets go would go over what was put there meanwhile."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    def check(_: HistoryFile) -> None:
+        inside.set()
+        go_on.wait(30)
+
+    monkeypatch.setattr(HistoryFile, "check", check)
+    history = SqliteHistory(tmp_path / "history.sqlite")
+    await history.open()
+    checking = asyncio.create_task(history.check())
+    await asyncio.to_thread(inside.wait, 30)
+    checking.cancel()
+    closing = asyncio.create_task(history.close())
+    assert await asyncio.wait({closing}, timeout=0.2) == (set(), {closing})
+    go_on.set()
+    await closing
