@@ -275,7 +275,10 @@ class DiskSet:
         with self._lock:
             listeners = list(self._listeners)
         for listener in listeners:
-            listener(states)
+            try:
+                listener(states)
+            except Exception as error:  # the thread is that of a disk, or of the watch over all
+                log.error("news of the material disks could not be told", exc_info=error)
 
 
 def _score(disk: MaterialDisk, spread_by: str) -> float:

@@ -11,7 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+import structlog
+
 from sysmanager.recorder.filesystem import FileSystem, Space
+
+log = structlog.get_logger(__name__)
 
 NAME_TRIES = 100
 LOOK_S = 0.2
@@ -217,7 +221,10 @@ class DiskJobs:
             files = list(self._files)
             self._ring()
         for file in files:
-            file.owner.lost(problem)
+            try:
+                file.owner.lost(problem)
+            except Exception as error:  # of one camera only: the others take their frames elsewhere
+                log.error("the owner of a file could not take it elsewhere", file=str(file.path), exc_info=error)
 
     # -- in the thread
 

@@ -14,8 +14,9 @@ from typing import Final
 
 import av
 import msgspec
+from av.container import InputContainer
 
-from sysmanager.recorder.index import Segment, StoredFrame, read_frames
+from sysmanager.recorder.index import FORMATS, Segment, StoredFrame, read_frames
 from sysmanager.recorder.library import JOINED_MS
 from sysmanager.recorder.segments import CLOCK_HZ
 
@@ -142,7 +143,7 @@ def export(found: Sequence[Segment], target: Path, from_ms: int, until_ms: int) 
             chosen = _within(frames, from_ms * 1000, until_ms * 1000 + 999)
             if not chosen:
                 continue
-            shape = _shape(piece.path)
+            shape = _shape(piece)
             if writer is not None and writer.shape != shape:
                 done.append(writer.close())
                 writer = None
@@ -176,9 +177,13 @@ def _within(frames: list[StoredFrame], from_us: int, until_us: int) -> list[Stor
 _Shape = tuple[str, int, int, bytes]
 
 
-def _shape(path: Path) -> _Shape:
+def _opened(piece: Segment) -> InputContainer:
+    return av.open(str(piece.path), format=FORMATS[piece.name.container])
+
+
+def _shape(piece: Segment) -> _Shape:
     """What must be equal within one MP4: codec, width, height, parameter sets."""
-    with av.open(str(path), format="mpegts") as container:
+    with _opened(piece) as container:
         context = container.streams.video[0].codec_context
         return context.codec.canonical_name, context.width, context.height, bytes(context.extradata or b"")
 
@@ -200,7 +205,7 @@ class _Writer:
         self._start_us: int | None = None
         self._last_dts = -1
         self._container = av.open(str(self._unfinished), "w", format="mp4", options={"movflags": "+faststart"})
-        with av.open(str(piece.path), format="mpegts") as source:
+        with _opened(piece) as source:
             self._stream = self._container.add_stream_from_template(source.streams.video[0], opaque=True)
         self._stream.time_base = _BASE
 

@@ -82,7 +82,8 @@ def read_index(path: Path) -> dict[str, IndexLine]:
     return lines
 
 
-_FORMATS: Final = {Container.TS: "mpegts", Container.NUT: "nut"}
+FORMATS: Final = {Container.TS: "mpegts", Container.NUT: "nut"}
+"""FFmpeg's names."""
 
 
 def read_frames(path: Path) -> Iterator[StoredFrame]:
@@ -91,7 +92,7 @@ def read_frames(path: Path) -> Iterator[StoredFrame]:
     if name is None:
         raise ValueError(f"{path.name} is not the name of a segment")
     try:
-        with av.open(str(path), format=_FORMATS[name.container]) as container:
+        with av.open(str(path), format=FORMATS[name.container]) as container:
             if not container.streams.video:
                 return
             for packet in container.demux(container.streams.video[0]):

@@ -217,7 +217,10 @@ class CameraWriter:
 
     def _complete(self, copy: _Copy) -> None:
         assert copy.file is not None
-        copy.put_out(copy.muxer.close())
+        try:
+            copy.put_out(copy.muxer.close())
+        except (av.FFmpegError, ValueError) as error:
+            self._damaged(1, error)
         copy.file.close()
 
     def _limit_memory(self) -> None:

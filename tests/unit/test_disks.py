@@ -13,9 +13,9 @@ import pytest
 from sysmanager.recorder.disks import DiskSet, DiskSettings, DiskState, late_problem
 from sysmanager.recorder.index import read_index, spans
 from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
-from sysmanager.recorder.segments import Frame
+from sysmanager.recorder.segments import AudioKind, Frame, StreamKind
 from sysmanager.simulation.cameras.clip import Clip
-from tests.helpers.footage import H264, QUICK_DISKS, FaultyFileSystem, Gauge, marked_frames, marks, numbers, small_clip
+from tests.helpers.footage import H264, QUICK_DISKS, START_US, FaultyFileSystem, Gauge, marked_frames, marks, numbers, small_clip
 
 LONG = SegmentSettings(segment_ms=3_600_000)
 
@@ -106,6 +106,47 @@ def test_a_new_epoch_and_a_new_stream_begin_new_segments(rig: Rig) -> None:
     rig.close()
     assert numbers(rig.paths, "cam-001", 1) == list(range(10))
     assert numbers(rig.paths, "cam-001", 9) == [10, 11, 15, 16]
+
+
+def test_a_segment_that_cannot_be_completed_holds_nothing_up(rig: Rig) -> None:
+    """With sound FFmpeg looks at a picture only when more follows, or at the end."""
+    rig.writer.begin(StreamKind(codec="h264", audio=AudioKind(codec="aac", rate=48_000, extradata=bytes.fromhex("1188"))))
+    assert rig.writer.put(Frame(b"\xff" * 3, True, START_US, START_US))
+    rig.writer.end()
+    rig.gauge.wait(rig.writer.idle)
+    assert rig.writer.damaged_frames == 1
+
+
+def test_who_fails_when_a_disk_is_lost_keeps_it_from_no_other(rig: Rig) -> None:
+    class Failing:
+        """The owner of a file that can't hear that its disk is lost."""
+
+        def accepted(self, file_bytes: int) -> None: ...
+
+        def synced(self, file_bytes: int) -> None: ...
+
+        def closed(self, path: Path, file_bytes: int) -> None: ...
+
+        def lost(self, problem: str) -> None:
+            raise RuntimeError("planted")
+
+    def fail(_states: tuple[DiskState, ...]) -> None:
+        raise RuntimeError("planted")
+
+    rig.disks.listen(fail)
+    for number in range(8):
+        assert rig.disks.open(PurePosixPath(f"cam-{number}/2026-01-01/x.ts"), f"cam-{number}", Failing()) is not None
+    rig.put(10)
+    rig.wait_recorded(10)
+    for path in rig.paths:  # one after the other, so that the watch has to go on after both
+        rig.files.hang(path)
+        rig.gauge.wait(lambda path=path: not rig.state(path).writable)  # type: ignore[misc]
+    rig.files.heal()
+    rig.gauge.wait(lambda: any(state.writable for state in rig.disks.states()))
+    rig.put(10)
+    rig.wait_recorded(20)
+    rig.close()
+    assert sorted(set(numbers(rig.paths, "cam-001"))) == list(range(20))
 
 
 def test_a_complete_segment_has_a_line_in_the_index(rig: Rig) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from sysmanager.recorder.export import Exported, ExportFailed, export
 from sysmanager.recorder.library import pieces
+from sysmanager.recorder.segments import AudioKind, StreamKind
 from sysmanager.simulation.cameras.clip import Clip
 from tests.helpers.footage import START_US, small_clip
 from tests.helpers.pieces import mp4_numbers, put_piece
@@ -37,6 +38,14 @@ def test_pieces_of_one_recorder_are_one_run_with_every_frame_once(tmp_path: Path
     assert (run.first_frame_ms, run.last_frame_ms) == (START_MS, START_MS + 49_000 // 15)
     assert len(done.sha256) == 64
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.mp4"]
+
+
+def test_the_picture_of_footage_with_sound_of_a_telephone_is_exported(tmp_path: Path, clip: Clip) -> None:
+    """MPEG-TS carries no G.711, so that such a piece is of another container."""
+    kind = StreamKind(codec="h264", audio=AudioKind(codec="pcm_alaw", rate=8000))
+    put_piece(tmp_path / "disk", clip, 20, kind=kind)
+    put_piece(tmp_path / "disk", clip, 30, first=20, kind=kind)
+    assert mp4_numbers(exported(tmp_path).file) == list(range(50))
 
 
 def test_two_recorders_that_recorded_at_once_give_every_frame_once(tmp_path: Path, clip: Clip) -> None:
