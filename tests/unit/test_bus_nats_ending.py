@@ -43,6 +43,29 @@ async def test_a_swallowed_cancellation_does_not_keep_it_open(monkeypatch: pytes
     assert not bus.connected
 
 
+async def test_it_tries_on_whatever_the_library_stumbles_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """nats-py takes for granted that who listens at the port sends well-formed INFO lines."""
+    again = asyncio.Event()
+    tried: list[int] = []
+
+    async def stumble(*_: object) -> None:
+        tried.append(len(tried))
+        if len(tried) > 1:
+            again.set()
+        raise AttributeError("'int' object has no attribute 'get'")
+
+    async def pass_by(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(nats, "_close", pass_by)
+    monkeypatch.setattr(NatsBus, "_connect", stumble)
+    bus = NatsBus(generate_credentials("127.0.0.1", 1), BusUser.CLIENT, "test")
+    await bus.open()
+    async with asyncio.timeout(5):
+        await again.wait()
+    await bus.close()
+
+
 class _Slow:
     """A connection that answers late, and loses what cancellations meet it before that: as nats-py does while it writes."""
 
