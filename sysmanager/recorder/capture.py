@@ -353,7 +353,10 @@ class Capture:
                 sessions = [*self._sessions.values(), *(held.session for held in self._held.values())]
                 overdue = bool(self._finishing) and now >= self._finish_by_s
             for session in sessions:
-                session.watch(passed_s)
+                try:
+                    session.watch(passed_s)
+                except Exception as error:  # of one camera only
+                    log.error("a camera could not be watched", camera=session.plan.id, exc_info=error)
             if overdue:
                 self._stop_finishing()
             if now >= look_at:
@@ -405,6 +408,7 @@ class Capture:
             card = self._cards.get(plan.id)
             if card is None or session is None or session.plan != plan:
                 return
+            problem = session.problem  # two threads may tell of it at once, and the older word come last
             card.problem, card.since_ms = problem, at_ms
         self._listener(CameraEvent(camera=plan.id, state=problem.state, sentence=problem.sentence, at_ms=at_ms))
 

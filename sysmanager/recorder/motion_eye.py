@@ -116,7 +116,10 @@ class MotionWatch:
             eye, look = found
             moved, why = self._see(eye, look)
             if look.judge or why:
-                eye.tell(look.frame.pts_us, moved, why)
+                try:
+                    eye.tell(look.frame.pts_us, moved, why)
+                except Exception as error:  # of one camera only: the thread looks for others, too
+                    log.error("what was seen of a camera could not be told", camera=eye.camera.id, exc_info=error)
 
     def _see(self, eye: Eye, look: Look) -> tuple[bool, str]:
         visit = self._door.decode(eye.camera)

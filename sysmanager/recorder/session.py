@@ -39,6 +39,7 @@ UNREAD_LIMIT = 64
 """With so many packets read and not handed on, a session's own thread does it: nobody else has come to it."""
 
 NO_STREAM = StreamKind(codec="")
+RECORDING = Problem(CameraState.RECORDING, "")
 
 
 class CameraPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +93,8 @@ class FrameSink(Protocol):
 
 
 class CameraSession:
-    """Gives the frames of one camera to `writer`. `changed` is called from its threads with each new state.
+    """Gives the frames of one camera to `writer`. `changed` is called from its threads with each new state; two calls may overtake
+    each other, `problem` is the newest.
 
     `start` and `stop` return at once. `watch` is called by the owner a few times a second with the seconds that passed.
     """
@@ -313,12 +315,14 @@ class CameraSession:
         """Hand on what was read. From any thread."""
         with self._lock:
             current = self._try
-            if current is None:
+            if current is None or not self._take_in(current):
                 return
-            began = self._take_in(current)
-        if began:
             self._waits.reset()
-            self._report(current, Problem(CameraState.RECORDING, ""))
+            # Before the lock is let go: the session's own thread may have something newer to report at once.
+            if self._problem == RECORDING:
+                return
+            self._problem = RECORDING
+        self._changed(self.plan, RECORDING)
 
     def _take_in(self, current: Try) -> bool:
         """With the lock held. True when the first picture of the stream was taken."""

@@ -189,6 +189,18 @@ def test_a_surprise_in_one_picture_ends_nothing(monkeypatch: pytest.MonkeyPatch)
     watch.stop()
 
 
+def test_who_cannot_hear_what_was_seen_keeps_it_from_no_other() -> None:
+    def deaf(*_: object) -> None:
+        raise RuntimeError("planted")
+
+    told, watch = Told(1), MotionWatch(FreeDoor(), threads=1)
+    frame = next(frame for frame in encoded("h264", Scene.YARD) if frame.key)
+    for tell in (deaf, told):
+        watch.look(Eye(GATE, MotionMask(), tell, every_frame=False), Look(frame, StreamKind(codec="h264"), True))
+    assert told.wait() == [(frame.pts_us, False, "")]
+    watch.stop()
+
+
 def test_the_decoding_thread_of_one_camera_notes_it_at_the_door(tmp_path: Path) -> None:
     entered: list[str] = []
 

@@ -160,6 +160,22 @@ def test_what_was_read_is_handed_on_once_and_the_first_picture_is_told() -> None
     assert [problem.state for problem in reading.told] == [CameraState.RECORDING]
 
 
+def test_a_session_that_ends_while_its_first_picture_is_told_is_not_told_to_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first picture is told by the thread that takes in, the end by the session's own."""
+    reading = Reading(Sink(), 3)
+    ended = Problem(CameraState.CONNECTING, "Gate ended the session. It is opened anew.")
+    ending = threading.Thread(target=reading.session._report, args=(reading.current, ended))
+
+    def reset() -> None:
+        ending.start()
+        ending.join(0.1)
+
+    monkeypatch.setattr(reading.session._waits, "reset", reset)
+    reading.session.take_in()
+    ending.join(WAIT_S)
+    assert reading.session.problem == ended
+
+
 def test_an_ending_session_hands_on_what_it_read() -> None:
     sink = Sink()
     reading = Reading(sink, 3)
