@@ -197,7 +197,7 @@ class NatsBus:
                 await _reach_server(client)
                 self._changed(client)
                 await self._wait_closed(client, closed)
-            except Exception as error:  # also what the library stumbles over, as when another program has the port and says nonsense
+            except Exception as error:  # noqa: BLE001 - also what the library stumbles over when another program has the port
                 self._log_outage(error)
             finally:
                 was_connected, self._client = self._client is not None, None
