@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
 
 import msgspec
+
+FOLDER_TRIES: Final = 2
 
 
 class Space(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +45,7 @@ class LocalFileSystem:
     """The file system of this machine. Never makes the folder of a disk itself: a share that is not mounted must not look like one."""
 
     def create(self, path: Path) -> BinaryIO:
-        self._make_folder(path)
-        return path.open("xb", buffering=0)
+        return self._in_its_folder(path, lambda: path.open("xb", buffering=0))
 
     def write(self, file: BinaryIO, data: bytes) -> None:
         written = file.write(data)
@@ -57,8 +59,7 @@ class LocalFileSystem:
         file.close()
 
     def append(self, path: Path, data: bytes) -> None:
-        self._make_folder(path)
-        with path.open("ab", buffering=0) as file:
+        with self._in_its_folder(path, lambda: path.open("ab", buffering=0)) as file:
             self.write(file, data)
             self.sync(file)
 
@@ -74,6 +75,16 @@ class LocalFileSystem:
                 self.sync(file)
         finally:
             path.unlink(missing_ok=True)
+
+    def _in_its_folder(self, path: Path, opened: Callable[[], BinaryIO]) -> BinaryIO:
+        for _ in range(FOLDER_TRIES):
+            try:
+                self._make_folder(path)
+                return opened()
+            except FileNotFoundError:  # retention takes empty folders away, and this one was empty until now; or the disk is not there
+                continue
+        self._make_folder(path)
+        return opened()
 
     @staticmethod
     def _make_folder(path: Path) -> None:

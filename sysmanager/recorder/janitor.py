@@ -86,11 +86,19 @@ def sweep(
 
 
 def _delete(pieces: Iterable[Piece]) -> Swept:
+    """Raises the OSError of the disk; PermissionError only if nothing could be deleted."""
     count = size = youngest = 0
+    refused: PermissionError | None = None
     for piece in pieces:
-        piece.path.unlink(missing_ok=True)
+        try:
+            piece.path.unlink(missing_ok=True)
+        except PermissionError as error:  # Windows removes no file that somebody reads: a later pass does, and the others go now
+            refused = refused or error
+            continue
         count, size, youngest = count + 1, size + piece.size_bytes, piece.name.start_ms
         _remove_if_empty(piece.path.parent)
+    if refused is not None and not count:
+        raise refused
     return Swept(pieces=count, bytes=size, youngest_start_ms=youngest)
 
 

@@ -151,6 +151,23 @@ def test_a_sweep_for_space_alone_leaves_what_is_too_old_for_the_next_look(tmp_pa
     assert old.exists()
 
 
+def test_a_piece_that_somebody_reads_keeps_no_other_from_going(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows removes no file that is open, as while it is copied or played."""
+    read, free = put(tmp_path, "gate", 6 * DAY_MS), put(tmp_path, "gate", 5 * DAY_MS)
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path == read:
+            raise PermissionError(13, "The process cannot access the file because it is being used by another process", str(path))
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert sweep(tmp_path, RULES, (), NOW_MS, free_bytes=lambda _: 2_000, ageing_ms=NOW_MS).pieces == 1
+    assert not free.exists()
+    with pytest.raises(PermissionError):
+        sweep(tmp_path, RULES, (), NOW_MS, free_bytes=lambda _: 2_000, ageing_ms=NOW_MS)
+
+
 def test_a_quota_holds_however_much_is_free(tmp_path: Path) -> None:
     first, second = put(tmp_path, "gate", 50 * HOUR_MS, 600), put(tmp_path, "gate", 40 * HOUR_MS, 600)
     rules = RetentionRules(minimum_ms=HOUR_MS, minimum_free_bytes=0, quota_bytes=1_000)
