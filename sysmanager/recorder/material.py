@@ -160,7 +160,7 @@ class CameraWriter:
     def _house(self) -> None:
         """Find a disk for every stretch that has none; complete those that get no more frames."""
         for stretch in list(self._stretches):
-            if stretch.copy is not None:
+            if stretch.copy is not None or not stretch.groups:  # the latter was given up meanwhile, as it could not be stored
                 continue
             first = stretch.groups[0].frames[0]
             name = SegmentName(

@@ -11,9 +11,11 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from sysmanager.recorder.disks import DiskSet, DiskSettings, DiskState, late_problem
+from sysmanager.recorder.diskwriter import DiskFile, FileOwner
 from sysmanager.recorder.filesystem import LocalFileSystem
 from sysmanager.recorder.index import read_index, spans
 from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
+from sysmanager.recorder.muxers import Muxer, muxer_for
 from sysmanager.recorder.segments import AudioKind, Frame, StreamKind
 from sysmanager.simulation.cameras.clip import Clip
 from tests.helpers.footage import H264, QUICK_DISKS, START_US, FaultyFileSystem, Gauge, marked_frames, marks, numbers, small_clip
@@ -116,6 +118,54 @@ def test_a_segment_that_cannot_be_completed_holds_nothing_up(rig: Rig) -> None:
     rig.writer.end()
     rig.gauge.wait(rig.writer.idle)
     assert rig.writer.damaged_frames == 1
+
+
+class NotThere:
+    """Disks of which none can be written, until they come."""
+
+    def __init__(self, disks: DiskSet) -> None:
+        self._disks = disks
+        self.there = False
+
+    def open(self, relative: PurePosixPath, spread_by: str, owner: FileOwner) -> DiskFile | None:
+        return self._disks.open(relative, spread_by, owner) if self.there else None
+
+
+def test_what_waits_for_a_disk_and_cannot_be_stored_keeps_nothing_else_waiting(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two streams wait; of the older the first second is given up for want of memory, and what follows it makes no segment."""
+    disks = NotThere(rig.disks)
+    settings = SegmentSettings(segment_ms=3_600_000, memory_limit_bytes=20_000)
+    writer = CameraWriter("cam-001", "rec-1", disks, epoch=1, settings=settings, recorded=rig.gauge.notice)
+    broken = b"\0\0\0\1broken"
+
+    def make(kind: StreamKind, start_ms: int, first: Frame) -> Muxer:
+        if first.data == broken:
+            raise ValueError("planted")
+        return muxer_for(kind, start_ms, first)
+
+    monkeypatch.setattr("sysmanager.recorder.material.muxer_for", make)
+    good = [frame for frame in marked_frames(rig.clip, 40) if frame.key]
+    second_us = good[1].dts_us - good[0].dts_us
+
+    def put(place: int, data: bytes) -> None:
+        at_us = START_US + place * second_us
+        assert writer.put(Frame(data, True, at_us, at_us))
+
+    writer.begin(H264)
+    put(0, good[0].data + b"\0" * 10_000)
+    put(1, broken)
+    put(2, good[1].data)
+    writer.begin(H264)
+    put(3, broken)
+    writer.begin(H264)
+    put(4, good[2].data + b"\0" * 10_000)
+    assert writer.lost_frames == 1
+    disks.there = True
+    writer.retry()
+    writer.end()
+    rig.gauge.wait(writer.idle)
+    assert writer.damaged_frames == 2
+    assert len(numbers(rig.paths, "cam-001")) == 2
 
 
 def test_who_fails_when_a_disk_is_lost_keeps_it_from_no_other(rig: Rig) -> None:
