@@ -200,7 +200,7 @@ class BusServer:
             try:
                 await asyncio.to_thread(self._end_stale_server)
                 await self._launch(binary, credentials)
-            except BusError as error:
+            except (BusError, OSError) as error:
                 log.error("the bus server can't be started again; trying on", error=str(error))
 
     async def _ended_or_hangs(self, process: asyncio.subprocess.Process, credentials: BusCredentials) -> bool:

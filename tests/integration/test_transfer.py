@@ -211,6 +211,24 @@ async def test_without_leave_nothing_is_served(transfer: Transfer) -> None:
         assert await status(wrong_epoch.token, 9) == 401
 
 
+async def test_who_speaks_no_tls_lets_the_source_load_nothing(transfer: Transfer) -> None:
+    """As the self-test of a failover server, which looks every minute whether the port is open."""
+    source = transfer.source
+    assert source is not None
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", transfer.port)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await reader.read()
+        writer.close()
+    assert source._answering is None
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{source.address}/", ssl=target_context(KEY), server_hostname=host_name(FO_1)),
+    ):
+        pass
+    assert source._answering is not None
+
+
 async def test_a_range_beyond_the_end_a_strange_name_and_a_strange_camera_are_refused(transfer: Transfer) -> None:
     order = transfer.order()
     base = f"{order.address}/material/1/REC-1/{EPOCH}"

@@ -21,7 +21,8 @@ CLOSE_S: Final = 2.0
 class MaterialSource:
     """Serves what lies on the shelf. busy: whether recording needs the disks now.
 
-    It listens from the start, and loads what it answers with when somebody comes: most recorders are never asked for their material.
+    It listens from the start, and loads what it answers with when somebody comes who speaks TLS: most recorders are never asked for their
+    material, and the self-test of a failover server only looks whether the port is open.
     """
 
     def __init__(self, recorder: RecorderId, shelf: Shelf, material_key: bytes, context: ssl.SSLContext, busy: Callable[[], bool]) -> None:
@@ -36,7 +37,8 @@ class MaterialSource:
 
     async def start(self, host: str, port: int) -> None:
         """Listen; `address` says where. Raises OSError when it cannot."""
-        self._listening = await asyncio.get_running_loop().create_server(self._connection, host, port, ssl=self._context)
+        loop = asyncio.get_running_loop()
+        self._listening = await loop.create_server(lambda: _Threshold(self._connection), host, port, ssl=self._context)
         bound = self._listening.sockets[0].getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         self.address = f"https://{shown}:{bound}"
@@ -58,6 +60,18 @@ class MaterialSource:
         if self._answering is None:
             self._answering = _pages()(self._recorder, self._shelf, self._key, self._busy).server()
         return self._answering()
+
+
+class _Threshold(asyncio.Protocol):
+    """Of a connection, until its handshake is over; then it gives way to what answers."""
+
+    def __init__(self, answering: Callable[[], asyncio.Protocol]) -> None:
+        self._answering = answering
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        protocol = self._answering()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
 
 
 def _pages() -> type[MaterialPages]:
