@@ -41,6 +41,7 @@ from sysmanager.recorder.transfer.certificates import source_context, target_con
 from sysmanager.recorder.transfer.copied import CopiedHours
 from sysmanager.recorder.transfer.hours import Shelf, hours_of
 from sysmanager.recorder.transfer.source import MaterialSource
+from sysmanager.recorder.transfer.staging import Staging
 
 if TYPE_CHECKING:
     from sysmanager.recorder.transfer.target import MaterialTarget
@@ -82,6 +83,7 @@ class Jobs:
         self._target: MaterialTarget | None = None
         self._drill: DrillReport | None = None
         self._drilling: asyncio.Task[None] | None = None
+        self._tidying = asyncio.Lock()
 
     async def open(self, host: str, port: int) -> None:
         """Serve material, if it can; a recorder that cannot records all the same."""
@@ -145,7 +147,7 @@ class Jobs:
     # ------------------------------------------------------------ material copy
 
     async def _target_of(self, key: SiteKey) -> MaterialTarget:
-        """Made with the first order: it brings aiohttp, which most recorders never need."""
+        """Made with the first order to copy: it brings aiohttp, which most recorders never need."""
         making = await asyncio.to_thread(_target_class)
         if self._target is None:
             around = self._around
@@ -171,8 +173,11 @@ class Jobs:
         if self._drill is not None and self._drill.job == job:
             await self.end_drill("The job is over.")
             self._drill = None
-        if self._key is not None:
-            await (await self._target_of(self._key)).forget(job)  # also what an earlier life of this service had begun
+        if self._target is not None:
+            await self._target.forget(job)
+            return
+        async with self._tidying:  # one at a time: a disk that hangs must not take the threads that orders need
+            await asyncio.to_thread(Staging(self._around.disks, job).remove)  # what an earlier life of this service had begun
 
     # ------------------------------------------------------------ drill
 
