@@ -1,13 +1,23 @@
-"""Logging: structlog into a rotating file in the platform's log folder, and to stderr where a command asks for it."""
+"""Logging: structlog into a rotating file in the platform's log folder, and to stderr where a command asks for it.
+
+With a file it also takes what nobody caught: a service has no terminal on which that could be said.
+"""
 
 from __future__ import annotations
 
 import logging
 import logging.handlers
 import sys
+import threading
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import structlog
+
+from sysmanager.recorder.redaction import redact
+
+log = structlog.get_logger(__name__)
 
 MAX_BYTES = 5_000_000
 KEPT_FILES = 5
@@ -45,6 +55,7 @@ def set_up_logging(file: Path | None, *, to_stderr: bool = False) -> str | None:
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
+            _without_secrets,
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"], drop_missing=True),
         ],
     )
@@ -59,4 +70,39 @@ def set_up_logging(file: Path | None, *, to_stderr: bool = False) -> str | None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=False,
     )
+    if file is not None:
+        _Uncaught.heed()
     return trouble
+
+
+def _without_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The text of an error may hold a camera's address (SPEC 3)."""
+    if isinstance(text := event.get("exception"), str):
+        event["exception"] = redact(text)
+    return event
+
+
+class _Uncaught:
+    """Hands on what nobody caught to the log, and then to whom it went before."""
+
+    def __init__(self) -> None:
+        self._program_before, self._thread_before = sys.excepthook, threading.excepthook
+
+    @classmethod
+    def heed(cls) -> None:
+        made = cls()
+        if not isinstance(getattr(sys.excepthook, "__self__", None), cls):
+            sys.excepthook = made.of_program
+        if not isinstance(getattr(threading.excepthook, "__self__", None), cls):
+            threading.excepthook = made.of_thread
+
+    def of_program(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, Exception):
+            log.error("the program ends by an error that nobody caught", exc_info=(kind, error, trace))
+        self._program_before(kind, error, trace)
+
+    def of_thread(self, told: threading.ExceptHookArgs) -> None:
+        if told.exc_value is not None and issubclass(told.exc_type, Exception):
+            name = told.thread.name if told.thread is not None else ""
+            log.error("a thread ended by an error that nobody caught", thread=name, exc_info=told.exc_value)
+        self._thread_before(told)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +20,9 @@ def as_before() -> Iterator[None]:
     """Whatever the tests set up is taken back."""
     root = logging.getLogger()
     handlers, level, raising = tuple(root.handlers), root.level, logging.raiseExceptions
+    hooks = sys.excepthook, threading.excepthook
     yield
+    sys.excepthook, threading.excepthook = hooks
     for handler in tuple(root.handlers):
         if handler not in handlers:
             root.removeHandler(handler)
@@ -64,6 +68,33 @@ def test_an_error_is_logged_with_its_traceback_in_one_record(tmp_path: Path) -> 
     lines = file.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1
     assert "ValueError: broken" in lines[0]
+
+
+PROGRAM = """
+import sys, threading
+from pathlib import Path
+from sysmanager.app import logs
+logs.set_up_logging(Path(sys.argv[1]))
+logs.set_up_logging(Path(sys.argv[1]))
+def fail():
+    raise ValueError("no good: rtsp://admin:secret@192.0.2.1/1")
+thread = threading.Thread(target=fail, name="camera cam-001")
+thread.start()
+thread.join()
+raise KeyError("at the end")
+"""
+
+
+def test_what_nobody_caught_is_in_the_log_once_and_without_secrets(tmp_path: Path) -> None:
+    """A recording service has no terminal, and its Watchdog says: see its log."""
+    file = tmp_path / "x.log"
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(file)], stderr=subprocess.DEVNULL, check=False, timeout=60)
+    assert done.returncode == 1
+    text = file.read_text(encoding="utf-8")
+    assert text.count("ValueError: no good: rtsp://***@192.0.2.1/1") == 1
+    assert "thread='camera cam-001'" in text
+    assert text.count("KeyError: ") == 1
+    assert "secret" not in text
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
