@@ -40,15 +40,15 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     words: str
 
 
-def ending_of(status: int | None, *, hung: bool = False, windows: bool = sys.platform == "win32") -> Ending:
+def ending_of(status: int | None, *, hung: bool = False, traced: bool = False, windows: bool = sys.platform == "win32") -> Ending:
     """status: as `subprocess` gives it; None of a service that an earlier Watchdog had started. hung: the Watchdog itself ended it.
 
-    Of an unknown end the worst is believed: a suspicion alone costs no camera its recording.
+    traced: it wrote where it crashed, which tells of an unknown end whether it was one; who is killed from outside writes nothing.
     """
     if hung:
         return Ending(crashed=True, words="gave no sign of life")
     if status is None:
-        return Ending(crashed=True, words="ended")
+        return Ending(crashed=traced, words="crashed" if traced else "ended")
     if windows:
         code = status & 0xFFFFFFFF
         crashed = code >= WINDOWS_CRASH and code != WINDOWS_CTRL_C
@@ -78,7 +78,7 @@ def blame(folder: Path) -> str:
             log.warning("notes of the recording service can't be read", why=error.strerror or str(error))
         return ""
     thread = int(found[1], 16) if found is not None else None
-    notes = tuple(note for note in notes if note.thread == thread) or notes
+    notes = tuple(note for note in notes if note.thread == thread) or tuple(note for note in notes if not note.running)
     if not notes:
         return ""
     before = {case.camera: case for case in load_cases(folder)}
@@ -91,7 +91,14 @@ def blame(folder: Path) -> str:
     log.warning("streams under way at the crash", cameras=_names(notes), quarantined=convicted)
     if convicted:
         return f"The camera {convicted[0]} is quarantined: its stream was being opened or decoded in this crash and in an earlier one."
+    if all(note.suspect.decoding for note in notes):
+        return f"It was decoding a picture of {_names(notes)}, which is recorded as before; no picture of it is decoded for a while."
     return f"It was opening or decoding the streams of {_names(notes)}; they are opened a few at a time now."
+
+
+def traced(folder: Path) -> bool:
+    """Whether the service wrote where it crashed. Blocks; never raises."""
+    return _THREAD.search(_trace(folder)) is not None
 
 
 def begin_anew(folder: Path) -> None:

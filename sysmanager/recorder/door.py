@@ -13,9 +13,9 @@ import structlog
 from sysmanager.domain.ids import CameraId
 from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.case_file import load_cases, save_cases, take_releases
-from sysmanager.recorder.quarantine import Case, alone, quarantine_sentence, room, time_passed, without
+from sysmanager.recorder.quarantine import Case, alone, no_picture_sentence, quarantine_sentence, room, time_passed, without
 from sysmanager.recorder.reconnect import Problem
-from sysmanager.recorder.suspects import Notes
+from sysmanager.recorder.suspects import Deed, Notes
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ PROVED_S: Final = 10.0
 
 ALONE_S: Final = 1.0
 ALONE_AGAIN_S: Final = 3.0
-"""The same of a suspect, for which the next ones wait: after one crash, and, alone, after several."""
+"""For so long a suspect must run until the next ones may enter: after one crash, and, alone, after several."""
 
 ALONE_LIMIT_S: Final = 4.0
 """A camera that does not answer holds up the others so much longer at most."""
@@ -132,7 +132,7 @@ class QuarantineDoor:
     def enter(self, camera: Guest, over: threading.Event) -> Visit | Problem | None:
         with self._turn:
             case = self._case_of(camera)
-            if case is None:
+            if case is None or not case.crashes:
                 return self._admit(camera)
             if case.quarantined:
                 return Problem(CameraState.QUARANTINED, quarantine_sentence(case, camera.name))
@@ -155,10 +155,12 @@ class QuarantineDoor:
     def decode(self, camera: Guest) -> Visit | Problem:
         with self._turn:
             case = self._case_of(camera)
-            if case is not None:
+            running = self._running.get(camera.id)
+            unproved = case is not None and case.crashes > 0 and (running is None or not running.proved)
+            if case is not None and (unproved or case.blind_ms):
                 # Whoever is under suspicion is recorded first of all; a picture of it can wait.
-                return Problem(CameraState.QUARANTINED, f"No picture of {camera.name} is decoded while it is suspected of a crash.")
-            return _Visit(self, camera, self._notes, PROVED_S, self._clock)
+                return Problem(CameraState.QUARANTINED, no_picture_sentence(case, camera.name))
+            return _Visit(self, camera, self._notes, PROVED_S, self._clock, Deed.DECODING)
 
     def release(self, camera: CameraId) -> bool:
         """Durable when it returns, if the disk takes it."""
@@ -219,7 +221,7 @@ class QuarantineDoor:
     def _is_turn(self, place: Place) -> bool:
         """Those that must be alone come last, and then the ones that were tried most often."""
         now_s = self._clock()
-        self._inside = [visit for visit in self._inside if not visit.proved and now_s - visit.began_s < visit.needs_s + ALONE_LIMIT_S]
+        self._inside = [visit for visit in self._inside if not visit.runs and now_s - visit.began_s < visit.needs_s + ALONE_LIMIT_S]
         if min(self._waiting) != place:
             return False
         is_alone = place[0] or any(visit.needs_s == ALONE_AGAIN_S for visit in self._inside)
@@ -240,9 +242,17 @@ class QuarantineDoor:
 
 
 class _Visit:
-    """needs_s: how long it must give frames until it is not to blame for a crash any more."""
+    """needs_s: how long it must give frames until the next suspect may enter. Until it is proved, a crash of its thread is its own."""
 
-    def __init__(self, door: QuarantineDoor, camera: Guest, notes: Notes, needs_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        door: QuarantineDoor,
+        camera: Guest,
+        notes: Notes,
+        needs_s: float,
+        clock: Callable[[], float],
+        deed: Deed = Deed.OPENING,
+    ) -> None:
         self._door = door
         self.camera = camera.id
         self._notes = notes
@@ -250,8 +260,9 @@ class _Visit:
         self.needs_s = needs_s
         self._first_s: float | None = None
         self.began_s = clock()
+        self.runs = False
         self.proved = False
-        self._slot = notes.open(camera.id, camera.mark)
+        self._slot = notes.open(camera.id, camera.mark, deed)
 
     def frame(self) -> None:
         if self.proved:
@@ -259,9 +270,12 @@ class _Visit:
         now_s = self._clock()
         if self._first_s is None:
             self._first_s = now_s
-        elif now_s - self._first_s >= self.needs_s:
-            self.proved = True
+        elif now_s - self._first_s >= PROVED_S:
+            self.runs = self.proved = True
             self._forget()
+        elif not self.runs and now_s - self._first_s >= self.needs_s:
+            self.runs = True
+            self._notes.runs(self._slot)
 
     def leave(self) -> None:
         self._forget()

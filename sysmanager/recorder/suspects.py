@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import struct
 import threading
+from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
@@ -22,10 +23,18 @@ SLOTS: Final = 2048
 SLOT_BYTES: Final = 256
 SIZE_BYTES: Final = SLOTS * SLOT_BYTES
 _HEAD = struct.Struct("<BxHHxxQ")
-"""Open or not; bytes of the camera's id and of its mark; the thread."""
+"""What is under way, a `Deed`, 0 for nothing; bytes of the camera's id and of its mark; the thread."""
 
 ID_LIMIT_BYTES: Final = 160
 MARK_LIMIT_BYTES: Final = SLOT_BYTES - ID_LIMIT_BYTES - _HEAD.size
+
+
+class Deed(IntEnum):
+    OPENING = 1
+    RUNNING = 2
+    """It has given frames for long enough that the next suspect may be opened, not for so long that nothing is to be feared of it."""
+
+    DECODING = 3
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +42,10 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
     suspect: Suspect
     thread: int
+    running: bool = False
+
+
+_DEEDS = frozenset(Deed)
 
 
 class Notes:
@@ -49,7 +62,7 @@ class Notes:
         for slot in self._free:
             self._map[slot * SLOT_BYTES] = 0
 
-    def open(self, camera: CameraId, mark: str) -> int | None:
+    def open(self, camera: CameraId, mark: str, deed: Deed = Deed.OPENING) -> int | None:
         """From now on this thread opens or decodes that stream. The number to `close`; None when too much is under way at once."""
         with self._lock:
             if not self._free:
@@ -60,8 +73,13 @@ class Notes:
         self._map[body : body + len(name)] = name
         self._map[body + len(name) : body + len(name) + len(kind)] = kind
         _HEAD.pack_into(self._map, at, 0, len(name), len(kind), threading.get_ident())
-        self._map[at] = 1  # last: what is half written is not read
+        self._map[at] = deed  # last: what is half written is not read
         return slot
+
+    def runs(self, slot: int | None) -> None:
+        """What was being opened gives frames."""
+        if slot is not None:
+            self._map[slot * SLOT_BYTES] = Deed.RUNNING
 
     def close(self, slot: int | None) -> None:
         if slot is not None:
@@ -75,12 +93,13 @@ def read_notes(folder: Path) -> tuple[Note, ...]:
     content = (folder / FILE_NAME).read_bytes()[:SIZE_BYTES]
     found: list[Note] = []
     for at in range(0, len(content) - SLOT_BYTES + 1, SLOT_BYTES):
-        is_open, name, mark, thread = _HEAD.unpack_from(content, at)
-        if is_open == 1 and name <= ID_LIMIT_BYTES and mark <= MARK_LIMIT_BYTES:
+        deed, name, mark, thread = _HEAD.unpack_from(content, at)
+        if deed in _DEEDS and name <= ID_LIMIT_BYTES and mark <= MARK_LIMIT_BYTES:
             body = at + _HEAD.size
             camera = content[body : body + name].decode("utf-8", "ignore")
             kind = content[body + name : body + name + mark].decode("utf-8", "ignore")
-            found.append(Note(suspect=Suspect(camera=CameraId(camera), mark=kind), thread=thread))
+            suspect = Suspect(camera=CameraId(camera), mark=kind, decoding=deed == Deed.DECODING)
+            found.append(Note(suspect=suspect, thread=thread, running=deed == Deed.RUNNING))
     return tuple(found)
 
 

@@ -25,7 +25,7 @@ from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Farewell, Leaving, R
 from sysmanager.recorder import memory
 from sysmanager.recorder.buskeeper import BusKeeper
 from sysmanager.recorder.configuration import ConfigurationError, RecorderConfiguration, load_configuration
-from sysmanager.recorder.crashes import begin_anew, blame, ending_of
+from sysmanager.recorder.crashes import begin_anew, blame, ending_of, traced
 from sysmanager.recorder.ending import on_end_signals
 from sysmanager.recorder.pulse import Phase, Pulse
 from sysmanager.recorder.service_process import STATUS_WRONG, is_alive, running_service, service_command, start_service
@@ -144,7 +144,7 @@ class Watchdog:
                 self._start()
             elif action is Action.KILL and self._process is not None:
                 log.warning("recording service is killed", recorder=self._id, why=after.sentence)
-                self._killed_hung = True
+                self._killed_hung = not _is_stopped(self._process)
                 _kill(self._process)
             if self._supervision.state is not before.state:
                 log.info("recording service", recorder=self._id, state=self._supervision.state.value)
@@ -168,11 +168,13 @@ class Watchdog:
 
     async def _blame(self) -> str:
         """Of a service that crashed: which camera's stream was to blame, in a sentence; empty if none was."""
-        ending = ending_of(self._child.returncode if self._child is not None else None, hung=self._killed_hung)
+        folder = self._configuration.data_folder
+        status = self._child.returncode if self._child is not None else None
+        ending = ending_of(status, hung=self._killed_hung, traced=await asyncio.to_thread(traced, folder))
         self._killed_hung = False
         crashed = ending.crashed and self._pulse.phase is not Phase.ENDING
-        sentence = await asyncio.to_thread(blame, self._configuration.data_folder) if crashed else ""
-        await asyncio.to_thread(begin_anew, self._configuration.data_folder)
+        sentence = await asyncio.to_thread(blame, folder) if crashed else ""
+        await asyncio.to_thread(begin_anew, folder)
         return sentence
 
     def _look(self) -> Look:
@@ -277,6 +279,14 @@ class Watchdog:
     async def _refuse(self, message: Message) -> bytes:
         sentence = f"The recording service can't be started: {self._supervision.sentence}"
         return wire.encode(Refusal(reason=RefusalReason.SERVICE_DOWN, sentence=sentence))
+
+
+def _is_stopped(process: psutil.Process) -> bool:
+    """Whether somebody stopped it from outside, which is no stream's doing."""
+    try:
+        return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+    except psutil.Error:
+        return False
 
 
 def _kill(process: psutil.Process) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -53,6 +54,10 @@ def under_way(folder: Path) -> list[str]:
         return []
 
 
+def being_opened(folder: Path) -> list[str]:
+    return sorted({note.suspect.camera for note in read_notes(folder) if not note.running})
+
+
 async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(WAIT_S):
         while not holds():  # noqa: ASYNC110 - another process makes it so
@@ -81,7 +86,7 @@ async def test_a_camera_that_crashes_the_service_is_found_among_three_and_the_ot
         assert [case.camera for case in load_cases(folder)] == ids
         assert "was ended by SIGSEGV" in told[0]
         assert "they are opened a few at a time now" in told[0]
-        await until(lambda: under_way(folder) == [ids[1]])
+        await until(lambda: being_opened(folder) == [ids[1]])
         os.kill(watchdog.service_pid, signal.SIGSEGV)
         await until(lambda: [case.camera for case in load_cases(folder) if case.quarantined] == [ids[1]])
         await coordinator.watchdog("gate", lambda beat: f"The camera {ids[1]} is quarantined" in beat.sentence)
@@ -152,3 +157,50 @@ async def test_a_service_that_is_killed_from_outside_blames_no_camera(tmp_path: 
 
 def _states(beat: Beat) -> list[str]:
     return [CameraState(camera.state).value for camera in beat.cameras]
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGSEGV])
+async def test_a_service_that_another_watchdog_had_started_is_judged_by_what_it_wrote(
+    tmp_path: Path, cameras: CameraServer, ended_by: signal.Signals
+) -> None:
+    ids = sorted(cameras.config.camera_ids())
+    config = recorder_folder(tmp_path, "gate", {camera: cameras.url(camera) for camera in ids})
+    configuration = load_configuration(config)
+    folder = configuration.data_folder
+    endpoint = LocalBus().endpoint()
+    command = (sys.executable, "-c", SERVICE, str(config))
+    first = await asyncio.to_thread(subprocess.Popen, command)
+    await until(lambda: under_way(folder) == ids)
+    watchdog = Watchdog(configuration, command, bus=endpoint)
+    run = asyncio.create_task(watchdog.run())
+    try:
+        await until(lambda: watchdog.service_pid == first.pid)
+        first.send_signal(ended_by)
+        await until(lambda: first.poll() is not None)
+        await until(lambda: watchdog.service_pid not in (first.pid, None))
+        assert [case.camera for case in load_cases(folder)] == ([] if ended_by is signal.SIGKILL else ids)
+    finally:
+        watchdog.end()
+        await run
+        await endpoint.close()
+
+
+async def test_a_service_that_was_stopped_from_outside_blames_no_camera(tmp_path: Path, cameras: CameraServer) -> None:
+    ids = sorted(cameras.config.camera_ids())
+    config = recorder_folder(tmp_path, "gate", {camera: cameras.url(camera) for camera in ids})
+    configuration = load_configuration(config)
+    folder = configuration.data_folder
+    endpoint = LocalBus().endpoint()
+    watchdog = Watchdog(configuration, (sys.executable, "-c", SERVICE, str(config)), bus=endpoint)
+    run = asyncio.create_task(watchdog.run())
+    try:
+        await until(lambda: under_way(folder) == ids)
+        first = watchdog.service_pid
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        await until(lambda: watchdog.service_pid not in (first, None))
+        assert load_cases(folder) == ()
+    finally:
+        watchdog.end()
+        await run
+        await endpoint.close()

@@ -11,8 +11,8 @@ import pytest
 
 from sysmanager.domain.ids import CameraId
 from sysmanager.recorder.case_file import load_cases
-from sysmanager.recorder.crashes import TRACE_NAME, begin_anew, blame, ending_of
-from sysmanager.recorder.suspects import Notes
+from sysmanager.recorder.crashes import TRACE_NAME, begin_anew, blame, ending_of, traced
+from sysmanager.recorder.suspects import Deed, Notes
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="names of signals that Windows does not have")
@@ -26,13 +26,22 @@ from sysmanager.recorder.suspects import Notes
         (-signal.SIGKILL, False, "was ended by SIGKILL"),
         (-signal.SIGTERM, False, "was ended by SIGTERM"),
         (-125, True, "was ended by signal 125"),
-        (None, True, "ended"),
+        (None, False, "ended"),
     ],
 )
 def test_how_a_service_ended(status: int | None, crashed: bool, words: str) -> None:
     ending = ending_of(status, windows=False)
     assert (ending.crashed, ending.words) == (crashed, words)
     assert ending_of(status, hung=True, windows=False).crashed
+
+
+def test_an_end_that_nobody_saw_was_a_crash_where_python_wrote_so(tmp_path: Path) -> None:
+    assert ending_of(None, traced=True).crashed
+    assert not traced(tmp_path)
+    (tmp_path / TRACE_NAME).write_text("", encoding="utf-8")
+    assert not traced(tmp_path)
+    (tmp_path / TRACE_NAME).write_text("Fatal Python error: Aborted\n\nCurrent thread 0x00007f00 (most recent\n", encoding="utf-8")
+    assert traced(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +69,38 @@ def test_two_crashes_with_one_stream_under_way_quarantine_its_camera(tmp_path: P
     assert quarantined(tmp_path) == []
     assert "The camera gate is quarantined" in crash(tmp_path, "gate")
     assert quarantined(tmp_path) == ["gate"]
+
+
+def trace_of_this_thread() -> str:
+    return f"Fatal Python error: Segmentation fault\n\nCurrent thread 0x{threading.get_ident():016x} (most recent call first):\n  File"
+
+
+def test_a_stream_that_crashes_some_seconds_after_its_first_frame_is_found_by_its_thread(tmp_path: Path) -> None:
+    for _ in range(2):
+        notes = Notes(tmp_path)
+        notes.runs(notes.open(CameraId("gate"), "m"))
+        (tmp_path / TRACE_NAME).write_text(trace_of_this_thread(), encoding="utf-8")
+        blame(tmp_path)
+    assert quarantined(tmp_path) == ["gate"]
+
+
+def test_a_stream_that_runs_already_is_not_blamed_for_a_crash_elsewhere(tmp_path: Path) -> None:
+    notes = Notes(tmp_path)
+    notes.runs(notes.open(CameraId("gate"), "m"))
+    notes.runs(None)
+    assert blame(tmp_path) == ""
+    notes.open(CameraId("yard"), "m")
+    assert "the streams of yard;" in blame(tmp_path)
+    assert [case.camera for case in load_cases(tmp_path)] == ["yard"]
+
+
+def test_a_picture_that_crashes_the_service_costs_no_recording(tmp_path: Path) -> None:
+    for _ in range(3):
+        Notes(tmp_path).open(CameraId("gate"), "m", Deed.DECODING)
+        sentence = blame(tmp_path)
+        assert sentence == "It was decoding a picture of gate, which is recorded as before; no picture of it is decoded for a while."
+    (case,) = load_cases(tmp_path)
+    assert (case.crashes, case.decodings, case.quarantined) == (0, 3, False)
 
 
 def test_many_suspects_are_named_but_not_all(tmp_path: Path) -> None:

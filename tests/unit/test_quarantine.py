@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sysmanager.domain.ids import CameraId
 from sysmanager.recorder.quarantine import (
+    BLIND_MS,
     MINUTE_MS,
     TERMS_MS,
     WELL_MS,
@@ -73,6 +74,35 @@ def test_one_poisonous_camera_among_many_is_found_by_the_second_crash_and_nobody
     cases = after_crash({}, suspects(*sorted(crowd | {poisonous})))
     cases = after_crash(cases, suspects(poisonous))
     assert [camera for camera, case in cases.items() if case.quarantined] == [poisonous]
+
+
+def test_a_picture_being_decoded_says_nothing_against_the_recording() -> None:
+    camera, picture = CameraId("a"), [Suspect(camera=CameraId("a"), mark="m", decoding=True)]
+    cases: dict[CameraId, Case] = {}
+    blind_ms = []
+    for _ in range(len(BLIND_MS) + 1):
+        cases = after_crash(cases, picture)
+        blind_ms.append(cases[camera].blind_ms)
+        assert (cases[camera].crashes, cases[camera].quarantined) == (0, False)
+    assert blind_ms == [*BLIND_MS, BLIND_MS[-1]]
+    assert room(cases) == 1
+    assert not alone(cases[camera])
+    assert not after_crash(cases, suspects("a"))[camera].quarantined, "it was in no crash at its opening yet"
+    assert after_crash(after_crash(cases, suspects("a")), suspects("a"))[camera].quarantined
+    both = after_crash({}, [*suspects("a"), *picture])
+    assert (both[camera].crashes, both[camera].decodings) == (1, 0)
+
+
+def test_after_a_crash_at_a_picture_pictures_must_go_well_until_it_is_forgotten() -> None:
+    camera = CameraId("a")
+    cases = after_crash({}, [Suspect(camera=camera, mark="m", decoding=True)])
+    cases = time_passed(cases, BLIND_MS[0] - 1, (camera,))
+    assert cases[camera].blind_ms == 1
+    cases = time_passed(cases, 1, (camera,))
+    assert (cases[camera].blind_ms, cases[camera].well_ms) == (0, 0)
+    cases = time_passed(cases, WELL_MS - 1, (camera,))
+    assert camera in cases
+    assert not time_passed(cases, 1, (camera,))
 
 
 def test_other_settings_begin_with_nothing_held_against_them() -> None:

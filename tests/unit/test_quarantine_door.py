@@ -112,6 +112,11 @@ def test_a_suspect_goes_in_alone_and_the_next_when_it_runs_well(tmp_path: Path) 
     thread.join(5)
     assert len(got) == 1
     assert not isinstance(got[0], Problem)
+    assert place.under_way() == ["a", "b", "c"]
+    assert {note.suspect.camera for note in read_notes(tmp_path) if note.running} == {"a"}
+    assert first.proved is False, "its frames stay with the thread that is noted"
+    place.now_s += PROVED_S
+    first.frame()
     assert place.under_way() == ["b", "c"]
     innocent.leave()
 
@@ -163,15 +168,18 @@ def test_nobody_waits_for_ever_for_a_turn(tmp_path: Path, how: str) -> None:
 
 
 def test_after_a_second_crash_a_suspect_is_alone_for_longer(tmp_path: Path) -> None:
-    place = Place(tmp_path, case("a", crashes=2))
+    place = Place(tmp_path, case("a", crashes=2), case("b"))
     visit = place.enter("a")
     visit.frame()
+    thread, got = place.in_background("b")
     place.now_s += ALONE_AGAIN_S - 0.1
     visit.frame()
-    assert place.under_way() == ["a"]
+    thread.join(0.3)
+    assert not got
     place.now_s += 0.1
     visit.frame()
-    assert place.under_way() == []
+    thread.join(5)
+    assert len(got) == 1
 
 
 def test_a_camera_that_was_tried_often_lets_the_others_go_first(tmp_path: Path) -> None:
@@ -198,6 +206,10 @@ def test_a_suspect_that_runs_well_is_cleared_and_one_that_does_not_is_not(tmp_pa
     place.now_s += ALONE_S
     visit.frame()
     place.door.pass_time(601.0)
+    assert len(place.door.cases) == 2
+    place.now_s += PROVED_S
+    visit.frame()
+    place.door.pass_time(601.0)
     assert [left.camera for left in place.door.cases] == ["b"]
 
 
@@ -214,14 +226,47 @@ def test_a_person_releases_a_camera_while_the_service_runs_and_while_it_does_not
     assert load_cases(tmp_path) == ()
 
 
-def test_pictures_are_decoded_of_nobody_who_is_suspected(tmp_path: Path) -> None:
+def test_pictures_of_a_suspect_are_decoded_when_its_stream_has_run_well(tmp_path: Path) -> None:
     place = Place(tmp_path, case("a"))
+    answer = place.door.decode(plan("a"))
+    assert isinstance(answer, Problem)
+    assert answer.sentence.startswith("Pictures of A are not decoded yet: its stream was being opened when the recording service crashed.")
+    stream = place.enter("a")
+    stream.frame()
+    place.now_s += PROVED_S - 0.1
+    stream.frame()
     assert isinstance(place.door.decode(plan("a")), Problem)
+    place.now_s += 0.1
+    stream.frame()
+    picture = place.door.decode(plan("a"))
+    assert not isinstance(picture, Problem)
+    assert [note.suspect.decoding for note in read_notes(tmp_path)] == [True]
+    picture.leave()
+    stream.leave()
+    assert isinstance(place.door.decode(plan("a")), Problem), "it is to be opened anew first"
     visit = place.door.decode(plan("b"))
     assert not isinstance(visit, Problem)
     assert place.under_way() == ["b"]
     visit.leave()
     assert place.under_way() == []
+
+
+def test_after_a_crash_at_a_picture_the_camera_is_recorded_at_once_and_its_pictures_wait(tmp_path: Path) -> None:
+    blind = Case(camera=CameraId("a"), mark="m", crashes=0, decodings=1, blind_ms=600_000)
+    place = Place(tmp_path, blind, case("b"), case("c"))
+    place.enter("b")
+    stream = place.enter("a")
+    stream.frame()
+    place.now_s += PROVED_S
+    stream.frame()
+    answer = place.door.decode(plan("a"))
+    assert isinstance(answer, Problem)
+    assert answer.sentence.startswith("Pictures of A are not decoded for 10 min: the recording service crashed while it decoded one.")
+    assert "'sysmanager recorder release a'" in answer.sentence
+    place.door.pass_time(600.0)
+    picture = place.door.decode(plan("a"))
+    assert not isinstance(picture, Problem)
+    assert place.door.release(CameraId("a"))
 
 
 def test_its_clock_runs_by_itself(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from sysmanager.app.errors import CommandError
 
 if TYPE_CHECKING:
     from sysmanager.recorder.configuration import RecorderConfiguration
+    from sysmanager.recorder.quarantine import Case
 
 EXIT_NO = 1
 RELEASE_WAIT_S = 4.0
@@ -125,8 +126,22 @@ def run_quarantine(args: argparse.Namespace) -> int:
         print(msgspec.json.encode(cases).decode())
         return 0
     for case in cases:
-        words = f"in quarantine, {max(1, case.left_ms // 60_000)} min left" if case.quarantined else "suspected, opened in its turn"
-        print(f"{case.camera}: {words}; its stream was under way in {case.crashes} crash{'' if case.crashes == 1 else 'es'}")
+        print(f"{case.camera}: {_held_words(case)}")
     if not cases:
         print(f"Nothing is held against any camera on {configuration.id}.")
     return 0
+
+
+def _held_words(case: Case) -> str:
+    words = []
+    if case.crashes:
+        held = f"in quarantine, {max(1, case.left_ms // 60_000)} min left" if case.quarantined else "suspected, opened in its turn"
+        words.append(f"{held}; its stream was under way in {_times(case.crashes)}")
+    if case.decodings:
+        held = f"no picture of it is decoded for {max(1, case.blind_ms // 60_000)} min" if case.blind_ms else "its pictures are suspected"
+        words.append(f"{held}; one was being decoded in {_times(case.decodings)}")
+    return ". ".join(words)
+
+
+def _times(crashes: int) -> str:
+    return f"{crashes} crash{'' if crashes == 1 else 'es'}"
