@@ -1,9 +1,12 @@
-"""Numbers on the command line: what does not fit is said in the line that names the argument."""
+"""Words on the command line: numbers that do not fit are said in the line that names the argument; commands to be typed."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
@@ -19,6 +22,11 @@ def whole(least: int, most: int) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def typed(words: Sequence[str], *, windows: bool = sys.platform == "win32") -> str:
+    """A command as a person types it, whatever its paths and names hold."""
+    return subprocess.list2cmdline(words) if windows else shlex.join(words)
 
 
 def seconds(most: int) -> Callable[[str], float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from sysmanager.app import commands
 from sysmanager.app.errors import said_in_one_sentence
@@ -21,6 +22,13 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> None:  # type: ignore[override] # argparse calls this NoReturn; exit is what ends it
         self.exit(EXIT_UNABLE, f"{self.prog}: {message}; see {self.prog} --help.\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """What a command does not know is said by that command, which argparse would leave to the whole program."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
 
 
 def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:

@@ -152,7 +152,8 @@ def no_picture_sentence(case: Case, name: str) -> str:
     if case.blind_ms:
         return (
             f"Pictures of {name} are not decoded for {_span(case.blind_ms)}: the recording service crashed while it decoded one. "
-            f"Its recording goes on. Check the camera's stream settings, or release it: 'sysmanager recorder release {case.camera}' on the server."
+            "Its recording goes on. Check the camera's stream settings, or release it: "
+            f"'sysmanager recorder release {case.camera}' on the server."
         )
     return (
         f"Pictures of {name} are not decoded yet: its stream was being opened when the recording service crashed. "

@@ -19,7 +19,7 @@ from sysmanager.protocol.recorders import Beat, CameraState, ServiceState
 from sysmanager.recorder.case_file import load_cases
 from sysmanager.recorder.configuration import load_configuration
 from sysmanager.recorder.service import RecordingService
-from sysmanager.recorder.suspects import read_notes
+from sysmanager.recorder.suspects import Note, read_notes
 from sysmanager.recorder.watchdog import Watchdog
 from sysmanager.simulation.cameras.config import CamerasConfig
 from sysmanager.simulation.cameras.server import CameraServer
@@ -47,15 +47,19 @@ async def cameras(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cam
         yield server
 
 
-def under_way(folder: Path) -> list[str]:
+def notes_of(folder: Path) -> tuple[Note, ...]:
     try:
-        return sorted({note.suspect.camera for note in read_notes(folder)})
+        return read_notes(folder)
     except FileNotFoundError:
-        return []
+        return ()
+
+
+def under_way(folder: Path) -> list[str]:
+    return sorted({note.suspect.camera for note in notes_of(folder)})
 
 
 def being_opened(folder: Path) -> list[str]:
-    return sorted({note.suspect.camera for note in read_notes(folder) if not note.running})
+    return sorted({note.suspect.camera for note in notes_of(folder) if not note.running})
 
 
 async def until(holds: Callable[[], bool]) -> None:

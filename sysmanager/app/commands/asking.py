@@ -24,7 +24,8 @@ Work = Callable[[api.Client, argparse.Namespace], Awaitable[int]]
 
 
 def command(chosen: Any, name: str, text: str, work: Work, example: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = chosen.add_parser(name, help=text, description=text.capitalize() + ".", epilog=f"example: {example}")
+    description = f"{text[0].upper()}{text[1:]}."
+    parser: argparse.ArgumentParser = chosen.add_parser(name, help=text, description=description, epilog=f"example: {example}")
     add_target(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, one document a line")
     parser.set_defaults(run=lambda args: asyncio.run(with_client(args, work)))

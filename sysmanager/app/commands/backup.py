@@ -14,6 +14,7 @@ import msgspec
 
 from sysmanager import api
 from sysmanager.app import paths
+from sysmanager.app.arguments import typed
 from sysmanager.app.commands.asking import with_client
 from sysmanager.app.errors import CommandError
 from sysmanager.app.target import add_target
@@ -104,11 +105,12 @@ def _restore(args: argparse.Namespace) -> int:
     if args.json:
         _json(restored)
         return 0
-    key = f" --site-key {args.site_key}" if args.site_key is not None else ""
+    words = ["sysmanager", "coordinator", "--data", str(args.data), "--site", restored.site]
+    words += ["--site-key", str(args.site_key)] if args.site_key is not None else []
     print(
         f"Restored {restored.site} of {made:%Y-%m-%d %H:%M:%S} into {args.data}: {restored.records} facts, {restored.documents} documents."
     )
-    print(f"Start it with: sysmanager coordinator --data {args.data} --site '{restored.site}'{key}")
+    print(f"Start it with: {typed(words)}")
     print("It asks the recorders what has changed since; see and confirm that with: sysmanager reconcile --confirm")
     return 0
 

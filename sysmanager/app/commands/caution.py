@@ -136,6 +136,11 @@ async def _system(client: api.Client, args: argparse.Namespace) -> int:
         f"Mass-loss brake: more than {settings.brake_share_percent} % of the recorders, {settings.brake_minimum} at least; {limit}\n"
         f"Second opinion: {'holds a failover while others reach the recorder' if settings.opinion_holds else 'is only recorded'}\n"
         f"Detection timeout after an announced shutdown: {announced}\n"
-        f"Maintenance after a failover by hand: {settings.manual_maintenance_min} min\n"
+        f"Maintenance after a failover by hand: {span_text(settings.manual_maintenance_min)}\n"
     )
     return 0
+
+
+def span_text(minutes: int) -> str:
+    hours, rest = divmod(minutes, 60)
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{rest} min" if rest or not hours else "") if part)

@@ -55,7 +55,8 @@ def add(chosen: Any) -> None:
         parser.add_argument("--search", default="", metavar="TEXT", help="with all these words, or beginnings of words")
         parser.add_argument("--limit", type=whole(0, ALL), metavar="N", help=f"at most so many; by default {SHOWN}, with --csv all")
         parser.add_argument("--after", default="", metavar="CURSOR", help="go on where an earlier list ended, as it said on stderr")
-        parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table for other programs instead")
+        parser.add_argument("--csv", type=Path, metavar="FILE", help="write a table for other programs instead; must not exist")
+        parser.add_argument("--force", action="store_true", help="with --csv: replace the file if it is there")
     comment = command(
         chosen, "comment", "write a comment on an entry of the failover log", _comment, 'sysmanager comment F00012 "Disk changed."'
     )
@@ -131,14 +132,14 @@ async def _log(client: api.Client, args: argparse.Namespace) -> int:
         after=args.after,
     )
     pages = entry_pages(client, question, _limit(args))
-    return await _list(args, pages, ENTRY_HEADS, lambda entry: entry_cells(entry, names), _print_entries)
+    return await list_pages(args, pages, ENTRY_HEADS, lambda entry: entry_cells(entry, names), _print_entries)
 
 
 async def _audit(client: api.Client, args: argparse.Namespace) -> int:
     question = api.FindAudit(
         actor=args.actor, outcome=args.outcome, since_wall_ms=args.since, until_wall_ms=args.until, search=args.search, after=args.after
     )
-    return await _list(args, audit_pages(client, question, _limit(args)), AUDIT_HEADS, audit_cells, _print_lines)
+    return await list_pages(args, audit_pages(client, question, _limit(args)), AUDIT_HEADS, audit_cells, _print_lines)
 
 
 def _limit(args: argparse.Namespace) -> int:
@@ -146,7 +147,7 @@ def _limit(args: argparse.Namespace) -> int:
     return chosen if chosen is not None else ALL if args.csv is not None else SHOWN
 
 
-async def _list(
+async def list_pages(
     args: argparse.Namespace,
     pages: AsyncIterator[tuple[Sequence[T], str]],
     heads: tuple[str, ...],
@@ -154,6 +155,8 @@ async def _list(
     show: Callable[[Sequence[T]], None],
 ) -> int:
     if args.csv is not None:
+        if args.csv.exists() and not args.csv.is_dir() and not args.force:
+            raise CommandError(f"{args.csv} is there already; name another file, or replace it with --force.")
         try:
             count, cursor = await write_csv(args.csv, pages, heads, cells)
         except OSError as error:
