@@ -264,6 +264,22 @@ async def test_a_source_of_another_site_or_another_name_is_not_believed(tmp_path
         await transfer.close()
 
 
+async def test_pieces_of_two_days_that_begin_at_the_same_time_of_day_come_home_both(tmp_path: Path, clip: Clip) -> None:
+    """Their files have the same name, in the folders of two days."""
+    transfer = Transfer(tmp_path)
+    day_us = 86_400_000_000
+    for day in range(2):
+        put_piece(transfer.there, clip, 20, recorder="FO-1", epoch=2, shift_us=day * day_us)
+        put_piece(transfer.there, clip, 20, first=20, recorder="FO-1", epoch=2, shift_us=day * day_us)
+    await transfer.serve()
+    await transfer.target.copy(transfer.order())
+    assert await transfer.done() == [HourState.COPIED] * 2
+    names = [{str(path.relative_to(disk)) for path in disk.rglob("*.ts")} for disk in (transfer.there, transfer.here[0])]
+    assert names[0] == names[1]
+    assert len(names[0]) == 4
+    await transfer.close()
+
+
 def test_certificates_of_one_site_trust_one_another_and_say_who_they_are(tmp_path: Path) -> None:
     context = source_context(KEY, FO_1, tmp_path / "data")
     assert context.minimum_version is ssl.TLSVersion.TLSv1_3

@@ -70,13 +70,14 @@ class Shelf:
 
         What a disk does not give, what has no frame and what is still being written is passed over; what lies on two disks counts once.
         """
-        found: dict[str, StoredPiece] = {}
+        found: dict[tuple[str, str], StoredPiece] = {}
         for disk in self._disks:
             for day in _days(disk / camera_folder(camera)):
                 indexes: dict[str, dict[str, IndexLine]] = {}
                 for path in segment_files(day):
                     name = SegmentName.parse(path)
-                    if name is None or name.camera != camera or name.epoch != epoch or path.name in found:
+                    place = (day.name, path.name)  # the name alone tells the time of day only
+                    if name is None or name.camera != camera or name.epoch != epoch or place in found:
                         continue
                     if hour is not None and not (hour - 1) * HOUR_MS <= name.start_ms < (hour + 1) * HOUR_MS:
                         continue
@@ -84,7 +85,7 @@ class Shelf:
                         indexes[name.recorder] = read_index(day / index_name(name.recorder))
                     piece = self._piece(path, name, indexes[name.recorder].get(path.name))
                     if piece is not None and hour in (None, piece.hour):
-                        found[path.name] = piece
+                        found[place] = piece
         return sorted(found.values(), key=lambda piece: (piece.first_ms, piece.path.name))
 
     def _piece(self, path: Path, name: SegmentName, line: IndexLine | None) -> StoredPiece | None:
