@@ -7,11 +7,13 @@ value that does not fit raises `WireError` with one sentence (SPEC 18); nothing 
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar, cast
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
-from sysmanager.coordinator.facts import FactRecord
+if TYPE_CHECKING:
+    from sysmanager.coordinator.facts import FactRecord
 
 T = TypeVar("T")
 
@@ -43,7 +45,15 @@ def encode_fact(record: FactRecord) -> bytes:
 
 def decode_fact(data: bytes) -> FactRecord:
     """Raises WireError for a record that this version does not know."""
-    return cast(FactRecord, _decode(FactRecord, data, FACT_VERSION, "journal record"))
+    return cast("FactRecord", _decode(_fact_record(), data, FACT_VERSION, "journal record"))
+
+
+@cache
+def _fact_record() -> Any:
+    # Not at the top: a recorder says and hears messages, and has no use for the hundreds of types of the journal.
+    from sysmanager.coordinator.facts import FactRecord
+
+    return FactRecord
 
 
 def _decode(kind: Any, data: bytes, known: bytes, noun: str) -> object:

@@ -14,8 +14,9 @@ from sysmanager.domain.ids import InstanceId
 from sysmanager.recorder.configuration import ConfigurationError, RecorderConfiguration
 from sysmanager.recorder.first_hours import first_hours
 from sysmanager.recorder.first_settings import first_settings, take_in_first
+from sysmanager.recorder.instance import instance_of
 from sysmanager.recorder.machine import Persisted, Started, first_persisted, next_boot
-from sysmanager.recorder.state_file import Found, StateFile, highest_epoch_in_material, instance_of
+from sysmanager.recorder.state_file import Found, StateFile, highest_epoch_in_material
 
 log = structlog.get_logger(__name__)
 

@@ -36,6 +36,9 @@ log = structlog.get_logger()
 TICK_S: Final = 0.25
 LOOK_EVERY_S: Final = 1.0
 GIVE_BACK_EVERY_S: Final = 60.0
+GIVE_BACK_OPENED_S: Final = 10.0
+"""What opening a stream took is free by then: FFmpeg makes decoders to look at it."""
+
 FINISH_LIMIT_S: Final = 0.5
 REPORT_EVERY_MS: Final = 1000
 
@@ -124,6 +127,7 @@ class Capture:
         self._sessions: dict[CameraId, CameraSession] = {}
         self._held: dict[CameraId, _Held] = {}
         self._keep_all = False
+        self._opened = False
         self._finishing: list[CameraSession] = []
         self._finish_by_s = 0.0
         self._gates: dict[CameraId, Gate] = {}
@@ -329,6 +333,7 @@ class Capture:
         return gate
 
     def _session(self, plan: CameraPlan, sink: FrameSink) -> CameraSession:
+        self._opened = True
         return CameraSession(
             plan,
             sink,
@@ -365,6 +370,9 @@ class Capture:
                     log.warning("the wall clock of this machine was set; times of new frames follow it")
                 self._follow_hours()
                 self._forget_writers()
+            if self._opened:
+                self._opened = False
+                give_back_at = min(give_back_at, now + GIVE_BACK_OPENED_S)
             if now >= give_back_at:
                 give_back_at = now + GIVE_BACK_EVERY_S
                 give_back()

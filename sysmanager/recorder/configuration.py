@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from sysmanager.domain.ids import RecorderId, is_identifier
 from sysmanager.durable import read_bounded
 from sysmanager.protocol.recorders import CAMERAS_LIMIT, DISKS_LIMIT
-from sysmanager.recorder.machine import Identity
+
+if TYPE_CHECKING:
+    from sysmanager.recorder.machine import Identity
 
 FILE_LIMIT_BYTES = 256 * 1024
 
@@ -85,6 +87,8 @@ class RecorderConfiguration(msgspec.Struct, frozen=True, kw_only=True, forbid_un
         return {label: Path(folder) for label, folder in self.disks.items()}
 
     def identity(self) -> Identity:
+        from sysmanager.recorder.machine import Identity  # not at the top: the Watchdog reads this file too, and has no machine
+
         return Identity(
             recorder=self.recorder,
             camera_limit=self.camera_limit,

@@ -126,6 +126,7 @@ class DiskJobs:
         self._fed = False
         self._gathering = False
         self._held = False
+        self._brought = False
         self._health_queued = False
         self._test_due_s = 0.0
         self._thread = threading.Thread(target=self._run, name=f"disk {disk}", daemon=True)
@@ -174,8 +175,9 @@ class DiskJobs:
 
     def hand_over(self) -> None:
         self._held = False
-        if self._queue:
-            with self._lock:
+        with self._lock:
+            self._brought, self._gathering = True, False
+            if self._queue:
                 self._ring()
 
     def _ring(self) -> None:
@@ -264,8 +266,9 @@ class DiskJobs:
                 return False
             if self._queue:
                 return True
-            # While frames come, they are gathered for a moment: waking for each of them costs more than writing it.
-            self._gathering, self._fed = self._fed, False
+            # While frames come, they are gathered for a moment: waking for each of them costs more than writing it. Who brings many at
+            # once has gathered them, and wakes this thread again.
+            self._gathering, self._fed, self._brought = self._fed and not self._brought, False, False
             self._resting = True
         rung = self._bell.acquire(timeout=self._gather_s if self._gathering else IDLE_S)
         with self._lock:

@@ -22,8 +22,8 @@ from sysmanager.recorder import memory
 from sysmanager.recorder.configuration import ConfigurationError, load_configuration
 from sysmanager.recorder.crashes import TRACE_NAME
 from sysmanager.recorder.ending import on_end_signals
+from sysmanager.recorder.instance import StateUnusable
 from sysmanager.recorder.pulse import Pulse
-from sysmanager.recorder.state_file import StateUnusable
 
 if TYPE_CHECKING:
     from sysmanager.recorder.service import RecordingService

@@ -286,16 +286,23 @@ class CameraSession:
                 return Problem(CameraState.CONNECTING, "")
             current.begin_stream(kind, pictures, sounds)
             self._writer.begin(kind)
+        # What is done here for a packet is done cold, some ten times a second: each name that is looked up counts.
+        pictures_index, unread = video.index, current.unread
+        proved = False
         try:
             for packet in container.demux([video] if audio is None else [video, audio]):
                 if not packet.size:  # the end; a key frame may come without time stamps, but never empty
                     continue
-                of_picture = packet.stream_index == video.index
+                of_picture = audio is None or packet.stream_index == pictures_index
                 current.packets += of_picture  # a camera that sends sound only has stalled
-                visit.frame()
-                current.unread.append((packet, of_picture, time.monotonic()))
-                if visit.proved and len(current.unread) < UNREAD_LIMIT:
-                    self._intake.want(self)
+                unread.append((packet, of_picture, time.monotonic()))
+                if not proved:
+                    visit.frame()
+                    proved = visit.proved
+                if proved and len(unread) < UNREAD_LIMIT:
+                    if not current.wanted:
+                        current.wanted = True
+                        self._intake.want(self)
                 else:
                     self.take_in()
                 if self._try is not current:
@@ -327,6 +334,7 @@ class CameraSession:
     def _take_in(self, current: Try) -> bool:
         """With the lock held. True when the first picture of the stream was taken."""
         before = current.recording
+        current.wanted = False  # first: what is read from here on is wanted anew
         try:
             while current.unread:
                 packet, of_picture, arrived_s = current.unread.popleft()
@@ -358,6 +366,7 @@ class Try:
     """The token of one thread. `packets` is written by the thread alone, the rest by whoever holds the session's lock.
 
     unread: packets that the thread has read, whether they are of the picture, and when they came (monotonic); the thread adds to them.
+    wanted: the intake was asked to work on them, and has not come to it yet; the thread sets it.
     """
 
     def __init__(self) -> None:
@@ -374,6 +383,7 @@ class Try:
         self.sounds: FrameTiming | None = None
         self.recording = False
         self.failed = False
+        self.wanted = False
 
     def begin(self) -> None:
         self.opened = self.failed = False

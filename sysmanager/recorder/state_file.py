@@ -1,4 +1,4 @@
-"""What a recorder must find again after a kill: its state, in two files, and its instance id.
+"""What a recorder must find again after a kill: its state, in two files.
 
 Each save replaces the older of the two, so that a damaged file leaves the state before it. A file is a line with the SHA-256 of what
 follows, then JSON with a number that grows with every save.
@@ -7,29 +7,24 @@ follows, then JSON with a number that grows with every save.
 from __future__ import annotations
 
 import hashlib
-import secrets
 from pathlib import Path
 
 import msgspec
 import structlog
 
-from sysmanager.domain.ids import Epoch, InstanceId, RecorderId, is_identifier
-from sysmanager.durable import create_durably, read_bounded, sync_folder, write_durably
+from sysmanager.domain.ids import Epoch, RecorderId
+from sysmanager.durable import read_bounded, sync_folder, write_durably
+from sysmanager.recorder.instance import StateUnusable
 from sysmanager.recorder.machine import Persisted
 from sysmanager.recorder.segments import SegmentName
 
 log = structlog.get_logger(__name__)
 
 FILE_NAMES = ("state-a", "state-b")
-INSTANCE_NAME = "instance"
 FILE_LIMIT_BYTES = 1 << 20
 FORMAT = 1
 DAYS_READ = 2
 """How many of the newest days of each camera are looked through for the highest epoch: epochs only grow."""
-
-
-class StateUnusable(Exception):
-    """The data folder cannot be used. One sentence."""
 
 
 class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,29 +112,6 @@ def _read(path: Path) -> _Content | None:
         return msgspec.json.decode(body, type=_Content)
     except msgspec.DecodeError:
         raise StateUnusable(f"The state file {path} is of a version that this program does not know; install the newer one.") from None
-
-
-def instance_of(folder: Path) -> InstanceId:
-    """The id of this installation, made at its first start. Watchdog and recording service name the same. Raises StateUnusable."""
-    path = folder / INSTANCE_NAME
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for _ in range(2):
-            try:
-                text = read_bounded(path, 256).decode("ascii", "replace").strip()
-            except FileNotFoundError:
-                text = ""
-            else:
-                if is_identifier(text):
-                    return InstanceId(text)
-                path.unlink()  # made by nobody else; a new id only lets the coordinator see a new installation
-            try:
-                create_durably(path, secrets.token_hex(8).encode() + b"\n")
-            except FileExistsError:
-                continue
-        return InstanceId(read_bounded(path, 256).decode("ascii", "replace").strip())
-    except OSError as error:
-        raise StateUnusable(f"The data folder {folder} can't be used ({error.strerror or error}); check the path and its rights.") from None
 
 
 def highest_epoch_in_material(disks: tuple[Path, ...], recorder: RecorderId) -> Epoch:

@@ -56,11 +56,14 @@ class Notes:
         with (folder / FILE_NAME).open("a+b") as file:
             if file.seek(0, 2) < SIZE_BYTES:
                 file.truncate(SIZE_BYTES)
+        with (folder / FILE_NAME).open("r+b", buffering=0) as file:
+            # Not through the map, where each page that is touched counts as memory of this process; and not at once, as Linux would
+            # keep together what is written together, and map all of it with the first note.
+            for _ in range(SIZE_BYTES // mmap.PAGESIZE):
+                file.write(bytes(mmap.PAGESIZE))
             self._map = mmap.mmap(file.fileno(), SIZE_BYTES)
         self._lock = threading.Lock()
         self._free = list(range(SLOTS - 1, -1, -1))
-        for slot in self._free:
-            self._map[slot * SLOT_BYTES] = 0
 
     def open(self, camera: CameraId, mark: str, deed: Deed = Deed.OPENING) -> int | None:
         """From now on this thread opens or decodes that stream. The number to `close`; None when too much is under way at once."""

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,15 +28,18 @@ from sysmanager.recorder.buskeeper import BusKeeper
 from sysmanager.recorder.configuration import ConfigurationError, RecorderConfiguration, load_configuration
 from sysmanager.recorder.crashes import begin_anew, blame, ending_of, traced
 from sysmanager.recorder.ending import on_end_signals
+from sysmanager.recorder.instance import StateUnusable, instance_of
 from sysmanager.recorder.pulse import Phase, Pulse
 from sysmanager.recorder.service_process import STATUS_WRONG, is_alive, running_service, service_command, start_service
-from sysmanager.recorder.state_file import StateUnusable, instance_of
 from sysmanager.recorder.supervision import Action, Look, Supervision, adopted, start_failed, supervise
 from sysmanager.sdnotify import Heart, tell_systemd
 
 log = structlog.get_logger(__name__)
 
 LOOK_S = 0.25
+REST_LOOK_S = 0.9
+"""While a service that it started itself runs well: its end is told at once, and a hanging one has 10 s."""
+
 PAUSE_LIMIT_MS = 1000
 """Of a longer pause between two looks only so much counts: then the machine slept, or this process was held up."""
 
@@ -82,6 +86,7 @@ class Watchdog:
         self._awake_ms = 0
         self._news = asyncio.Event()
         self._end = asyncio.Event()
+        self._look_now = asyncio.Event()
         self._leave_service = False
         self._refusing: Subscription | None = None
 
@@ -89,6 +94,7 @@ class Watchdog:
         """End; the service too, in order, unless it is left for the next Watchdog."""
         self._leave_service = leave_service
         self._end.set()
+        self._look_now.set()
 
     @property
     def supervision(self) -> Supervision:
@@ -154,11 +160,18 @@ class Watchdog:
                 self._tell_once("", f"The recording service of {self._id} runs again.")
             await self._refuse_or_not()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._end.wait()
+                async with asyncio.timeout(self._look_s()):
+                    await self._look_now.wait()
+            if not self._end.is_set():
+                self._look_now.clear()
             now_s = time.monotonic()
             self._awake_ms += min(PAUSE_LIMIT_MS, round((now_s - before_s) * 1000))
             before_s = now_s
+
+    def _look_s(self) -> float:
+        """Until the next look. Who is not our child ends without a word, and has to be looked at."""
+        resting = self._child is not None and self._supervision.held and self._supervision.state is ServiceState.RUNNING
+        return min(REST_LOOK_S, self._heart.every_s or REST_LOOK_S) if resting else LOOK_S
 
     def _tell_once(self, reason: str, sentence: str) -> None:
         """Every start that fails has its reason; it is said when it is another one than the last time."""
@@ -200,6 +213,8 @@ class Watchdog:
             self._tell_once(sentence, sentence)
             return
         log.info("recording service started", recorder=self._id, pid=self._child.pid)
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=_tell_end, args=(self._child, loop, self._look_now), name="service", daemon=True).start()
 
     async def _announce(self) -> None:
         """Say that this is an orderly end; where another server takes over, the service records on until that has its cameras (SPEC 4)."""
@@ -287,6 +302,13 @@ def _is_stopped(process: psutil.Process) -> bool:
         return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
     except psutil.Error:
         return False
+
+
+def _tell_end(child: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    """A thread of its own: waits for the end of a child, on every system, and takes it off the system's list."""
+    child.wait()
+    with contextlib.suppress(RuntimeError):  # the loop is over: nobody wants to know any more
+        loop.call_soon_threadsafe(ended.set)
 
 
 def _kill(process: psutil.Process) -> None:

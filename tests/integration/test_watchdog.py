@@ -149,6 +149,38 @@ async def test_systemd_is_told_that_it_is_ready_alive_and_ending(config: Path, t
     assert said.count("WATCHDOG=1") >= 2
 
 
+async def rested(watchdog: Watchdog) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not watchdog.supervision.held:  # noqa: ASYNC110 - a look finds it, and tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_the_end_of_a_service_is_told_while_its_watchdog_rests(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sysmanager.recorder.supervision.HELD_MS", 0)
+    monkeypatch.setattr("sysmanager.recorder.watchdog.REST_LOOK_S", 10 * WAIT_S)
+    async with watching(load_configuration(config), service_command(config)) as (watchdog, coordinator):
+        await rested(watchdog)
+        first = watchdog.service_pid
+        assert first is not None
+        psutil.Process(first).kill()
+        await coordinator.watchdog("spare", says(ServiceState.STARTING))
+        await rested(watchdog)
+        assert watchdog.service_pid != first
+
+
+async def test_the_service_of_another_watchdog_is_looked_at_often(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration = load_configuration(config)
+    async with watching(configuration, service_command(config), leave=True):
+        service = await started_service(configuration.data_folder)
+    monkeypatch.setattr("sysmanager.recorder.supervision.HELD_MS", 0)
+    monkeypatch.setattr("sysmanager.recorder.watchdog.REST_LOOK_S", 10 * WAIT_S)
+    async with watching(configuration, service_command(config)) as (watchdog, coordinator):
+        await rested(watchdog)
+        assert watchdog.service_pid == service.pid
+        service.kill()
+        await coordinator.watchdog("spare", says(ServiceState.STARTING))
+
+
 async def test_a_service_that_only_just_begins_ends_in_order_with_its_watchdog(config: Path) -> None:
     configuration = load_configuration(config)
     async with watching(configuration, service_command(config)) as (watchdog, coordinator):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+import msgspec
 import pytest
 
 from sysmanager.recorder.disks import DiskSet, DiskSettings, DiskState, late_problem
@@ -18,7 +19,7 @@ from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
 from sysmanager.recorder.muxers import Muxer, muxer_for
 from sysmanager.recorder.segments import AudioKind, Frame, StreamKind
 from sysmanager.simulation.cameras.clip import Clip
-from tests.helpers.footage import H264, QUICK_DISKS, START_US, FaultyFileSystem, Gauge, marked_frames, marks, numbers, small_clip
+from tests.helpers.footage import H264, QUICK_DISKS, START_US, WAIT_S, FaultyFileSystem, Gauge, marked_frames, marks, numbers, small_clip
 
 LONG = SegmentSettings(segment_ms=3_600_000)
 
@@ -415,6 +416,19 @@ def test_what_is_written_together_is_taken_when_it_is_handed_over(rig: Rig) -> N
     rig.disks.hold()  # by one that dies before it hands over: a disk looks for itself now and then
     rig.put(10)
     rig.wait_recorded(40)
+
+
+def test_what_comes_after_frames_that_were_handed_over_waits_for_no_others(tmp_path: Path, clip: Clip) -> None:
+    """Who hands over has gathered; the disk's own patience is for frames that come one by one."""
+    rig = Rig(tmp_path, clip, settings=msgspec.structs.replace(QUICK_DISKS, gather_s=2 * WAIT_S))
+    rig.writer.begin(H264)
+    rig.disks.hold()
+    rig.put(10)
+    rig.disks.hand_over()
+    rig.wait_recorded(10)
+    rig.put(1)
+    rig.wait_recorded(11)
+    rig.close()
 
 
 def test_damaged_frames_are_counted_and_passed_over(rig: Rig) -> None:

@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Any
 
 import av
 import pytest
@@ -15,11 +16,11 @@ from sysmanager.protocol.recorders import CameraState
 from sysmanager.recorder.door import FreeDoor
 from sysmanager.recorder.frameclock import SteadyClock
 from sysmanager.recorder.frametiming import FrameTiming
-from sysmanager.recorder.intake import Intake
+from sysmanager.recorder.intake import Intake, Source
 from sysmanager.recorder.pictures import KeyFrames
 from sysmanager.recorder.reconnect import Problem
 from sysmanager.recorder.segments import Frame, StreamKind
-from sysmanager.recorder.session import CameraPlan, CameraSession, SessionSettings, Try
+from sysmanager.recorder.session import UNREAD_LIMIT, CameraPlan, CameraSession, SessionSettings, Try
 from tests.helpers.footage import H264, WAIT_S
 
 
@@ -124,11 +125,23 @@ class Sink:
         self.ended += 1
 
 
+class Wants(Intake):
+    """Nobody who works; how often it was asked to."""
+
+    def __init__(self) -> None:
+        super().__init__(Log())
+        self.times = 0
+
+    def want(self, source: Source) -> None:
+        self.times += 1
+
+
 class Reading:
     """A session that is open, as its thread leaves it: packets read, none handed on."""
 
     def __init__(self, sink: Sink, packets: int) -> None:
         self.told: list[Problem] = []
+        self.intake = Wants()
         self.session = CameraSession(
             CameraPlan(id=CameraId("cam-001"), name="Gate", url="rtsp://127.0.0.1/cam-001"),
             sink,
@@ -138,7 +151,7 @@ class Reading:
             changed=lambda _plan, problem: self.told.append(problem),
             door=FreeDoor(),
             key_frames=KeyFrames(),
-            intake=Intake(Log()),
+            intake=self.intake,
         )
         self.current = Try()
         self.current.begin()
@@ -218,3 +231,47 @@ def test_frames_that_cannot_be_worked_on_end_that_try_and_nothing_else() -> None
     assert not reading.current.unread
     reading.session.stop()
     assert (len(sink.frames), sink.ended) == (1, 1)
+
+
+class Stream:
+    """What a session reads of a camera: `before` is called with the number of each packet, before it comes."""
+
+    def __init__(self, packets: int, before: Callable[[int], None]) -> None:
+        self._packets, self._before = packets, before
+        self.index, self.time_base, self.average_rate, self.guessed_rate = 0, Fraction(1, 1000), Fraction(15), None
+        self.video = [self]
+        self.streams = self
+
+    def demux(self, _streams: object) -> Iterator[av.Packet[Any]]:
+        for number in range(self._packets):
+            self._before(number)
+            packet = av.Packet(b"\0\0\0\1frame")
+            packet.pts = packet.dts = number * 67
+            yield packet
+
+
+def test_a_session_is_wanted_once_until_it_is_come_to_whatever_it_reads_meanwhile() -> None:
+    sink = Sink()
+    reading = Reading(sink, 0)
+    asked: list[int] = []
+
+    def before(number: int) -> None:
+        asked.append(reading.intake.times)
+        if number == 3:
+            reading.session.take_in()
+
+    visit = FreeDoor().enter(reading.session.plan, reading.current.over)
+    reading.session._read(reading.current, Stream(6, before), H264, visit)  # type: ignore[arg-type]
+    assert asked == [0, 1, 1, 1, 2, 2]
+    assert len(sink.frames) == 3
+    reading.session.take_in()
+    assert len(sink.frames) == 6
+
+
+def test_what_nobody_comes_to_a_session_hands_on_itself() -> None:
+    sink = Sink()
+    reading = Reading(sink, 0)
+    visit = FreeDoor().enter(reading.session.plan, reading.current.over)
+    reading.session._read(reading.current, Stream(UNREAD_LIMIT + 2, lambda _number: None), H264, visit)  # type: ignore[arg-type]
+    assert len(sink.frames) == UNREAD_LIMIT
+    assert reading.intake.times == 2

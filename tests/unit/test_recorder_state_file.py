@@ -12,9 +12,10 @@ from sysmanager.domain.ids import Epoch, InstanceId, RecorderId
 from sysmanager.protocol.recorders import Mode
 from sysmanager.recorder.beginning import begin
 from sysmanager.recorder.configuration import RecorderConfiguration
+from sysmanager.recorder.instance import StateUnusable, instance_of
 from sysmanager.recorder.machine import Persisted
 from sysmanager.recorder.segments import SegmentName
-from sysmanager.recorder.state_file import FILE_NAMES, StateFile, StateUnusable, highest_epoch_in_material, instance_of
+from sysmanager.recorder.state_file import FILE_NAMES, StateFile, highest_epoch_in_material
 
 GATE = RecorderId("gate")
 STATE = Persisted(recorder=GATE, instance=InstanceId("i"), boot=3, epoch=Epoch(4), ordered=True)

@@ -37,6 +37,12 @@ def test_a_watchdog_loads_nothing_that_it_does_not_need() -> None:
     assert loaded("sysmanager.app.main, sysmanager.recorder.watchdog", "aiohttp av cryptography numpy nats") == "['nats']"
 
 
+def test_a_recorder_loads_no_types_of_the_journal_and_of_clients_and_its_watchdog_no_machine() -> None:
+    names = "sysmanager.coordinator.facts sysmanager.protocol.clients sysmanager.recorder.machine"
+    assert loaded("sysmanager.recorder.watchdog", names) == "[]"
+    assert loaded("sysmanager.recorder.service", names) == "['sysmanager.recorder.machine']"
+
+
 def test_a_recording_service_loads_what_it_needs_to_record() -> None:
     """numpy comes with the first picture that is looked at for motion, aiohttp with the first copy of material."""
     assert loaded("sysmanager.recorder.service", "aiohttp av numpy") == "['av']"
