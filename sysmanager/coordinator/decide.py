@@ -26,6 +26,7 @@ from sysmanager.coordinator.starting import announced, brake_released, on_trigge
 from sysmanager.coordinator.state import View, governing
 from sysmanager.coordinator.switching import RELIEF_MS, SWITCH_TABLE
 from sysmanager.coordinator.table import Case, On, find
+from sysmanager.coordinator.undoing import UNDO_TABLE
 from sysmanager.domain.backup import BackupKind
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import AttemptEnd, Failover, Phase, Trigger
@@ -71,7 +72,7 @@ PROOF_MS = 500
 HOURS_LOOK_MS = 60_000
 """How often an entry that waits for the hours of its failback is looked at."""
 
-TABLE = SWITCH_TABLE + FAILOVER_TABLE + FAILBACK_TABLE
+TABLE = SWITCH_TABLE + FAILOVER_TABLE + FAILBACK_TABLE + UNDO_TABLE
 
 
 def absorb_heard(view: View, seen: Seen, message: FromRecorder, now: Instant) -> bool:
@@ -426,7 +427,7 @@ def due_failover_ms(view: View, seen: Seen, entry: Failover, now: Instant) -> in
             return began_ms + DOCUMENTS_MS
         case Phase.FAILBACK_TAKEN:
             return began_ms + FAILBACK_ANSWER_MS
-        case Phase.FAILBACK_SAVED:
+        case Phase.FAILBACK_SAVED | Phase.FAILBACK_UNDOING:
             return now.mono_ms + RELIEF_MS
         case Phase.WAITING:
             retries = [failed_ms + RETRY_MS for (failover, _), failed_ms in seen.failed_attempt_ms.items() if failover == entry.id]

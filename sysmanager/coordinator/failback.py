@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sysmanager.coordinator import facts as f
-from sysmanager.coordinator.automatic_failback import due_by_itself, held_after_abort, held_after_undo
+from sysmanager.coordinator.automatic_failback import due_by_itself, held_after_abort
 from sysmanager.coordinator.failback_checks import checks
 from sysmanager.coordinator.frames import settled_cameras, unlit_cameras
 from sysmanager.coordinator.handing import FRAMES_MS, held_back, next_turn, silent, time_over, without_held_back
@@ -12,6 +12,7 @@ from sysmanager.coordinator.inputs import Asked, OrderAnswered
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View
 from sysmanager.coordinator.table import Case, On, Row, Then, always
+from sysmanager.coordinator.undoing import undone
 from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover, Phase, Reason
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
@@ -225,31 +226,26 @@ def _notified(case: Case) -> tuple[f.AnyFact, ...]:
     return (f.FailbackNotified(failover=case.failover.id, duration_ms=case.step_ms),)
 
 
-def _undone(case: Case, reason: Reason, note: str, dark: tuple[CameraId, ...] = ()) -> tuple[f.AnyFact, ...]:
-    undone = f.FailbackUndone(failover=case.failover.id, reason=reason, note=note, recorder_epoch=case.view.next_epoch, dark=dark)
-    return (undone, *(held_after_undo(case.view, case.failover) if reason is not Reason.CANCELLED else ()))
-
-
 def _undo(reason: Reason, note: str) -> Then:
-    return lambda case: _undone(case, reason, note)
+    return lambda case: undone(case, reason, note)
 
 
 def _abort(case: Case) -> tuple[f.AnyFact, ...]:
-    return (*_undone(case, Reason.CANCELLED, "Aborted by hand."), *held_after_abort(case.view, case.failover))
+    return (*undone(case, Reason.CANCELLED, "Aborted by hand."), *held_after_abort(case.view, case.failover))
 
 
 def _undo_refused(case: Case) -> tuple[f.AnyFact, ...]:
     answered = _current_answer(case)
     refusal = answered.answer if answered is not None else None
     note = refusal.sentence if isinstance(refusal, Refusal) else "The recorder applied other documents than those it was given."
-    return _undone(case, Reason.SAVING_FAILED, note)
+    return undone(case, Reason.SAVING_FAILED, note)
 
 
 def _undo_dark(case: Case) -> tuple[f.AnyFact, ...]:
     dark = lost_by(case, case.failover.server, _waited_for(case)) or _waited_for(case)
     cameras = "1 camera" if len(dark) == 1 else f"{len(dark)} cameras"
     note = f"{cameras} gave the recorder no frame within {FRAMES_MS // 1000} s: {', '.join(dark[:5])}. The failover server goes on."
-    return _undone(case, Reason.WRONG_STATE_OF_SERVER, note, dark)
+    return undone(case, Reason.WRONG_STATE_OF_SERVER, note, dark)
 
 
 # ---------------------------------------------------------------- the table
@@ -272,7 +268,7 @@ FAILBACK_TABLE: tuple[Row, ...] = (
         on=On.REVIEW,
         when=_failover_waits,
         then=_undo(Reason.CANCELLED, "A failover of the group came first; start the failback again after it."),
-        to=(Phase.READY,),
+        to=(Phase.READY, Phase.FAILBACK_UNDOING),
         sentence="a failover of the group waits: the failback is undone before its commit and never delays it",
     ),
     Row(
@@ -281,7 +277,7 @@ FAILBACK_TABLE: tuple[Row, ...] = (
         on=On.ABORT,
         when=always,
         then=_abort,
-        to=(Phase.READY,),
+        to=(Phase.READY, Phase.FAILBACK_UNDOING),
         sentence="a person aborted it before its commit: the failover server goes on",
     ),
     Row(
@@ -317,7 +313,7 @@ FAILBACK_TABLE: tuple[Row, ...] = (
         on=On.REVIEW,
         when=_documents_changed,
         then=_undo(Reason.CANCELLED, "The settings were changed on the failover server meanwhile; look at them and start it again."),
-        to=(Phase.READY,),
+        to=(Phase.READY, Phase.FAILBACK_UNDOING),
         sentence="the settings were changed on the failover server since they were taken: undone, so that no change is lost",
     ),
     Row(
@@ -380,7 +376,7 @@ FAILBACK_TABLE: tuple[Row, ...] = (
         on=On.REVIEW,
         when=_too_dark,
         then=_undo_dark,
-        to=(Phase.READY,),
+        to=(Phase.READY, Phase.FAILBACK_UNDOING),
         sentence="cameras stayed dark on the recorder that the failover server records: undone, so that it goes on with them",
     ),
     Row(

@@ -32,6 +32,8 @@ def _good(sentence: str) -> Check:
 def _check_entry(entry: Failover) -> Check:
     if entry.phase is Phase.SUPERSEDED:
         return _stop("Another entry of the log, or a reconcile, has ended this one; a failback starts from the newest entry of the server.")
+    if entry.phase is Phase.FAILBACK_UNDOING:
+        return _stop("A failback of it is being undone; start it again when the failover server has all cameras again.")
     if entry.phase is not Phase.READY:
         return _stop(f"The log entry is \u201c{entry.log_state}\u201d; a failback starts from \u201cFailover ready\u201d.")
     return _good("The log entry is ready for a failback.")

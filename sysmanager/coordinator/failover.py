@@ -14,6 +14,7 @@ from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
 from sysmanager.coordinator.state import baseline_holds, running_in_group, tasks_of
 from sysmanager.coordinator.table import Case, On, Row, Then, always
+from sysmanager.coordinator.undoing import cut_short
 from sysmanager.domain.failover import DID_NOT_ANSWER, AttemptEnd, Failover, Phase, Reason, Trigger
 from sysmanager.domain.ids import Epoch, RecorderId
 from sysmanager.domain.instant import Instant
@@ -176,9 +177,10 @@ def _contradiction(case: Case) -> bool:
 
 
 def _take_up(case: Case) -> tuple[f.AnyFact, ...]:
-    choice = choice_of(case)
-    reservation = reservation_of(case.view.next_epoch, choice, _tasks(case))
-    return (f.ServerReserved(failover=case.failover.id, reservation=reservation, duration_ms=case.step_ms),)
+    """A failback to the recorder's home that is being undone ends with it: its own failover server is replaced."""
+    choice, ended = choice_of(case), cut_short(case.view, case.failover.recorder)
+    reservation = reservation_of(Epoch(case.view.next_epoch + bool(ended)), choice, _tasks(case))
+    return (*ended, f.ServerReserved(failover=case.failover.id, reservation=reservation, duration_ms=case.step_ms))
 
 
 def _wait(case: Case) -> tuple[f.AnyFact, ...]:

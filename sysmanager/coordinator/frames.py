@@ -33,10 +33,11 @@ def expects_frames(row: Recorder) -> bool:
 def nothing_due(beat: Beat, expected: Iterable[CameraId]) -> bool:
     """Whether all cameras that the recorder is to record are off by their schedule now: then it is not dark, however silent they are.
 
-    Those that another recorder holds are not due on this one either; one that it does not name at all is.
+    Those that another recorder holds are not due on this one either, be it all of them; one that it does not name at all is.
     """
-    off = {camera.camera for camera in beat.cameras if camera.state is CameraState.OFF}
-    return bool(off) and off.union(beat.without).issuperset(expected)
+    idle = {camera.camera for camera in beat.cameras if camera.state is CameraState.OFF}
+    idle.update(beat.without)
+    return bool(idle) and idle.issuperset(expected)
 
 
 def records_by_right(beat: Beat) -> bool:

@@ -1,4 +1,5 @@
 """Cameras that allow one session change hands one by one, break before make (SPEC 8): in a failback, and in a planned switch.
+`undoing` gives them back where a failback is undone.
 
 Whoever is to have them leaves them out, and whoever has them goes on, until it is their turn: then the one lets the camera go, and the
 other opens it when the first says that it did. The next one goes when that has its first frame: at most one of them is dark at a time.
@@ -40,11 +41,16 @@ def singles(view: View, entry: Failover) -> tuple[CameraId, ...]:
 
 
 def held_back(view: View, entry: Failover) -> tuple[CameraId, ...]:
-    """Of these, the ones whose turn has not come. One that gives no frames to who has it is not waited for."""
+    """Of these, the ones whose turn has not come. One that gives no frames to who has it is not waited for.
+
+    While a failback is undone: all but those that the recorder still has.
+    """
     failback = entry.failback
     match entry.phase:
         case Phase.FAILBACK_TAKEN:
             return singles(view, entry)
+        case Phase.FAILBACK_UNDOING if failback is not None:
+            return tuple(camera for camera in singles(view, entry) if camera not in failback.kept)
         case Phase.FAILBACK_SAVED if failback is not None:
             expected, handed = failback.expected, failback.handed
         case Phase.FETCHED if entry.trigger is Trigger.PLANNED:
@@ -57,7 +63,9 @@ def held_back(view: View, entry: Failover) -> tuple[CameraId, ...]:
 
 
 def let_go(view: View, entry: Failover) -> tuple[CameraId, ...]:
-    """What who has the cameras leaves out by now."""
+    """What who has the cameras leaves out by now; while a failback is undone, what the recorder still has."""
+    if entry.phase is Phase.FAILBACK_UNDOING:
+        return entry.failback.kept if entry.failback is not None else ()
     if entry.phase is not Phase.FAILBACK_SAVED and not (entry.phase is Phase.SAVED and entry.trigger is Trigger.PLANNED):
         return ()
     waiting = set(held_back(view, entry))
@@ -87,10 +95,20 @@ def not_let_go_yet(view: View, seen: Seen, entry: Failover) -> bool:
     return not set(let_go(view, entry)) <= set(heard.beat.without)
 
 
+def not_given_back_yet(view: View, seen: Seen, entry: Failover) -> bool:
+    """Whether the recorder still says that it has one that is to go back: the failover server could not open it."""
+    if entry.phase is not Phase.FAILBACK_UNDOING or entry.failback is None or not seen.connected(entry.home):
+        return False
+    heard = seen.of(entry.home)
+    if heard.beat is None or not heard.service_heard() or heard.beat.epoch != entry.failback.epoch:
+        return False
+    return not set(held_back(view, entry)) <= set(heard.beat.without)
+
+
 def waits_for_word(view: View, failover: FailoverId) -> tuple[RecorderId, ...]:
     """Who may be told more as soon as the other server says that it let a camera go."""
     entry = view.failovers.get(failover)
-    if entry is None or not let_go(view, entry):
+    if entry is None or not (entry.phase is Phase.FAILBACK_UNDOING or let_go(view, entry)):
         return ()
     taker = entry.home if entry.phase is Phase.FAILBACK_SAVED else entry.server
     return (taker,) if taker is not None else ()

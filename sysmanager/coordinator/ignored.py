@@ -37,6 +37,7 @@ IGNORED: tuple[Ignored, ...] = (
         on=(On.ABORT,),
         sentence="the commit point is passed: the request is refused",
     ),
+    Ignored(phases=(Phase.FAILBACK_UNDOING,), on=(On.ABORT,), sentence="it is being undone already: the request is refused"),
     Ignored(
         phases=tuple(phase for phase in _OPEN if phase is not Phase.READY),
         on=(On.FAILBACK,),

@@ -8,7 +8,7 @@ from sysmanager.coordinator.evolve import failover_id
 from sysmanager.coordinator.gaps import last_frames
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Choice, choose
-from sysmanager.coordinator.state import View, baseline_holds, running_in_group, tasks_of
+from sysmanager.coordinator.state import View, baseline_holds, running_in_group, tasks_of, undoing_with
 from sysmanager.coordinator.witnesses import opinions_of
 from sysmanager.domain.failover import Trigger
 from sysmanager.domain.ids import Epoch
@@ -22,7 +22,8 @@ def open_entry(view: View, seen: Seen, failed: Recorder, trigger: Trigger, now: 
     if opening is None:
         return ()
     home = tasks_of(failed, view.recorders[opening.home])
-    if running_in_group(view, opening.group) is not None or baseline_holds(view, opening.group):
+    given_back = undoing_with(view, failed.id) is not None  # ended by the same record that reserves somebody
+    if given_back or running_in_group(view, opening.group) is not None or baseline_holds(view, opening.group):
         return (f.FailoverQueued(opening=opening),)
     choice = choose(view, seen, failed=failed, home=home, group=view.groups[opening.group])
     if choice.server is None or home.documents is None:

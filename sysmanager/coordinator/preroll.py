@@ -136,7 +136,7 @@ def _holders(view: View, group: Group) -> list[Recorder]:
 def _changes_hands(view: View, row: Recorder) -> bool:
     """While its cameras move, the one that takes them needs every session; it goes on keeping what it has."""
     entries = (view.failovers[open_id] for open_id in view.open_with.get(row.id, ()))
-    return any(entry.phase.occupies_group for entry in entries)
+    return any(entry.phase.hands_over for entry in entries)
 
 
 def _place(

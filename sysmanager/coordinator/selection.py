@@ -8,7 +8,7 @@ import msgspec
 
 from sysmanager.coordinator.maintenance import own_maintenance
 from sysmanager.coordinator.seen import Seen
-from sysmanager.coordinator.state import View, unreconciled
+from sysmanager.coordinator.state import View, undoing_with, unreconciled
 from sysmanager.domain.camera import Camera, CameraKind, RecordingMode, opening_order
 from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.failover import NotMoved, StayCause, Verdict
@@ -159,7 +159,7 @@ def objection_to(view: View, seen: Seen, server: Recorder, home: Recorder) -> st
         return "its recording service cannot be started"
     if not heard.service_heard():
         return "its recording service is not heard"
-    if beat.mode is not Mode.STANDBY:
+    if beat.mode is not Mode.STANDBY and undoing_with(view, server.id) is None:
         return "is not on standby yet"
     if beat.epoch >= view.next_epoch:
         return f"knows epoch {beat.epoch}, which is newer than system data; confirm what differs first"

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from sysmanager.coordinator.handing import held_back, let_go_by, not_let_go_yet
+from sysmanager.coordinator.handing import held_back, let_go_by, not_given_back_yet, not_let_go_yet
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, unreconciled
 from sysmanager.domain.documents import DocumentSet
@@ -16,6 +16,8 @@ from sysmanager.domain.recorder import Acting, Broken, Recorder, Recording, Rese
 from sysmanager.protocol.recorders import Ask, Beat, GoOn, Mode, Order, OrderKey, Record, RefusalReason, StandDown, Standing
 
 _PLAIN = OrderKey()
+_RETURNING = (Phase.FAILBACK_TAKEN, Phase.FAILBACK_SAVED, Phase.FAILBACK_UNDOING)
+"""Phases in which the broken recorder records beside the failover server."""
 
 
 def goal(view: View, row: Recorder) -> Record | StandDown | None:
@@ -47,11 +49,11 @@ def _not_here(entry: Failover) -> tuple[CameraId, ...]:
 
 
 def _returning(view: View, row: Recorder) -> Record | None:
-    """Step 8 of a failback: the broken recorder gets its tasks while the failover server still records."""
+    """Step 8 of a failback, or what is left of it: the broken recorder records while the failover server does."""
     for open_id in view.open_with.get(row.id, ()):
         entry = view.failovers[open_id]
         failback = entry.failback
-        if entry.home != row.id or entry.phase not in (Phase.FAILBACK_TAKEN, Phase.FAILBACK_SAVED) or failback is None:
+        if entry.home != row.id or entry.phase not in _RETURNING or failback is None:
             continue
         key = OrderKey(failover=entry.id, step=8, attempt=1)
         return Record(key=key, epoch=failback.epoch, home=row.id, documents=failback.documents, without=held_back(view, entry))
@@ -83,7 +85,7 @@ def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | Non
             return None
         # The answer, not the heartbeat, moves the step on: repeat the order until it came.
         return wanted
-    if not seen.connected(row.id) or (isinstance(wanted, Record) and _too_soon(view, seen, wanted)):
+    if not seen.connected(row.id) or (isinstance(wanted, Record) and _too_soon(view, seen, row, wanted)):
         return None
     refused = seen.refused_orders.get(row.id)
     lacks = refused is not None and refused.reason is RefusalReason.DOCUMENTS_MISSING
@@ -98,8 +100,12 @@ def order_for(view: View, seen: Seen, row: Recorder) -> Record | StandDown | Non
     return None if satisfied(heard.beat, wanted) else wanted
 
 
-def _too_soon(view: View, seen: Seen, wanted: Record) -> bool:
+def _too_soon(view: View, seen: Seen, row: Recorder, wanted: Record) -> bool:
     """Whether it would knock at a camera whose only session the other server is just about to give up."""
+    if isinstance(row.assignment, Acting):
+        acted, beat = view.failovers.get(row.assignment.failover), seen.of(row.id).beat
+        records = beat is not None and beat.mode is Mode.RECORDING and beat.epoch == wanted.epoch
+        return records and acted is not None and not_given_back_yet(view, seen, acted)
     entry = view.failovers.get(wanted.key.failover)
     return entry is not None and entry.phase in (Phase.SAVED, Phase.FAILBACK_SAVED) and not_let_go_yet(view, seen, entry)
 

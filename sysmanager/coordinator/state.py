@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sysmanager.domain.backup import Backups, BaselineStage
-from sysmanager.domain.failover import Failover
+from sysmanager.domain.failover import Failover, Phase
 from sysmanager.domain.gaps import GapTotal
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, JobId, RecorderId
@@ -235,6 +235,15 @@ def running_in_group(view: View, group: GroupId) -> Failover | None:
     for failover_id in view.open_in.get(group, ()):
         failover = view.failovers[failover_id]
         if failover.phase.occupies_group:
+            return failover
+    return None
+
+
+def undoing_with(view: View, recorder: RecorderId) -> Failover | None:
+    """The entry whose failback is being undone, to this failover server or from this recorder."""
+    for failover_id in view.open_with.get(recorder, ()):
+        failover = view.failovers[failover_id]
+        if failover.phase is Phase.FAILBACK_UNDOING and recorder in (failover.server, failover.home):
             return failover
     return None
 

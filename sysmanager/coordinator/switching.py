@@ -15,7 +15,7 @@ from sysmanager.coordinator.handing import FRAMES_MS, held_back, next_turn, sile
 from sysmanager.coordinator.invariants import commit_objection
 from sysmanager.coordinator.opening import choice_for, open_entry
 from sysmanager.coordinator.seen import Seen
-from sysmanager.coordinator.state import View, baseline_holds, running_in_group
+from sysmanager.coordinator.state import View, baseline_holds, running_in_group, undoing_with
 from sysmanager.coordinator.table import Case, On, Row
 from sysmanager.domain.failover import Failover, Phase, Reason, Trigger
 from sysmanager.domain.ids import CameraId, Epoch
@@ -33,6 +33,9 @@ def why_not_switched(view: View, seen: Seen, row: Recorder) -> str | None:
     """What keeps a planned switch of this recorder from starting, beyond what keeps a failover by hand; None if nothing does."""
     if not seen.connected(row.id) or not seen.of(row.id).reports_frames():
         return f"{row.name} does not record at the moment; a planned switch relieves a server that does. Start a failover instead."
+    undoing = undoing_with(view, row.id)
+    if undoing is not None:
+        return f"The failback in {undoing.id} is being undone; wait until {row.name} has all of its cameras again."
     group_id = group_of(view, row)
     running = running_in_group(view, group_id) if group_id is not None else None
     if running is not None:

@@ -118,6 +118,8 @@ class Phase(StrEnum):
     FAILBACK_STARTED = "failback started"
     FAILBACK_TAKEN = "failback documents taken"
     FAILBACK_SAVED = "failback settings saved"
+    FAILBACK_UNDOING = "failback being undone"
+    """Cameras that allow one session go back to the failover server one by one; the group does not wait for that."""
     FAILBACK_COMMITTED = "failback committed"
     FAILBACK_PERFORMED = "failback performed"
     RETURNED = "returned"
@@ -141,7 +143,12 @@ class Phase(StrEnum):
     @property
     def occupies_group(self) -> bool:
         """Whether others of the group wait in the queue meanwhile (SPEC 7)."""
-        return self in (Phase.RESERVED, Phase.FETCHED, Phase.SAVED, Phase.COMMITTED, Phase.RECORDED) or self.failing_back
+        return self in _OCCUPY
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether cameras change hands: whoever takes them needs every session, and nothing else is to be in the way."""
+        return self is Phase.FAILBACK_UNDOING or self in _OCCUPY
 
     @property
     def failback_before_commit(self) -> bool:
@@ -153,6 +160,7 @@ class Phase(StrEnum):
             Phase.FAILBACK_STARTED,
             Phase.FAILBACK_TAKEN,
             Phase.FAILBACK_SAVED,
+            Phase.FAILBACK_UNDOING,
             Phase.FAILBACK_COMMITTED,
             Phase.FAILBACK_PERFORMED,
         )
@@ -160,6 +168,15 @@ class Phase(StrEnum):
 
 _ENDED = (Phase.RETURNED, Phase.CANCELLED, Phase.FAILED, Phase.SUPERSEDED, Phase.KEPT, Phase.WITHHELD, Phase.SKIPPED)
 """Written down once: a replay asks for every fact."""
+
+_OCCUPY = (
+    Phase.RESERVED,
+    Phase.FETCHED,
+    Phase.SAVED,
+    Phase.COMMITTED,
+    Phase.RECORDED,
+    *(phase for phase in Phase if phase.failing_back and phase is not Phase.FAILBACK_UNDOING),
+)
 
 FAILOVER_STEPS: tuple[str, ...] = (
     "Check that a failover server is available",
@@ -311,6 +328,7 @@ class Failback(msgspec.Struct, frozen=True, kw_only=True):
     expected: cameras whose first frames on the recorder are waited for. dark: those of them that gave none.
     handed: cameras that allow one session and whose turn came, in order (SPEC 8). automatic: it started by itself.
     leaves_dark: who asked for it accepts that some cameras stay dark on the recorder.
+    kept, returning: while it is undone: cameras that allow one session and that the recorder still has, and those that went back last.
     """
 
     actor: Actor
@@ -326,6 +344,8 @@ class Failback(msgspec.Struct, frozen=True, kw_only=True):
     automatic: bool = False
     handed: tuple[CameraId, ...] = ()
     leaves_dark: bool = False
+    kept: tuple[CameraId, ...] = ()
+    returning: tuple[CameraId, ...] = ()
 
 
 class CopyMark(msgspec.Struct, frozen=True, kw_only=True):
@@ -444,6 +464,7 @@ _LOG_STATES: dict[Phase, LogState] = {
     Phase.FAILBACK_STARTED: LogState.FAILBACK_RUNNING,
     Phase.FAILBACK_TAKEN: LogState.FAILBACK_RUNNING,
     Phase.FAILBACK_SAVED: LogState.FAILBACK_RUNNING,
+    Phase.FAILBACK_UNDOING: LogState.FAILBACK_RUNNING,
     Phase.FAILBACK_COMMITTED: LogState.FAILBACK_RUNNING,
     Phase.FAILBACK_PERFORMED: LogState.FAILBACK_RUNNING,
     Phase.RETURNED: LogState.FAILBACK_READY,

@@ -25,7 +25,7 @@ def no_backup_by_hand_meanwhile(step: Step) -> str | None:
         return None
     if state.reconcile is not None and not state.reconcile.confirmed:
         return "A backup by hand begins before the restore is confirmed."
-    busy = [entry.id for entry in state.failovers.values() if entry.phase.occupies_group]
+    busy = [entry.id for entry in state.failovers.values() if entry.phase.hands_over]
     if busy:
         return f"A backup by hand begins while {busy[0]} is running."
     if state.backups.baseline.stage in (BaselineStage.RUNNING, BaselineStage.LATE):

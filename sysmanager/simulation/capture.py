@@ -253,6 +253,10 @@ class Capture:
             self._recorded = frozenset(() if self.hung else lit_now)
         return self._recorded
 
+    def lit(self) -> frozenset[CameraId]:
+        """Cameras that gave a frame since they were opened under the present epoch."""
+        return frozenset(camera for camera, session in self._sessions.items() if session.first_ms)
+
     def recorded_for(self, least_ms: int) -> frozenset[CameraId]:
         """Cameras whose frames have been written under the present epoch for at least so long."""
         now_ms = self._wall_ms()

@@ -69,7 +69,7 @@ def rows_of(batch: Batch) -> list[int]:
                 rows.append(507)
             case f.FailbackStarted(automatic=False):
                 rows.append(100)
-            case f.FailbackUndone() if record.actor != COORDINATOR:
+            case f.FailbackUndone() | f.FailbackUndoing() if record.actor != COORDINATOR:
                 rows.append(102)
             case f.ClientsNotified() if any(isinstance(other.fact, f.BackupStarted) for other in batch.records) and 600 not in rows:
                 rows.append(600)

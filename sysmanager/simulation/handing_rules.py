@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 REPORT_STALE_MS = 3_500
 """A frame counts when the coordinator has had the time to hear of it: three beats, and half a second for their way."""
 
+TURN_MS = 10_000
+"""So long a camera that went back may be dark before the next one goes all the same."""
+
+AWAY_MS = 4_000
+"""A server that was silent for so long, while the coordinator could hear, is not connected."""
+
+NOT_HEARD_YET_MS = 9_000
+"""So long after its own start the coordinator waits for a recorder that it has not heard yet."""
+
+LATE_MS = 500
+"""What comes over a link that was ever so slow may be of the time before the last turn."""
+
+SETTLED_MS = 5_000
+"""A service that runs for so long has opened its cameras, and said so."""
+
 UNHEARD_MS = 3_000
 """Of a server that was silent for so long nobody can know what it records."""
 
@@ -66,8 +81,12 @@ def frames_before_switch(step: Step) -> str | None:
 def next_when_lit(step: Step) -> str | None:
     """A camera that allows one session changes hands when the one before has its first frame."""
     fact, entry, world = step.fact, step.before, step.world
+    if isinstance(fact, f.FailbackUndone) and entry is not None:
+        return _given_back_at_once(world, entry)
     if not isinstance(fact, f.SessionsPassed) or entry is None or entry.server is None:
         return None
+    if entry.phase is Phase.FAILBACK_UNDOING:
+        return _next_back_when_lit(step, entry, fact)
     failback = entry.failback if entry.phase is Phase.FAILBACK_SAVED else None
     giver, taker = (entry.server, entry.home) if failback is not None else (entry.recorder, entry.server)
     handed, epoch = (failback.handed, failback.epoch) if failback is not None else (entry.handed, entry.epoch)
@@ -81,11 +100,77 @@ def next_when_lit(step: Step) -> str | None:
     return None
 
 
+def _given_back_at_once(world: World, entry: Failover) -> str | None:
+    """A failback is undone when the recorder has none left of the cameras that were handed to it; or what it has nobody can know."""
+    failback = entry.failback
+    if failback is None or entry.server is None or entry.phase not in (Phase.FAILBACK_SAVED, Phase.FAILBACK_UNDOING):
+        return None
+    home, replaced = world.recorders[entry.home], any(world.shadow.failovers[one].recorder == entry.server for one in world.shadow.open)
+    started_ms = world.agenda.now_ms - world.hearing.started_ms
+    nobody_knows = _unheard(world, home) and (started_ms >= NOT_HEARD_YET_MS or home.id in world.hearing.heard_ms)
+    if replaced or home.trouble.lied or nobody_knows or home.persisted.epoch != failback.epoch or not _settled(world, home):
+        return None
+    handed = failback.kept if entry.phase is Phase.FAILBACK_UNDOING else failback.handed
+    left = home.capture.recorded_for(REPORT_STALE_MS) & set(handed) - world.recorders[entry.server].capture.recorded()
+    return f"{entry.id} is undone, and {', '.join(sorted(left))} go back to {entry.server} all at once." if left else None
+
+
+def _next_back_when_lit(step: Step, entry: Failover, fact: f.SessionsPassed) -> str | None:
+    """Where a failback is undone, one that the recorder has goes back when the one before has its frame; several only if it has none."""
+    world, failback = step.world, entry.failback
+    assert failback is not None, "it is being undone"
+    assert entry.server is not None, "to the failover server"
+    home, server = world.recorders[entry.home], world.recorders[entry.server]
+    if home.trouble.lied or server.trouble.lied or _unheard(world, home) or not _settled(world, home):
+        return None
+    late_ms = max(world.links[home.id].slowest_ms, world.links[server.id].slowest_ms)
+    if late_ms >= LATE_MS or world.hearing.hearing_for_ms(world.agenda.now_ms) < SETTLED_MS:
+        return None  # what comes now may have been said before
+    if len(fact.cameras) == 1 and world.hearing.silence_ms(server.id, world.agenda.now_ms) >= AWAY_MS:
+        return f"{fact.cameras[0]} of {entry.id} goes back to {server.id}, which is silent." if _records(home, fact) else None
+    if not _settled(world, server):
+        return None
+    early = _let_go_early(world, entry)
+    if early:
+        return f"{', '.join(sorted(early))} of {entry.id} are dark: {home.id} let them go before their turn."
+    recorded = _records(home, fact)
+    if len(recorded) > 1:
+        return f"{', '.join(sorted(recorded))} of {entry.id} go back together."
+    dark = set(failback.returning) - server.capture.lit() - server.capture.scheduled()
+    if recorded and dark and not _turn_is_over(step, entry):
+        return f"{', '.join(sorted(recorded))} of {entry.id} goes back while {', '.join(sorted(dark))} is dark."
+    return None
+
+
+def _records(home: SimulatedRecorder, fact: f.SessionsPassed) -> frozenset[CameraId]:
+    return home.capture.recorded_for(REPORT_STALE_MS) & frozenset(fact.cameras)
+
+
+def _turn_is_over(step: Step, entry: Failover) -> bool:
+    """Whether what went back last had ten seconds for its frame, by the wall clock of the coordinator, which may have been set."""
+    turns = (f.SessionsPassed, f.FailbackUndoing, f.CoordinatorStarted)
+    last = next(
+        record
+        for record in reversed(step.world.facts)
+        if isinstance(record.fact, turns) and getattr(record.fact, "failover", entry.id) == entry.id and record is not step.record
+    )
+    return bool(step.world.coordinator.wall_step_ms) or step.record.wall_ms - last.wall_ms >= TURN_MS
+
+
+def _settled(world: World, server: SimulatedRecorder) -> bool:
+    """Whether it runs for long enough for its sessions to be those that it speaks of."""
+    since_ms = server.up_since_ms
+    return server.up and not server.trouble.hung and since_ms is not None and world.agenda.now_ms - since_ms >= SETTLED_MS
+
+
 def dark_together(world: World) -> str | None:
     """Of the cameras that allow one session, and that change hands at the moment, at most one has no frame anywhere."""
     state = world.shadow
     for open_id in state.open:
         entry = state.failovers[open_id]
+        early = _let_go_early(world, entry)
+        if early:
+            return f"{', '.join(sorted(early))} of {entry.id} are dark: {entry.home} let them go before their turn."
         waiting = _changing(world, entry)
         if len(waiting) > 1 and not _at_once(world, entry):
             return f"{', '.join(sorted(waiting))} of {entry.id} are dark together, and change hands one by one."
@@ -108,6 +193,17 @@ def _changing(world: World, entry: Failover) -> set[CameraId]:
     single = {camera.id for camera in world.shadow.recorders[giver].settings.cameras if camera.sessions == 1}
     has = _has(world.recorders[taker], epoch)
     return (single & set(expected)) - {camera.id for camera in plan.cameras} - has
+
+
+def _let_go_early(world: World, entry: Failover) -> set[CameraId]:
+    """Cameras that the recorder does not have any more whose failback is undone, although their turn to go back has not come."""
+    failback, home = entry.failback, world.recorders[entry.home]
+    plan = home.capture.plan
+    if entry.phase is not Phase.FAILBACK_UNDOING or failback is None or plan is None or home.persisted.epoch != failback.epoch:
+        return set()
+    if world.journal_cut or home.trouble.lied or entry.home in world.state_lost or not _settled(world, home):
+        return set()
+    return set(failback.kept) - {camera.id for camera in plan.cameras}
 
 
 def _at_once(world: World, entry: Failover) -> bool:

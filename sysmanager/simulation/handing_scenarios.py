@@ -16,6 +16,54 @@ def _unreached(server: str, camera: int, at_ms: int, lasts_ms: int = 0) -> Deed:
     return Deed(at_ms=at_ms, what=Wrong.UNREACHED, target=server, amount=camera, lasts_ms=lasts_ms)
 
 
+UNDO_SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        name="a failback that is undone gives cameras that allow one session back one by one",
+        deeds=(_unreached("A1", 5, 15_000),),
+        wishes=(START, back(20_000)),
+        until_ms=80_000,
+        cameras=6,
+        sessions=1,
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
+        name="the coordinator is killed while a failback is being undone",
+        deeds=(_unreached("A1", 5, 15_000), Deed(at_ms=36_000, what=Wrong.KILLED, lasts_ms=2_000)),
+        wishes=(START, back(20_000)),
+        until_ms=100_000,
+        cameras=6,
+        sessions=1,
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
+        name="the recorder loses its power while a failback to it is being undone",
+        deeds=(_unreached("A1", 5, 15_000), off("A1", 36_000, lasts_ms=20_000)),
+        wishes=(START, back(20_000)),
+        until_ms=100_000,
+        cameras=6,
+        sessions=1,
+        ends=(End(recorder="A1", phase=READY, server="FA1"),),
+    ),
+    Scenario(
+        name="the failover server loses its power while a failback is being undone: the recorder takes all of it back",
+        deeds=(_unreached("A1", 5, 15_000), off("FA1", 36_000)),
+        wishes=(start("A1", maintenance=False), back(20_000)),
+        until_ms=180_000,
+        cameras=6,
+        sessions=1,
+        ends=(End(recorder="A1", phase=Phase.SUPERSEDED, server="FA1"), End(recorder="FA1", phase=RETURNED, server="A1")),
+    ),
+    Scenario(
+        name="a failover of the group undoes a failback, and does not wait for the cameras that go back one by one",
+        groups=((2, 2),),
+        wishes=(START, back(20_000), start("A2", 24_000)),
+        until_ms=80_000,
+        cameras=6,
+        sessions=1,
+        ends=(End(recorder="A1", phase=READY, server="FA1"), End(recorder="A2", phase=READY, server="FA2")),
+    ),
+)
+
 HANDING_SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="cameras that allow one session change hands one by one in a failback",

@@ -47,8 +47,9 @@ ROWS: dict[type, frozenset[int]] = {
     f.FailbackCommitted: frozenset({131, 133}),
     f.FailbackPerformed: frozenset({140}),
     f.FailbackNotified: frozenset({141}),
-    f.FailbackUndone: frozenset({101, 111, 121, 122, 130, 132, 134}),
-    f.SessionsPassed: frozenset({135, 409}),
+    f.FailbackUndoing: frozenset({101, 132, 134}),
+    f.FailbackUndone: frozenset({12, 101, 111, 121, 122, 130, 132, 134, 150, 151}),
+    f.SessionsPassed: frozenset({135, 152, 153, 409}),
 }
 """Which rows may give a fact about an entry when nobody asked for it: written down a second time, apart from the tables."""
 

@@ -32,6 +32,7 @@ ALLOWED: dict[type, tuple[Phase | None, ...]] = {
     f.FailbackCommitted: (Phase.FAILBACK_SAVED,),
     f.FailbackPerformed: (Phase.FAILBACK_COMMITTED,),
     f.FailbackNotified: (Phase.FAILBACK_PERFORMED,),
-    f.FailbackUndone: _FAILBACK_BEFORE_COMMIT,
-    f.SessionsPassed: (Phase.SAVED, Phase.FAILBACK_SAVED),
+    f.FailbackUndoing: (Phase.FAILBACK_SAVED,),
+    f.FailbackUndone: (*_FAILBACK_BEFORE_COMMIT, Phase.FAILBACK_UNDOING),
+    f.SessionsPassed: (Phase.SAVED, Phase.FAILBACK_SAVED, Phase.FAILBACK_UNDOING),
 }

@@ -194,6 +194,7 @@ def _report(seen: Seen, server: RecorderId) -> object:
     return (
         seen.connected(server),
         seen.silence_ms(server) >= 2 * BEAT_INTERVAL_MS,
+        heard.leaving is not None,
         heard.reports_service_failed(),
         heard.service_heard(),
         heard.reports_frames(),

@@ -125,6 +125,58 @@ def _breaks_while_it_is_switched(chance: random.Random, plan: SitePlan) -> Cue:
     return Cue(fact="", acts=acts)
 
 
+def _undone_while_cameras_change_hands(chance: random.Random, plan: SitePlan) -> Cue:
+    """Somebody aborts a failback when a camera that allows one session has changed hands; then one of the two has its own trouble."""
+    abort_ms = chance.choice((2_500, 3_500, 5_000))
+    what, whom = chance.choice(
+        (
+            (Wrong.POWER, Whom.HOME),
+            (Wrong.CUT, Whom.HOME),
+            (Wrong.CRASH, Whom.HOME),
+            (Wrong.CAMERAS_CUT, Whom.HOME),
+            (Wrong.DEAF, Whom.HOME),
+            (Wrong.POWER, Whom.SERVER),
+            (Wrong.ALL_DISKS, Whom.SERVER),
+            (Wrong.UNREACHED, Whom.SERVER),
+            (Wrong.KILLED, Whom.SITE),
+        )
+    )
+    amount = chance.randint(0, 5) if what is Wrong.UNREACHED else 1_000
+    acts = (
+        Act(after_ms=50, what=Wrong.CAMERA_SLOW, whom=Whom.SERVER, amount=chance.choice((300, 4_000)), lasts_ms=20_000),
+        Act(after_ms=chance.choice((600, 1_200, 2_000)), what=Wrong.CAMERA_SLOW, whom=Whom.HOME, amount=8_000, lasts_ms=20_000),
+        Act(after_ms=abort_ms, what=Ask.ABORT),
+        Act(after_ms=abort_ms + chance.choice((0, 400, 1_200, 2_500)), what=what, whom=whom, lasts_ms=20_000, amount=amount),
+    )
+    return Cue(fact="FailbackSaved", skip=chance.randint(0, 1), acts=acts)
+
+
+def _trouble_while_a_failback_is_undone(chance: random.Random, plan: SitePlan) -> Cue:
+    what, whom = chance.choice(
+        (
+            (Wrong.POWER, Whom.HOME),
+            (Wrong.CAMERAS_CUT, Whom.HOME),
+            (Wrong.SERVICE, Whom.HOME),
+            (Wrong.POWER, Whom.SERVER),
+            (Wrong.CAMERAS_CUT, Whom.SERVER),
+            (Wrong.KILLED, Whom.SITE),
+        )
+    )
+    return Cue(fact="FailbackUndoing", acts=(Act(after_ms=chance.choice((0, 5, 100, 700)), what=what, whom=whom, lasts_ms=25_000),))
+
+
+def _failed_back_and_aborted(chance: random.Random, plan: SitePlan) -> Cue:
+    """A failback by hand is aborted a few seconds later, again and again: it is undone with more or fewer cameras at home."""
+    begins_ms = chance.randint(6_000, 20_000)
+    asked = tuple(
+        Act(after_ms=begins_ms + round_ms + at_ms, what=ask)
+        for round_ms in (0, 30_000, 60_000)
+        for at_ms, ask in ((0, Ask.FAILBACK), (chance.randint(1_500, 6_000), Ask.ABORT))
+    )
+    slow = Act(after_ms=begins_ms - 10, what=Wrong.CAMERA_SLOW, whom=Whom.HOME, amount=2_500, lasts_ms=90_000)
+    return Cue(fact="ClientsNotified", skip=chance.randint(0, 1), acts=(slow, *asked))
+
+
 RARE_PLOTS: tuple[Plot, ...] = (
     _source_lists_nonsense,
     _source_cannot_note_copies,
@@ -137,4 +189,7 @@ RARE_PLOTS: tuple[Plot, ...] = (
     _aborted_while_it_saves,
     _edited_in_the_middle_of_a_failback,
     _breaks_while_it_is_switched,
+    _undone_while_cameras_change_hands,
+    _failed_back_and_aborted,
+    _trouble_while_a_failback_is_undone,
 )

@@ -201,7 +201,7 @@ def _drawn_camera(chance: random.Random, recorder: str, number: int) -> CameraSe
         name=f"{recorder} camera {number}",
         kind=kind,
         priority=priority,
-        sessions=chance.choice((1, 2, 2, 3)),
+        sessions=chance.choice((1, 1, 2, 2, 3)),
         vca=chance.random() < 0.2,
     )
 

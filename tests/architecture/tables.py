@@ -22,6 +22,7 @@ from sysmanager.coordinator.jobs.ignored import COPY_IGNORED, DRILL_IGNORED, Job
 from sysmanager.coordinator.jobs.table import JobRow
 from sysmanager.coordinator.switching import SWITCH_TABLE
 from sysmanager.coordinator.table import Row
+from sysmanager.coordinator.undoing import UNDO_TABLE
 from sysmanager.domain.failover import FAILBACK_STEPS, FAILOVER_STEPS, Phase
 from sysmanager.protocol.clients import RIGHT_FOR
 
@@ -85,7 +86,7 @@ def rendered() -> str:
         "### Transitions of a planned switch",
         transitions(SWITCH_TABLE),
         "### Transitions of a failback",
-        transitions(FAILBACK_TABLE),
+        transitions(FAILBACK_TABLE + UNDO_TABLE),
         "### Transitions of the baseline",
         baseline_transitions(),
         "### Transitions of a material copy",

@@ -87,7 +87,11 @@ def test_a_silent_failover_server_gives_its_last_known_documents() -> None:
 
 def test_phases_in_which_a_failback_can_be_aborted() -> None:
     before = {phase for phase in Phase if phase.failback_before_commit}
-    assert before == {phase for phase in Phase if phase.failing_back} - {Phase.FAILBACK_COMMITTED, Phase.FAILBACK_PERFORMED}
+    assert before == {phase for phase in Phase if phase.failing_back} - {
+        Phase.FAILBACK_UNDOING,
+        Phase.FAILBACK_COMMITTED,
+        Phase.FAILBACK_PERFORMED,
+    }
 
 
 # ---------------------------------------------------------------- dark cameras

@@ -99,7 +99,10 @@ def test_one_that_stays_dark_undoes_it_and_all_are_where_they_were(flow: str) ->
     site = begun(flow, one_session(3))
     site.server(TAKER[flow]).dark = {CameraId("A-c1")}
     site.run(15_000)
-    assert turns(site) == [("A-c0",), ("A-c1",)]
+    assert turns(site)[:2] == [("A-c0",), ("A-c1",)]
+    if flow == "failback":
+        assert turns(site)[2:] == [("A-c0",)], "the one that the recorder has goes back by itself"
+        site.run(5_000)
     assert site.entry.phase is (Phase.READY if flow == "failback" else Phase.FAILED)
     assert "1 camera gave" in (site.entry.failback.note if site.entry.failback is not None else site.entry.note)
     site.run(2_000)

@@ -27,6 +27,7 @@ from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from tests.helpers.coordination import Site, cameras_of, contents, document_set, rid, small_site
 from tests.helpers.switches import SWITCHES
+from tests.helpers.undoings import UNDOINGS
 
 REFUSAL = r.Refusal(reason=r.RefusalReason.CANNOT_SAVE, sentence="the disk is full")
 
@@ -309,6 +310,7 @@ SCENARIOS: dict[int, Callable[[], Site]] = {
     140: returned_site,
     141: returned_site,
     **SWITCHES,
+    **UNDOINGS,
 }
 
 

@@ -39,8 +39,11 @@ def apply(state: State, record: f.FactRecord, fact: f.FailbackFact) -> None:
         case f.FailbackNotified():
             failback = replace(_failback_step(_running(row), wall_ms, 11, fact.duration_ms), ended_ms=wall_ms)
             row = replace(row, phase=Phase.RETURNED, failback=failback)
+        case f.FailbackUndoing():
+            failback = replace(_running(row), reason=fact.reason, note=fact.note, dark=fact.dark, kept=fact.kept, returning=fact.returning)
+            row = replace(row, phase=Phase.FAILBACK_UNDOING, failback=failback)
         case f.FailbackUndone():
-            failback = replace(_running(row), reason=fact.reason, note=fact.note, ended_ms=wall_ms, dark=fact.dark)
+            failback = replace(_running(row), reason=fact.reason, note=fact.note, ended_ms=wall_ms, dark=fact.dark, kept=(), returning=())
             failed = fact.reason is not Reason.CANCELLED
             tries = row.failback_tries + (failed and failback.automatic)
             row = replace(row, phase=Phase.READY, failback=failback, failback_tries=tries)

@@ -29,6 +29,7 @@ from sysmanager.coordinator.facts.failback import (
     FailbackPerformed,
     FailbackSaved,
     FailbackStarted,
+    FailbackUndoing,
     FailbackUndone,
 )
 from sysmanager.coordinator.facts.failback_holds import FailbackHeld, FailbackHoldFact, FailbackReleased
@@ -121,6 +122,7 @@ __all__ = [
     "FailbackReleased",
     "FailbackSaved",
     "FailbackStarted",
+    "FailbackUndoing",
     "FailbackUndone",
     "FailoverCancelled",
     "FailoverFact",

@@ -64,6 +64,21 @@ class FailbackNotified(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     duration_ms: int
 
 
+class FailbackUndoing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-undoing"):
+    """It is being undone, and the recorder still records cameras that allow one session: these go back one by one, then it is undone.
+
+    reason, note, dark: as of the `FailbackUndone` that follows. kept: what goes back one by one. returning: what the recorder had and
+    gets no frames of goes back first and at once.
+    """
+
+    failover: FailoverId
+    reason: Reason
+    note: str
+    kept: tuple[CameraId, ...]
+    returning: tuple[CameraId, ...] = ()
+    dark: tuple[CameraId, ...] = ()
+
+
 class FailbackUndone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="failback-undone"):
     """Ended before its commit point: the failover server goes on. recorder_epoch: under which the recorder stands down again.
 
@@ -78,5 +93,12 @@ class FailbackUndone(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 FailbackFact = (
-    FailbackStarted | FailbackDocumentsTaken | FailbackSaved | FailbackCommitted | FailbackPerformed | FailbackNotified | FailbackUndone
+    FailbackStarted
+    | FailbackDocumentsTaken
+    | FailbackSaved
+    | FailbackCommitted
+    | FailbackPerformed
+    | FailbackNotified
+    | FailbackUndoing
+    | FailbackUndone
 )

@@ -178,7 +178,7 @@ def _needed(case: Case) -> bool:
     if not isinstance(view.recorders[job.server].assignment, Standby):
         return True
     entries = {**view.open_with.get(job.recorder, {}), **view.open_with.get(job.home, {})}
-    return any(view.failovers[entry].phase.before_commit or view.failovers[entry].phase.occupies_group for entry in entries)
+    return any(view.failovers[entry].phase.before_commit or view.failovers[entry].phase.hands_over for entry in entries)
 
 
 def _done(case: Case) -> bool:

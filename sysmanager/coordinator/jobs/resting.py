@@ -37,7 +37,7 @@ def taking_over(view: View, servers: tuple[RecorderId, ...]) -> Failover | None:
     """The failover or failback under way in which one of these servers takes part."""
     for server in servers:
         for failover_id in view.open_with.get(server, ()):
-            if view.failovers[failover_id].phase.occupies_group:
+            if view.failovers[failover_id].phase.hands_over:
                 return view.failovers[failover_id]
     return None
 

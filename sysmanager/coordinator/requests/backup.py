@@ -28,7 +28,7 @@ def why_no_backup(view: View) -> str | None:
         return "A restore is not finished; confirm what differs first, and back up then."
     for failover in view.open:
         entry = view.failovers[failover]
-        if entry.phase.occupies_group:
+        if entry.phase.hands_over:
             what = "failback" if entry.phase.failing_back else "failover"
             return f"A {what} is running, see {entry.id} in the failover log; back up when it has ended."
     if view.backups.baseline.being_made:

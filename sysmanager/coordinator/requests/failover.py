@@ -13,7 +13,7 @@ from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, governing, open_failover_of, tasks_of
 from sysmanager.coordinator.switching import SWITCH_TABLE
 from sysmanager.coordinator.table import Case, On, find
-from sysmanager.domain.failover import Reason, Trigger
+from sysmanager.domain.failover import Phase, Reason, Trigger
 from sysmanager.domain.maintenance import Scope, Target
 from sysmanager.domain.recorder import Broken, Recorder, Role
 from sysmanager.protocol import clients as c
@@ -97,6 +97,8 @@ def abort(asking: Asking, request: c.AbortFailover) -> Outcome:
     entry = entry_row(view, request.failover)
     case = Case(view=view, seen=seen, failover=entry, now=now, input=asked)
     row = find(SWITCH_TABLE + FAILOVER_TABLE + FAILBACK_TABLE, case, On.ABORT)
+    if entry.phase is Phase.FAILBACK_UNDOING:
+        raise Rejected(f"The failback in {entry.id} is being undone already; wait until it is done.", Reason.INVALID_LOG_STATE)
     if row is None:
         raise Rejected(
             f"{entry.id} is \u201c{entry.log_state}\u201d; only what has not reached its commit point can be aborted.",

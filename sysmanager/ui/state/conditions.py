@@ -370,6 +370,8 @@ def _failback(failover: Failover | None, state: UiState, nothing: str) -> Condit
     """SPEC 8, conditions 1 to 5, as far as the rows show them."""
     if failover is None:
         return disabled(nothing or "Its entry is not in the failover log any more; take the server out of system data and add it again.")
+    if failover.phase is Phase.FAILBACK_UNDOING:
+        return disabled("A failback of it is being undone; start it again when the failover server has all cameras again.")
     if failover.phase.failing_back:
         return disabled("A failback of it is already in progress; watch it in the failover log.")
     if failover.log_state not in (LogState.FAILOVER_READY, LogState.FAILBACK_FAILED) or failover.phase is not Phase.READY:
@@ -396,6 +398,8 @@ def _abort(failover: Failover | None, state: UiState) -> Condition:
         return _busy(f"failover:{failover.id}", state)
     if failover.phase.ended or failover.phase is Phase.READY:
         return disabled(f"There is nothing to abort; the entry is: {failover.log_state.value}.")
+    if failover.phase is Phase.FAILBACK_UNDOING:
+        return disabled("The failback is being undone already; the failover server gets its cameras back one by one.")
     if failover.phase.failing_back:
         return disabled("The failback is past its commit point; wait until it is done, then start a failover.")
     return disabled("The failover server has taken over already; use Failback to return.")

@@ -150,6 +150,9 @@ def progress(failover: Failover) -> float | None:
 def state_text(failover: Failover) -> str:
     """``Failover in progress · step 4 of 8: …``, ``Failover ready · to do: 1 item``, ``Cancelled: the recorder is back``."""
     state = failover.log_state
+    if failover.phase is Phase.FAILBACK_UNDOING and failover.failback is not None:
+        left = len(failover.failback.kept)
+        return f"{state.value} · being undone: " + (f"{counted(left, 'camera')} left to give back" if left else "the last camera goes back")
     if is_running(failover):
         done, steps = steps_done(failover)
         step = min(done + 1, len(steps))
