@@ -11,6 +11,7 @@ import msgspec
 from sysmanager.recorder.evidence import EvidenceLock
 from sysmanager.recorder.footage import cameras_on
 from sysmanager.recorder.index import Segment, index_name, read_index, read_segment, segments
+from sysmanager.recorder.transfer.hours import sha256_of
 
 JOINED_MS: Final = 2_000
 """Footage with a smaller hole is one stretch: a camera with a frame a second has no more."""
@@ -102,6 +103,14 @@ def _size(path: Path) -> int:
         return 0
 
 
+def _checksum(path: Path) -> str:
+    """Empty where it cannot be read."""
+    try:
+        return sha256_of(path)
+    except OSError:
+        return ""
+
+
 def verify(piece: Segment) -> Verified:
     """Read one piece from end to end and compare it with its line in the index. Blocks."""
     line = read_index(piece.path.parent / index_name(piece.name.recorder)).get(piece.path.name)
@@ -115,6 +124,8 @@ def verify(piece: Segment) -> Verified:
         problem = f"{read.frames} frames can be read, and its index says {line.frames}."
     elif line is not None and (abs(read.first_frame_ms - line.first_frame_ms) > 1 or abs(read.last_frame_ms - line.last_frame_ms) > 1):
         problem = "Its first or last frame has another time than its index says."
+    elif line is not None and line.sha256 and _checksum(piece.path) != line.sha256:
+        problem = "It holds other bytes than were written: its index names another checksum."
     return Verified(
         path=piece.path, camera=piece.name.camera, frames=read.frames if read is not None else 0, indexed=line is not None, problem=problem
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sysmanager.app.main import main
+from sysmanager.recorder.index import read_index
 from sysmanager.recorder.library import pieces, stretches, verify
 from sysmanager.simulation.cameras.clip import Clip
 from tests.helpers.footage import START_US, small_clip
@@ -79,6 +82,21 @@ def test_a_piece_that_is_not_what_its_index_says_is_damaged(tmp_path: Path, clip
     index.write_text(index.read_text(encoding="utf-8").replace(line, line + "1"), encoding="utf-8")
     (piece,) = pieces((tmp_path,), (), 0, 10**16)
     assert problem in verify(piece).problem
+
+
+def test_a_piece_of_which_one_bit_is_another_is_damaged(tmp_path: Path, clip: Clip) -> None:
+    path = put_piece(tmp_path, clip, 20)
+    content = bytearray(path.read_bytes())
+    index = path.parent / "REC-1.idx"
+    line = replace(read_index(index)[path.name], sha256=hashlib.sha256(content).hexdigest())
+    index.write_bytes(line.encode())
+    (piece,) = pieces((tmp_path,), (), 0, EVER_MS)
+    assert verify(piece).problem == ""
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert "other bytes" in verify(piece).problem
+    path.unlink()
+    assert "No frame of it can be read" in verify(piece).problem
 
 
 # ---------------------------------------------------------------- the command
