@@ -219,7 +219,11 @@ def _standby(view: View, seen: Seen, row: Recorder) -> Reasons:
     heard = seen.of(row.id)
     if own_maintenance(view, row.id) is not None:
         yield _stop(Topic.FAILOVER, f"{row.name} is in maintenance and takes nobody's place.")
-    if heard.reports_service_failed() or not heard.service_heard() or beat.mode is not Mode.STANDBY:
+    if heard.service_heard() and beat.mode is Mode.RECORDING and beat.epoch < row.assignment.epoch:
+        # What it said last is of the task that it was just relieved of.
+        sentence = f"{row.name} is being relieved of the cameras that it had, and is ready when it waits; see its log if it stays so."
+        yield _warning(Topic.CONNECTION, sentence)
+    elif heard.reports_service_failed() or not heard.service_heard() or beat.mode is not Mode.STANDBY:
         yield _stop(Topic.CONNECTION, f"The recording service of {row.name} is not on standby; see its Watchdog's log if it stays so.")
     lost = [disk.path for disk in beat.disks if not disk.writable]
     if lost and len(lost) == len(beat.disks):

@@ -8,11 +8,12 @@ import pytest
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.readiness import readiness_of
 from sysmanager.domain.camera import FailoverPriority
+from sysmanager.domain.failover import Phase
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import CameraId, JobId
 from sysmanager.domain.jobs import Drill, DrillSchedule, JobPhase, JobReason, Trial
 from sysmanager.domain.maintenance import Scope, Target
-from sysmanager.domain.recorder import edit_of
+from sysmanager.domain.recorder import Standby, edit_of
 from sysmanager.domain.rights import RoleName
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
@@ -274,6 +275,22 @@ def test_a_failover_server_whose_service_does_not_stand_by_or_that_is_in_no_grou
     assert "not on standby" in said(site, "F", Level.STOP)[Topic.CONNECTION]
     del site.state.groups[GROUP]
     assert said(site, "F", Level.STOP) == {Topic.FAILOVER: "F is in no failover group; choose one in its settings."}
+
+
+def test_a_failover_server_that_was_just_relieved_is_not_shown_by_what_it_said_before() -> None:
+    site = small_site()
+    site.fail_over("A")
+    site.run(2_000)
+    site.server("F").beats = False
+    site.fail_back()
+    site.run(10_000, until=lambda: site.entry.phase is Phase.RETURNED)
+    assert isinstance(site.row("F").assignment, Standby)
+    assert "is ready when it waits" in said(site, "F", Level.WARNING)[Topic.CONNECTION]
+    assert said(site, "F", Level.STOP) == {}
+    site.server("F").beats = True
+    site.hear("F")
+    assert Topic.CONNECTION not in said(site, "F")
+    assert of(site, "F").level is GREEN
 
 
 # ---------------------------------------------------------------- pre-roll
