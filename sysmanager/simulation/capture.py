@@ -190,18 +190,19 @@ class Capture:
     def beats(self, now: Instant) -> tuple[CameraBeat, ...]:
         """The cameras as a heartbeat shows them now, by the recorder's clocks."""
         now_ms = now.wall_ms
-        self.suspicion.pass_to(now.mono_ms, self.recorded())
+        suspicion, frozen = self.suspicion, self.frozen
+        suspicion.pass_to(now.mono_ms, self.recorded() if suspicion.cases else ())
         if self._scheduled and not self._hours_from_ms <= now_ms < self._hours_until_ms:
             self._follow_hours(now_ms)
         found, gives = [], False
         for camera, session in self._sessions.items():
             state = session.state
-            if state in LIT and not self.frozen:
+            if not frozen and state in LIT:
                 gives = True
                 session.last_ms = now_ms
                 if now_ms > session.span[1]:
                     session.span[1] = now_ms
-            why = self.suspicion.sentence(session.camera) if state is CameraState.QUARANTINED else ""
+            why = suspicion.sentence(session.camera) if state is CameraState.QUARANTINED else ""
             off_from_ms, off_until_ms = session.off
             found.append(CameraBeat(camera, state, session.first_ms, session.last_ms, why, off_from_ms, off_until_ms))
         self.gave = gives and not self.hung

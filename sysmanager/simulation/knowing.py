@@ -31,7 +31,7 @@ PREROLL_WRITTEN = "pre-roll is written"
 READINESS_CURRENT = "readiness is current"
 NAMES = (PREROLL_LIMITS, PREROLL_WRITTEN, READINESS_CURRENT)
 
-READINESS_MS = 16_000
+READINESS_MS = 24_000
 """The readiness of all servers is computed anew so often, if anything moved meanwhile: it is what costs most of all rules."""
 
 Check = Callable[[str, str | None], None]

@@ -30,12 +30,17 @@ START_MS = 12_000
 """So long the site has to begin before anything breaks."""
 
 SHORT_MS = 600_000
+DENSE_MS = 480_000
 LONG_MS = 1_800_000
 
-DENSE_SHARE = 0.45
-DENSE_TIMES = 3
-"""In so large a share of the seeds a smaller site has as many faults, and as many wishes of people, in a third of the time: more of them
-meet. The others are what the median has to be: at least 12 recorders and 30 minutes."""
+WISHES_MS = (8_000, 20_000, 60_000)
+LONG_WISHES_MS = (20_000, 60_000, 120_000)
+DENSE_WISHES_MS = (2_700, 6_700, 20_000)
+"""How often people wish for something, as one seed draws it."""
+
+DENSE_PERCENT = 49
+"""In so many of a hundred seeds a smaller site has more faults, and more wishes of people, in a fourth of the time: there most meet.
+The others are what the median has to be: at least 12 recorders and 30 minutes, in which much time may pass between two of them."""
 
 REST_LIMIT_MS = 240_000
 """Within this time after the world has healed everything must have come to rest."""
@@ -109,12 +114,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 def draw(seed: int, *, short: bool = False) -> Drawn:
     """What one seed draws. short: a smaller site for a shorter time, for the test suite."""
     chance = random.Random(f"plan {seed}")
-    dense = not short and random.Random(f"dense {seed}").random() < DENSE_SHARE
+    dense = not short and seed * 37 % 100 < DENSE_PERCENT  # 37: they alternate
     site = drawn_site(chance, short=short or dense)
     pace = _pace(chance)
-    wishes_every_ms = chance.choice((8_000, 20_000, 60_000)) // (DENSE_TIMES if dense else 1)
-    length_ms = SHORT_MS if short else LONG_MS // (DENSE_TIMES if dense else 1)
-    deeds = drawn_deeds(chance, site, count=chance.randint(4, 12 if short else 24), end_ms=length_ms * 9 // 10)
+    wishes_every_ms = chance.choice(WISHES_MS if short else DENSE_WISHES_MS if dense else LONG_WISHES_MS)
+    length_ms = SHORT_MS if short else DENSE_MS if dense else LONG_MS
+    deeds = drawn_deeds(chance, site, count=chance.randint(4, 24 if dense else 12), end_ms=length_ms * 9 // 10)
     cues = drawn_cues(random.Random(f"cues {seed}"), site)
     return Drawn(site=site, pace=pace, wishes_every_ms=wishes_every_ms, deeds=deeds, cues=cues, length_ms=length_ms)
 
