@@ -2,7 +2,9 @@
 
 import sys
 
-from sysmanager.app.main import main
-
 if __name__ == "__main__":
+    try:
+        from sysmanager.app.main import main
+    except KeyboardInterrupt:  # before it had begun
+        sys.exit(130)
     sys.exit(main())

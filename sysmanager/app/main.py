@@ -55,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     given = sys.argv[1:] if arguments is None else list(arguments)
-    args = parser(given).parse_args(given)
     try:
+        args = parser(given).parse_args(given)
         status: int = args.run(args)
     except said_in_one_sentence() as error:
         print(f"sysmanager: {error}", file=sys.stderr)

@@ -59,6 +59,12 @@ class DiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     stuck_threads: int = 2
 
 
+def settings_for(minimum_free_bytes: int) -> DiskSettings:
+    """Limits for disks on which retention keeps so much free: full is well below that, or a disk is lost before its oldest footage goes."""
+    usual = DiskSettings()
+    return msgspec.structs.replace(usual, reserve_bytes=min(usual.reserve_bytes, minimum_free_bytes // 2))
+
+
 class DiskState(msgspec.Struct, frozen=True, kw_only=True):
     """What a recorder reports of one material disk. `path` as the settings name it; `problem` is a sentence, empty when writable."""
 

@@ -11,10 +11,16 @@ import msgspec
 from sysmanager.recorder.evidence import EvidenceLock
 from sysmanager.recorder.footage import cameras_on
 from sysmanager.recorder.index import Segment, index_name, read_index, read_segment, segments
+from sysmanager.recorder.retention import LENGTH_MS
+from sysmanager.recorder.segments import SegmentName, camera_folder
 from sysmanager.recorder.transfer.hours import sha256_of
 
 JOINED_MS: Final = 2_000
 """Footage with a smaller hole is one stretch: a camera with a frame a second has no more."""
+
+
+QUIET_MS: Final = 10_000
+"""What nobody has written to for so long is not being written."""
 
 
 class Stretch(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +56,30 @@ def pieces(disks: Sequence[Path], cameras: Sequence[str], from_ms: int, until_ms
     """All pieces with a frame in the span, camera by camera in the order of time. No cameras: all that have footage there."""
     for camera in cameras or cameras_on(tuple(disks)):
         yield from (each for each in segments(disks, camera) if each.first_frame_ms <= until_ms and from_ms <= each.last_frame_ms)
+
+
+def unreadable(disks: Sequence[Path], cameras: Sequence[str], from_ms: int, until_ms: int, now_ms: int) -> Iterator[Verified]:
+    """What lies there as a piece that may have been of the span, and no frame of it can be read: it is not among the `pieces`.
+
+    An empty one is none yet, nor is one that is in no index and that somebody may be writing.
+    """
+    for disk in disks:
+        for camera in cameras or cameras_on((disk,)):
+            for path in sorted((disk / camera_folder(camera)).glob("*/*")):
+                name = SegmentName.parse(path)
+                if name is None or name.camera != camera or not (name.start_ms <= until_ms and from_ms <= name.start_ms + LENGTH_MS):
+                    continue
+                indexed = path.name in read_index(path.parent / index_name(name.recorder))
+                if (indexed or _is_left(path, now_ms)) and read_segment(path) is None:
+                    yield Verified(path=path, camera=camera, frames=0, indexed=indexed, problem="No frame of it can be read.")
+
+
+def _is_left(path: Path, now_ms: int) -> bool:
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return found.st_size > 0 and not -QUIET_MS < now_ms - found.st_mtime * 1000 < QUIET_MS
 
 
 def stretches(found: Iterable[Segment], locks: Sequence[EvidenceLock] = ()) -> list[Stretch]:

@@ -44,7 +44,7 @@ from sysmanager.recorder.camera_plans import camera_beats, disk_beats, open_plan
 from sysmanager.recorder.camera_rules import CameraRules, camera_rules
 from sysmanager.recorder.capture import Capture, CaptureEvent, FrameEvent
 from sysmanager.recorder.configuration import RecorderConfiguration
-from sysmanager.recorder.disks import DiskSet, DiskState
+from sysmanager.recorder.disks import DiskSet, DiskState, settings_for
 from sysmanager.recorder.documents import RecorderDocuments
 from sysmanager.recorder.door import QuarantineDoor
 from sysmanager.recorder.footage import read_footage
@@ -94,7 +94,7 @@ class RecordingService:
         self._store = FileDocumentStore(configuration.data_folder / "documents")
         self._documents = RecorderDocuments(self._store, self._fetch)
         self._labels = {str(path): label for label, path in configuration.disk_paths.items()}
-        self._disks = DiskSet(tuple(configuration.disk_paths.values()))
+        self._disks = DiskSet(tuple(configuration.disk_paths.values()), settings=settings_for(configuration.minimum_free_mb << 20))
         self._door = QuarantineDoor(configuration.data_folder)
         self._capture = Capture(
             configuration.id,

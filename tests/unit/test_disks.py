@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 import pytest
 
-from sysmanager.recorder.disks import DiskSet, DiskSettings, DiskState, late_problem
+from sysmanager.recorder.disks import DiskSet, DiskSettings, DiskState, late_problem, settings_for
 from sysmanager.recorder.diskwriter import DiskFile, FileOwner
 from sysmanager.recorder.filesystem import LocalFileSystem
 from sysmanager.recorder.index import read_index, spans
@@ -493,3 +493,9 @@ def test_the_folder_of_a_disk_itself_is_never_made(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         LocalFileSystem().create(tmp_path / "away" / "cam-001" / "2026-01-01" / "x.ts")
     assert not (tmp_path / "away").exists()
+
+
+@pytest.mark.parametrize(("minimum_free_mb", "reserve_mb"), [(64, 32), (100, 50), (128, 64), (1024, 64)])
+def test_a_disk_is_full_well_below_what_retention_keeps_free(minimum_free_mb: int, reserve_mb: int) -> None:
+    """At one threshold the disk is lost and found again each time before the oldest footage has gone."""
+    assert settings_for(minimum_free_mb << 20).reserve_bytes == reserve_mb << 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,33 @@ def test_a_damaged_piece_is_named_and_ends_with_status_1(tmp_path: Path, clip: C
     path = put_piece(tmp_path, clip, 20)
     path.write_bytes(path.read_bytes()[:1_000])
     assert path.name in said(capsys, "verify", "--disk", str(tmp_path), status=1)
+
+
+@pytest.mark.parametrize("index", ["sound", "damaged"])
+def test_a_piece_of_garbage_is_named_whatever_its_index_says_and_the_others_are_sound(
+    tmp_path: Path, clip: Clip, capsys: pytest.CaptureFixture[str], index: str
+) -> None:
+    bad = put_piece(tmp_path, clip, 20)
+    put_piece(tmp_path, clip, 20, first=20)
+    bad.write_bytes(b"garbage" * 5_000)
+    os.utime(bad, (1_000, 1_000))
+    if index == "damaged":
+        (bad.parent / "REC-1.idx").write_bytes(bytes(range(256)))
+    told = said(capsys, "verify", "--disk", str(tmp_path), status=1)
+    assert f"{bad}: No frame of it can be read." in told
+    assert "1 pieces with 20 frames are sound, 1 are damaged." in told
+    later = "2030-01-01T00:00"
+    assert "0 are damaged" in said(capsys, "verify", "--disk", str(tmp_path), "--from", later)
+
+
+def test_a_piece_that_somebody_may_be_writing_is_not_damaged(tmp_path: Path, clip: Clip, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor is an empty one, which a kill leaves."""
+    begun = put_piece(tmp_path, clip, 20, indexed=False)
+    begun.write_bytes(b"G")
+    empty = put_piece(tmp_path, clip, 20, first=20, indexed=False)
+    empty.write_bytes(b"")
+    os.utime(empty, (1_000, 1_000))
+    assert "0 pieces with 0 frames are sound, 0 are damaged." in said(capsys, "verify", "--disk", str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import getpass
 import json
 import time
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,11 +127,13 @@ def _list(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     import msgspec
 
-    from sysmanager.recorder.library import pieces, verify
+    from sysmanager.recorder.library import pieces, unreadable, verify
 
     sound = damaged = frames = 0
-    for piece in pieces(_disks(args), args.camera, args.from_ms, args.until_ms):
-        verified = verify(piece)
+    disks = _disks(args)
+    of_span = (args.camera, args.from_ms, args.until_ms)
+    found = (verify(piece) for piece in pieces(disks, *of_span))
+    for verified in chain(found, unreadable(disks, *of_span, time.time_ns() // 1_000_000)):
         frames += verified.frames
         sound, damaged = sound + (not verified.problem), damaged + bool(verified.problem)
         if args.json:
