@@ -104,8 +104,8 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
     match taken:
         case i.Heard(message=message):
             return absorb_heard(view, seen, message, now)
-        case i.CanaryReturned(sent_mono_ms=sent_mono_ms):
-            seen.listening.canary(sent_mono_ms)
+        case i.CanaryReturned(sent_mono_ms=sent_mono_ms, over_ms=over_ms):
+            seen.listening.canary(sent_mono_ms, over_ms)
             return True
         case i.OrderAnswered(recorder=recorder, order=order, answer=answer):
             if isinstance(order, JobOrder):
@@ -263,7 +263,7 @@ def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, n
     elif isinstance(fact, f.FailoverWithheld):
         seen.opinion_held_ms[fact.opening.recorder] = now.mono_ms
     if isinstance(fact, f.BrakeApplied):
-        seen.brake_since_ms = now.mono_ms
+        seen.brake_since_ms = now.start_ms
     if isinstance(fact, f.BrakeReleased):
         seen.brake_since_ms = None
     if entry is None:
@@ -273,7 +273,7 @@ def remember(view: View, seen: Seen, fact: f.AnyFact, before: Failover | None, n
     if isinstance(fact, f.AttemptEnded) and fact.end is not AttemptEnd.WITHDRAWN and before is not None and before.server is not None:
         seen.failed_attempt_ms[entry.id, before.server] = now.mono_ms
     if isinstance(fact, f.TasksMoved) and entry.trigger is not Trigger.PLANNED:
-        seen.replaced_ms[entry.recorder] = now.mono_ms
+        seen.replaced_ms[entry.recorder] = now.start_ms
     if isinstance(fact, f.SessionsPassed):
         seen.turn_ms[entry.id] = now.mono_ms
     if entry.phase.ended:

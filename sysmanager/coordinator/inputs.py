@@ -27,9 +27,10 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CanaryReturned(msgspec.Struct, frozen=True, kw_only=True):
-    """The coordinator heard its own beacon. sent_mono_ms: when it had sent it."""
+    """The coordinator heard its own beacon. sent_mono_ms, over_ms: when it had sent it, as of an `Instant`."""
 
     sent_mono_ms: int
+    over_ms: int = 0
 
 
 class Announced(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,22 +12,25 @@ class Listening:
     """How long the coordinator demonstrably listened since its start, in milliseconds of the monotonic clock.
 
     Stamps made in a stretch that later turned out to be unproven are cut back to its beginning, so that silence is never counted from the
-    future and never early.
+    future and never early. Clocks show whole milliseconds: a stamp is rounded up (`Instant.start_ms`), the moment at which a canary was
+    sent is cut off, so that what lies between them really passed. Only where a canary ends an unproven stretch, and so begins the next
+    one, its moment is rounded up too.
     """
 
     def __init__(self, now: Instant) -> None:
         self.proven_ms = 0
         self.generation = 0
         self._ends: list[int] = []
-        self._last_mono_ms = now.mono_ms
+        self._last_mono_ms = now.start_ms
 
-    def canary(self, sent_mono_ms: int) -> bool:
-        """A canary sent at that moment came back. False if the stretch before it was too long to be proven."""
+    def canary(self, sent_mono_ms: int, over_ms: int = 0) -> bool:
+        """A canary sent at that moment of an `Instant` came back. False if the stretch before it was too long to be proven."""
         stretch_ms = sent_mono_ms - self._last_mono_ms
         if stretch_ms <= 0:
             return True
         self._last_mono_ms = sent_mono_ms
         if stretch_ms > LISTEN_GAP_MS:
+            self._last_mono_ms += over_ms
             self._ends.append(self.proven_ms)
             self.generation += 1
             return False
@@ -36,10 +39,14 @@ class Listening:
 
     def stamp_ms(self, now: Instant) -> int:
         """Where something heard now stands on the scale of proven time, if the present stretch is proven later."""
-        ahead_ms = now.mono_ms - self._last_mono_ms
+        ahead_ms = now.mono_ms + now.over_ms - self._last_mono_ms  # start_ms, written out: ten thousand times a second
         if ahead_ms <= 0:
             return self.proven_ms
         return self.proven_ms + (ahead_ms if ahead_ms < LISTEN_GAP_MS else LISTEN_GAP_MS)
+
+    def provable_ms(self, now: Instant) -> int:
+        """How much more time a canary would prove that is sent now."""
+        return min(self.quiet_ms(now), LISTEN_GAP_MS)
 
     def since_ms(self, stamp_ms: int, generation: int) -> int:
         """Proven time since a stamp; never below 0."""

@@ -19,6 +19,7 @@ from sysmanager.coordinator.facts import AnyFact
 from sysmanager.coordinator.standing import answer_to
 from sysmanager.domain.failover import Failover
 from sysmanager.domain.ids import RecorderId, shown
+from sysmanager.domain.instant import Instant
 from sysmanager.domain.rights import Actor, Right, missing_right
 from sysmanager.engine.answering import Answering
 from sysmanager.engine.backing_up import BackingUp
@@ -118,7 +119,7 @@ class Engine:
         self._durable = asyncio.Event()
         self._durable.set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._beacons: dict[int, int] = {}
+        self._beacons: dict[int, Instant] = {}
         self._sequence = 0
         self._lags: list[int] = []
         self._tally = Tally()
@@ -360,7 +361,7 @@ class Engine:
     async def _beacon(self) -> None:
         now = self._clock.now()
         self._sequence += 1
-        self._beacons[self._sequence] = now.mono_ms
+        self._beacons[self._sequence] = now
         if len(self._beacons) > BEACONS_KEPT:
             del self._beacons[next(iter(self._beacons))]
         await self._field.beacon(self._core.state.term, self._sequence, now.wall_ms)
@@ -376,9 +377,9 @@ class Engine:
 
     def canary(self, term: int, sequence: int) -> None:
         """A beacon was heard; if it is our own, it proves that we could hear."""
-        sent_ms = self._beacons.pop(sequence, None) if term == self._core.state.term else None
-        if sent_ms is not None:
-            self.hear(i.CanaryReturned(sent_mono_ms=sent_ms))
+        sent = self._beacons.pop(sequence, None) if term == self._core.state.term else None
+        if sent is not None:
+            self.hear(i.CanaryReturned(sent_mono_ms=sent.mono_ms, over_ms=sent.over_ms))
 
     async def standing(self, ask: Ask) -> Standing | None:
         """What a recorder may do that was away; answered from durable tables only. None: this coordinator cannot say any more."""

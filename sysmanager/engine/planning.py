@@ -44,9 +44,9 @@ class Planning:
         if row is None or due_ms is None:
             self._push(i.Review(recorder=recorder), now)
             return False
-        unproven_ms = self._unproven_ms(now)
-        if due_ms - now.mono_ms > unproven_ms:
-            self._schedule(f"recorder {recorder}", due_ms - unproven_ms)
+        provable_ms = self.seen.listening.provable_ms(now)
+        if due_ms - now.mono_ms > provable_ms:
+            self._schedule(f"recorder {recorder}", due_ms - provable_ms)
             return False
         # By the clock the timeout is over; what is missing is the proof that nothing was said meanwhile.
         self._proving.add(recorder)
@@ -86,11 +86,8 @@ class Planning:
             self._schedule(f"probe {recorder}", watch.look_ms)
         if watch.due_ms is not None:
             # Time that is not proven yet may well be: look when the timeout would be over by the clock.
-            self._schedule(f"recorder {recorder}", max(now.mono_ms, watch.due_ms - self._unproven_ms(now)))
+            self._schedule(f"recorder {recorder}", max(now.mono_ms, watch.due_ms - self.seen.listening.provable_ms(now)))
         return watch.probe
-
-    def _unproven_ms(self, now: Instant) -> int:
-        return self.seen.listening.stamp_ms(now) - self.seen.listening.proven_ms
 
     def _plan_failover(self, failover: FailoverId, now: Instant) -> None:
         if failover not in self.state.open:

@@ -27,7 +27,7 @@ from sysmanager import api
 from sysmanager.domain.group import Group
 from sysmanager.domain.ids import GroupId, RecorderId
 from sysmanager.domain.recorder import RecorderEdit, Role
-from tests.benchmarks.machine import arguments, quantile, tell
+from tests.benchmarks.machine import arguments, quantile, tell, wall_ahead_ns
 
 TIMEOUT_S = 10
 LATE_LIMIT_MS = 100
@@ -89,8 +89,7 @@ class Watcher:
         while True:
             try:
                 async for update in client.changes():
-                    now_ns = time.monotonic_ns()
-                    offset_ns = time.time_ns() - now_ns
+                    now_ns, offset_ns = time.monotonic_ns(), wall_ahead_ns()
                     self.snapshots += isinstance(update, api.Snapshot)
                     self._cached.update(row.id for row in update.recorders if row.documents is not None)
                     self._heard.update(row.id for row in update.recorders if row.connection is api.Connection.CONNECTED)
@@ -166,6 +165,7 @@ async def measure(
             "silenced": silent,
             "early": sum(1 for late in decided if late < 0) + early_entries,
             "false": len(false),
+            "late min": min(decided),
             "late p50": quantile(decided, 0.5),
             "late p99": quantile(decided, 0.99),
             "late max": max(decided),

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,16 @@ def machine() -> dict[str, Any]:
         "memory_mb": psutil.virtual_memory().total >> 20,
         "load_1min": round(psutil.getloadavg()[0], 2),
     }
+
+
+def wall_ahead_ns() -> int:
+    """How far the wall clock is ahead of the monotonic one now. Of a few looks the shortest counts: whoever is interrupted between the two
+    clocks would be wrong by that."""
+    looks = []
+    for _ in range(5):
+        before_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+        looks.append((time.monotonic_ns() - before_ns, wall_ns - before_ns))
+    return min(looks)[1]
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -27,6 +27,7 @@ from sysmanager.domain.ids import CameraId, DocumentHash, Epoch, FailoverId, Gro
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Recorder, RecorderEdit, Role
 from sysmanager.domain.rights import Actor, RoleName
+from sysmanager.engine.clock import instant_of
 from sysmanager.engine.core import Core
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
@@ -231,10 +232,15 @@ class Server:
 
 
 class Site:
-    """The coordinator's core, its journal and its servers. Time moves in steps of 10 ms by `run` and nowhere else."""
+    """The coordinator's core, its journal and its servers. Time moves in steps of 10 ms by `run` and nowhere else.
+
+    step_ms: finer steps. part_us: how far the clocks stand past their whole millisecond at each of them.
+    """
 
     def __init__(self, *, group: Group | None = None) -> None:
         self.mono_ms = 0
+        self.step_ms = 10
+        self.part_us = 0
         self.journal: list[bytes] = []
         self.facts: list[f.AnyFact] = []
         self.servers: dict[RecorderId, Server] = {}
@@ -256,7 +262,8 @@ class Site:
 
     @property
     def now(self) -> Instant:
-        return Instant(mono_ms=self.mono_ms, wall_ms=WALL_MS + self.mono_ms)
+        mono_us = self.mono_ms * 1000 + self.part_us
+        return instant_of(mono_us * 1000, WALL_MS * 1_000_000 + mono_us * 1000)
 
     @property
     def state(self) -> State:
@@ -339,7 +346,7 @@ class Site:
         """Let time pass, with beats, canaries and deadlines; ends early when `until` holds."""
         end_ms = self.mono_ms + duration_ms
         while self.mono_ms < end_ms and not (until is not None and until()):
-            self.mono_ms += 10
+            self.mono_ms += self.step_ms
             if self.mono_ms % 1000 == 0:
                 self.hear()
             if self.canary and self.mono_ms % 500 == 0:
