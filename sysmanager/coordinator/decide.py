@@ -121,7 +121,11 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
                 seen.opinions.note(probe.recorder, server, answer, (seen.listening.stamp_ms(now), seen.listening.generation))
             return True
         case i.Announced(message=leaving):
-            return seen.observe(leaving, now) if leaving.recorder in view.recorders else False
+            row = view.recorders.get(leaving.recorder)
+            if row is None:
+                return False
+            seen.keep_row(row, governing(view, row).detection_timeout_s, now)  # or, after a start, whoever speaks first is believed
+            return seen.observe(leaving, now)
         case i.DocumentsFetched(recorder=recorder):
             seen.doubted.discard(recorder)
             return True

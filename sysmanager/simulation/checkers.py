@@ -31,6 +31,7 @@ from sysmanager.protocol.preroll import KeepPreroll
 from sysmanager.protocol.recorders import LetOut, Obeyed, Order, Record, StandDown
 from sysmanager.recorder import machine as m
 from sysmanager.simulation import (
+    clone,
     failback_rules,
     handing_rules,
     history,
@@ -254,6 +255,7 @@ DECIDED: dict[str, Rule] = {
     "nothing by itself under the brake": safety.nothing_by_itself_under_the_brake,
     "a second opinion holds": safety.second_opinion_holds,
     "nobody taken who is leaving": safety.nobody_taken_who_is_leaving,
+    clone.MOVES_NOTHING: clone.moves_nothing,
     waiting_rules.FAILED_LAST: waiting_rules.failed_self_test_comes_last,
     "automatic failback where allowed": failback_rules.automatic_failback_where_allowed,
     "episodes begin": safety.note_decided,

@@ -7,6 +7,7 @@ import time
 
 import msgspec
 
+from sysmanager.simulation import seldom
 from sysmanager.simulation.counting import COORDINATOR_ROWS, MACHINE_ROWS, UNREACHABLE
 from sysmanager.simulation.run import Failure, Outcome, Report, run_seed, simulate
 
@@ -57,6 +58,7 @@ def _report_text(report: Report, took_s: float, *, story: bool) -> str:
         ("row", "Rows of the coordinator's table", {f"{number:03d}": text for number, text in COORDINATOR_ROWS.items()}),
         ("machine row", "Rows of the recorder's table", {f"{number:02d}": text for number, text in MACHINE_ROWS.items()}),
         ("checker", "Rules checked", {}),
+        (seldom.KIND, "What chance seldom brings", {}),
         ("worst moment", "Requests right after a fact", {}),
         ("reply", "Replies to people", {}),
     ):

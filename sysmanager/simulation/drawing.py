@@ -81,6 +81,7 @@ _AMOUNTS: dict[Wrong, tuple[int, int]] = {
     Wrong.STATE_OLD: (1, 4),
     Wrong.UNREACHED: (0, 60),
     Wrong.POISON: (0, 11),
+    Wrong.CLONE: (0, 3),
     Wrong.SLOW_SERVER: (300, 6_000),
     Wrong.CAMERA_SLOW: (1_000, 9_000),
     Wrong.SERVER_CLOCK: (-5_000, 5_000),

@@ -231,7 +231,7 @@ def _server(world: World, deed: Deed) -> Mend | None:
         case Wrong.COPY_FULL | Wrong.COPY_SLOW | Wrong.COPY_ROTS | Wrong.COPY_DAMAGED:
             return _copies_badly(recorder, deed.what)
         case Wrong.CLONE:
-            return clone(world, recorder)
+            return clone(world, recorder, deed.amount)
         case Wrong.SERVER_CLOCK:
             world.wall_steps[recorder.id] = deed.amount
             world.stepped_ms[recorder.id] = world.agenda.now_ms
@@ -312,7 +312,7 @@ def _shut_down(world: World, recorder: SimulatedRecorder) -> Mend:
     if recorder.powered:
         leaving = Leaving(recorder=recorder.id, instance=recorder.persisted.instance, wall_ms=world.now(recorder.id).wall_ms)
         world.announce(recorder.id, leaving)
-        recorder.trouble.leaving = True
+        recorder.trouble.leaving = recorder.trouble.announced = True
     wanted = [True]
 
     def off() -> None:

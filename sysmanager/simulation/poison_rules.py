@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sysmanager.coordinator import facts as f
+from sysmanager.simulation import seldom
 
 if TYPE_CHECKING:
     from sysmanager.simulation.checkers import Step
@@ -44,8 +45,11 @@ def look(world: World, check: Callable[[str, str | None], None]) -> None:
 def released_is_out(step: Step) -> str | None:
     """When the journal says that a server took a release, it did. Where streams crash it in turn, it may have found the camera again."""
     fact, world = step.fact, step.world
+    if isinstance(fact, f.CameraReleased):
+        seldom.note(world, seldom.CAMERA_RELEASED)
     if not isinstance(fact, f.ReleaseEnded) or fact.sentence or fact.recorder not in world.recorders:
         return None
+    seldom.note(world, seldom.RELEASE_TAKEN)
     if fact.camera in world.cameras.poison or len(world.cameras.ever_poisonous) > 1:
         return None
     held = world.recorders[fact.recorder].capture.suspicion.quarantined(fact.camera)

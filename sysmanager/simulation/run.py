@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
-from sysmanager.simulation import faults
+from sysmanager.simulation import faults, seldom
 from sysmanager.simulation.acts import Cue
 from sysmanager.simulation.broken import Broken
 from sysmanager.simulation.checkers import NAMES
@@ -245,6 +245,7 @@ def _never(counts: dict[str, Counter[str]]) -> dict[str, tuple[str, ...]]:
         "machine row": [f"{number:02d}" for number in MACHINE_ROWS],
         "fault": [wrong.value for wrong in DRAWN],
         "checker": [*NAMES, "comes to rest"],
+        seldom.KIND: list(seldom.NAMES),
     }
     return {
         kind: tuple(name for name in names if not counts.get(kind, Counter())[name] and name not in UNREACHABLE.get(kind, {}))

@@ -15,6 +15,7 @@ from sysmanager.domain.ids import CameraId, DocumentHash, Epoch
 from sysmanager.protocol.jobs import MaterialHours
 from sysmanager.protocol.recorders import Beat, Mode, Obeyed, OrderAnswer
 from sysmanager.recorder import machine as m
+from sysmanager.simulation.mending import release_soon
 from sysmanager.simulation.recorder import SimulatedRecorder
 from sysmanager.simulation.site import hashed
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Mend = Callable[[], None]
 FLAP_LEAST_MS = 300
+RELEASED_FROM = 6
 NOWHERE = DocumentHash("0" * 64)
 """The hash of a document that nobody has."""
 
@@ -182,7 +184,10 @@ def edit_documents(world: World, recorder: SimulatedRecorder, amount: int) -> Me
 
 
 def poison(world: World, recorder: SimulatedRecorder, amount: int) -> Mend | None:
-    """The stream of one of its cameras crashes whoever opens it, and whoever has it open now. amount: which of them."""
+    """The stream of one of its cameras crashes whoever opens it, and whoever has it open now.
+
+    amount: which of them; from `RELEASED_FROM` on who mends it also has it released.
+    """
     plan = next(server for server in world.plan.servers if server.id == recorder.id)
     if plan.settings is None or not plan.settings.cameras:
         return None
@@ -192,4 +197,10 @@ def poison(world: World, recorder: SimulatedRecorder, amount: int) -> Mend | Non
     for server in world.recorders.values():
         if camera in server.capture.recorded():
             server.crash()
-    return lambda: world.cameras.poison.discard(camera)
+
+    def mend() -> None:
+        world.cameras.poison.discard(camera)
+        if amount >= RELEASED_FROM:
+            release_soon(world, camera)
+
+    return mend

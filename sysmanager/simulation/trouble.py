@@ -10,7 +10,7 @@ from sysmanager.protocol.recorders import Beat, OrderAnswer
 
 class Trouble:
     """hung: its processes are stopped, and go on later. went_on_ms: when they last did; None: never. leaving: its Watchdog announced a
-    shutdown, and says no more. ran_ms: from when to when its service ran, when it last ended.
+    shutdown, and says no more. announced: it ever did. ran_ms: from when to when its service ran, when it last ended.
 
     lie, lie_answer: what it says instead of the truth. disks_lost_ms, disks_mended_ms: when, last, none of its disks could be written any
     more, and when one could again; None: never, not yet. copied: a second server announces itself under its id. lied: it ever
@@ -21,6 +21,7 @@ class Trouble:
         self.hung = False
         self.went_on_ms: int | None = None
         self.leaving = False
+        self.announced = False
         self.lie: Callable[[Beat], Beat] | None = None
         self.lie_answer: Callable[[OrderAnswer], OrderAnswer] | None = None
         self.lied = False

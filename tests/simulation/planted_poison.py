@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from sysmanager.coordinator import outstanding
 from sysmanager.simulation import suspicion
 from sysmanager.simulation.poison_rules import NOBODY_ELSE, RELEASED, STOPS_NO_OTHER
-from sysmanager.simulation.poison_scenarios import FOUND, RELEASED_BY_HAND, RELEASED_IN_A_RESTART
+from sysmanager.simulation.poison_scenarios import FOUND, RELEASED_BY_HAND, RELEASED_BY_WHO_MENDED, RELEASED_IN_A_RESTART
 
 Patch = pytest.MonkeyPatch
 
@@ -58,6 +58,7 @@ PLANTED_POISON: tuple[tuple[Callable[[Patch], None], str, set[str]], ...] = (
     (nobody_is_ever_convicted, FOUND, {STOPS_NO_OTHER}),
     (every_suspect_is_convicted, FOUND, {NOBODY_ELSE}),
     (a_server_takes_a_release_and_forgets_it, RELEASED_BY_HAND, {RELEASED}),
+    (a_server_takes_a_release_and_forgets_it, RELEASED_BY_WHO_MENDED, {RELEASED}),
     (a_release_is_told_only_by_who_took_it, RELEASED_IN_A_RESTART, {"comes to rest"}),
     (suspects_are_forgotten_when_the_process_ends, FOUND, {STOPS_NO_OTHER}),
 )

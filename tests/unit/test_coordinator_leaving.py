@@ -47,3 +47,16 @@ def test_a_second_server_of_the_same_id_may_go_and_nothing_is_switched_over() ->
     assert not site.state.failovers
     announce(site, "A")
     assert site.entry.server == "F", "its own word counts"
+
+
+def test_the_word_of_a_second_server_is_not_believed_either_where_it_is_the_first_after_a_restart() -> None:
+    site = small_site()
+    site.run(2_000)
+    first = site.row("A").instance
+    site.restart()
+    leaving = r.Leaving(recorder=rid("A"), instance=InstanceId("a copy"), wall_ms=site.now.wall_ms)
+    site.core.take(i.Announced(message=leaving), site.now, token="leaving")
+    site.settle()
+    assert site.replies[-1] == c.Done(sentence="Another server with the id A is there, and records on.")
+    heard = site.core.seen.of(rid("A"))
+    assert (heard.instance, heard.leaving, heard.rival) == (first, None, leaving.instance)
