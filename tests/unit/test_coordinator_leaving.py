@@ -60,3 +60,12 @@ def test_the_word_of_a_second_server_is_not_believed_either_where_it_is_the_firs
     assert site.replies[-1] == c.Done(sentence="Another server with the id A is there, and records on.")
     heard = site.core.seen.of(rid("A"))
     assert (heard.instance, heard.leaving, heard.rival) == (first, None, leaving.instance)
+
+
+def test_who_is_not_in_system_data_may_go_and_nothing_is_kept_of_it() -> None:
+    site = small_site()
+    leaving = r.Leaving(recorder=rid("Z"), instance=InstanceId("z"), wall_ms=site.now.wall_ms)
+    site.core.take(i.Announced(message=leaving), site.now, token="leaving")
+    site.settle()
+    assert site.replies[-1] == c.Done(sentence="Nothing takes over; the detection timeout runs.")
+    assert rid("Z") not in site.core.seen.recorders

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sysmanager.coordinator import facts as f
@@ -133,23 +135,49 @@ def test_two_failovers_are_apart_when_the_whole_window_lies_between(part_us: int
     assert bool(held_after_commit(site.state, site.core.seen, site.entry, later)) is held
 
 
-@given(st.lists(st.tuples(st.sampled_from(["canary", "hear", "pause"]), st.integers(1, 4_000_000)), max_size=40))
-def test_proven_silence_in_parts_of_a_millisecond_is_never_longer_than_the_real_one(steps: list[tuple[str, int]]) -> None:
-    """Whatever the order of canaries, messages and pauses, in µs."""
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["send", "return", "hear"]), st.integers(1, 1_600_000)), max_size=40))
+def test_proven_silence_is_never_longer_than_the_real_one_with_canaries_on_their_way(steps: list[tuple[str, int]]) -> None:
+    """Whatever the order of canaries that are sent and return later, and messages, in µs."""
 
     def at(us: int) -> Instant:
         return instant_of(us * 1000, 0)
 
     now_us = 0
     listening = Listening(at(0))
+    under_way: deque[Instant] = deque()
     heard_us, stamp = 0, (listening.stamp_ms(at(0)), listening.generation)
     for kind, duration_us in steps:
         now_us += duration_us
-        if kind == "canary":
-            listening.canary(at(now_us).mono_ms, at(now_us).over_ms)
+        if kind == "send":
+            under_way.append(at(now_us))
+        elif kind == "return" and under_way:
+            sent = under_way.popleft()
+            listening.canary(sent.mono_ms, sent.over_ms)
         elif kind == "hear":
             heard_us, stamp = now_us, (listening.stamp_ms(at(now_us)), listening.generation)
         assert listening.since_ms(*stamp) * 1000 <= now_us - heard_us
+
+
+def test_heard_while_a_canary_is_late_counts_from_when_it_was_heard() -> None:
+    """Sent after 1.4 s and back after 2.4 s, it proves all of the 1.4 s; what was heard at 2.3 s was not heard at 1.5 s."""
+    listening = Listening(Instant(mono_ms=0, wall_ms=0))
+    stamp = (listening.stamp_ms(Instant(mono_ms=2_300, wall_ms=0)), listening.generation)
+    for sent_ms in (1_400, 2_400, 3_300):
+        assert listening.canary(sent_ms)
+    assert listening.since_ms(*stamp) == 1_000
+
+
+def test_heard_after_the_canary_was_sent_that_ends_a_deaf_stretch_counts_from_when_it_was_heard() -> None:
+    listening = Listening(Instant(mono_ms=0, wall_ms=0))
+    before = (listening.stamp_ms(Instant(mono_ms=1_900, wall_ms=0)), listening.generation)
+    behind = (listening.stamp_ms(Instant(mono_ms=2_300, wall_ms=0)), listening.generation)
+    assert not listening.canary(2_000)
+    assert listening.canary(3_000)
+    assert (listening.since_ms(*before), listening.since_ms(*behind)) == (1_000, 700)
+    assert not listening.canary(6_000)
+    assert listening.canary(6_500)
+    assert (listening.since_ms(*before), listening.since_ms(*behind)) == (1_500, 1_200)
 
 
 @given(st.integers(0, 10**13), st.integers(0, 3 * LISTEN_GAP_MS * 1_000_000))
