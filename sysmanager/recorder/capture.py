@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 TICK_S: Final = 0.25
 LOOK_EVERY_S: Final = 1.0
-GIVE_BACK_EVERY_S: Final = 60.0
+GIVE_BACK_EVERY_S: Final = 20.0
 GIVE_BACK_OPENED_S: Final = 10.0
 """What opening a stream took is free by then: FFmpeg makes decoders to look at it."""
 
