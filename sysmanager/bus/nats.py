@@ -91,6 +91,8 @@ class NatsBus:
         self._keeper: asyncio.Task[None] | None = None
         self._first_connection = asyncio.Event()
         self._outage_logged = False
+        self.refused = False
+        """Whether the server refused the credentials since the last connection."""
         self._closing = asyncio.Event()
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -249,6 +251,7 @@ class NatsBus:
     def _changed(self, client: Client) -> None:
         self._client = client
         self._outage_logged = False
+        self.refused = False
         self._first_connection.set()
         log.info("connected to the bus", url=self._url, user=self._user)
         self._tell(True)
@@ -259,6 +262,7 @@ class NatsBus:
 
     def _log_outage(self, error: Exception) -> None:
         """Once per outage: the attempts go on four times a second."""
+        self.refused = self.refused or "authorization violation" in str(error).lower()
         if not self._outage_logged:
             self._outage_logged = True
             log.warning("no connection to the bus; trying on", url=self._url, error=str(error) or type(error).__name__)

@@ -27,9 +27,12 @@ Attach = Callable[[Bus], Awaitable[None]]
 
 
 class BusKeeper:
-    """Keeps `bus` made from the credentials file; the connection itself is kept by `NatsBus`."""
+    """Keeps `bus` made from the credentials file; the connection itself is kept by `NatsBus`.
 
-    def __init__(self, credentials: Path, name: str, attach: Attach) -> None:
+    tell: gets, once, what a person has to mend before there can be a bus.
+    """
+
+    def __init__(self, credentials: Path, name: str, attach: Attach, tell: Callable[[str], None] = lambda _: None) -> None:
         self._path = credentials
         self._name = name
         self._attach = attach
@@ -37,6 +40,7 @@ class BusKeeper:
         self._made = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._said = ""
+        self._tell = tell
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._keep())
@@ -66,16 +70,22 @@ class BusKeeper:
                 if found is not None and found != used:
                     used = found
                     await self._make(found)
+                elif self._bus is not None and self._bus.refused:
+                    self._say(f"The coordinator refuses the bus credentials {self._path}; replace them by those of this site.")
             await asyncio.sleep(CHANGED_LOOK_S if used is not None else LOOK_AGAIN_S)
 
     async def _load(self) -> BusCredentials | None:
         try:
             return await asyncio.to_thread(load_credentials, self._path)
         except CredentialsUnusable as error:
-            if str(error) != self._said:
-                self._said = str(error)
-                log.warning("no bus yet; it is tried again", why=str(error))
+            self._say(str(error))
             return None
+
+    def _say(self, sentence: str) -> None:
+        if sentence != self._said:
+            self._said = sentence
+            log.warning("no bus yet; it is tried again", why=sentence)
+            self._tell(sentence)
 
     async def _make(self, credentials: BusCredentials) -> None:
         earlier, self._bus = self._bus, None
@@ -84,7 +94,7 @@ class BusKeeper:
         try:
             bus = NatsBus(credentials, BusUser.RECORDER, self._name)
         except CredentialsUnusable as error:
-            log.warning("no bus yet; it is tried again", why=str(error))
+            self._say(str(error))
             return
         try:
             await bus.open()

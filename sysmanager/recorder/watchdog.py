@@ -78,7 +78,7 @@ class Watchdog:
         self._given_bus = bus
         self._tell = tell
         self._told = ""
-        self._keeper = BusKeeper(configuration.bus_credentials, f"watchdog {configuration.id}", self._attach)
+        self._keeper = BusKeeper(configuration.bus_credentials, f"watchdog {configuration.id}", self._attach, tell)
         self._supervision = Supervision()
         self._process: psutil.Process | None = None
         self._child: subprocess.Popen[bytes] | None = None
