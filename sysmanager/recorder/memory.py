@@ -3,7 +3,7 @@
 What a finished segment leaves are circles, with FFmpeg's buffers in them. Python looks for old circles only once many objects were made,
 and a recorder makes few that stay: some hundred segments, of 70 to 100 KB each, would wait for it. And where the C library is glibc it
 keeps what was freed, in an arena for every thread, as frames are made in one thread and freed in another, in all sizes. One arena for
-all takes no more CPU than two, with 8 cameras or 64: threads seldom meet there, as Python's lock keeps them apart already.
+all takes no more CPU than two, measured with 8 cameras: threads seldom meet there, as Python's lock keeps most of them apart already.
 """
 
 from __future__ import annotations
