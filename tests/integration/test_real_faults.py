@@ -59,10 +59,10 @@ def plan(server: CameraServer) -> list[CameraPlan]:
     return [CameraPlan(id=CameraId(camera), name=camera, url=server.url(camera)) for camera in server.cameras]
 
 
-def check_whole(disks: Sequence[Path], camera: str, at_least: int) -> None:
-    """Every frame number, whether it lies on one disk or on two."""
+def check_whole(disks: Sequence[Path], server: CameraServer, camera: str, at_least: int) -> None:
+    """Every frame number, whether it lies on one disk or on two, but those that a busy machine kept the camera from capturing."""
     found = sorted(set(numbers(disks, camera, 7)))
-    assert found == list(range(found[0], found[0] + len(found)))
+    assert found == sorted(set(range(found[0], found[-1] + 1)) - server.cameras[camera].never_captured)
     assert len(found) >= at_least
 
 
@@ -98,7 +98,7 @@ async def test_a_disk_that_is_really_full_costs_no_frame_and_comes_back_when_it_
         assert numbers([small], "cam-001", 7)
         assert numbers([large], "cam-001", 7)
         for camera in server.cameras:
-            check_whole([small, large], camera, 50)
+            check_whole([small, large], server, camera, 50)
 
 
 def _fill(file: Path) -> None:
@@ -122,7 +122,7 @@ async def test_a_disk_that_fails_is_taken_out_within_2_s_and_costs_no_frame(cach
                 assert recording.status(camera).state is CameraState.RECORDING
                 assert recording.status(camera).lost_frames == 0
     for camera in server.cameras:
-        check_whole([sound], camera, 50)
+        check_whole([sound], server, camera, 50)
         assert numbers([sound], camera, 7)[0] == first[camera], "nothing was synced yet: all of it was written again"
 
 
@@ -138,7 +138,7 @@ async def test_a_camera_that_changes_its_resolution_goes_on_without_losing_a_fra
     finally:
         await recording.close()
     for camera in server.cameras:
-        check_whole([recording.disk], camera, 60)
+        check_whole([recording.disk], server, camera, 60)
     sizes = []
     for segment in segments([recording.disk], "cam-001", 7):
         with av.open(str(segment.path)) as container:
@@ -170,7 +170,7 @@ async def test_noise_from_one_camera_disturbs_no_other_and_it_records_again_afte
             await recording.until_more(noisy, 40)
     finally:
         await recording.close()
-    check_whole([recording.disk], calm, 80)
+    check_whole([recording.disk], server, calm, 80)
     marked = numbers_that_are_marked([recording.disk], noisy)
     assert marked[0] < before - 60
     assert marked[-1] > before

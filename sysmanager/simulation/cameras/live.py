@@ -54,7 +54,8 @@ class LiveCamera:
     """A camera with id `camera`. Its frames are numbered from its start, whether anyone watches or not.
 
     `index` gives it a phase of its own, so that the key frames of many cameras do not fall together. A client that joins gets the
-    frames from now on, also the ones before the next key frame, as from a plain camera.
+    frames from now on, also the ones before the next key frame, as from a plain camera. never_captured: frames of the time in which the
+    process stood still.
     """
 
     def __init__(self, camera: str, index: int, clip: Clip, *, session_limit: int, sender_reports: bool) -> None:
@@ -63,6 +64,7 @@ class LiveCamera:
         self.fault = Fault.OK
         self.sessions: set[Session] = set()
         self.frame = 0
+        self.never_captured: set[int] = set()
         self.refused_sessions = 0
         self._session_limit = session_limit
         self._sender_reports = sender_reports
@@ -109,7 +111,9 @@ class LiveCamera:
                 await asyncio.sleep(delay)
             elif delay < -1.0:
                 # The process was paused: frames of that time were never captured, their numbers are missing, as with a real camera.
-                self.frame += int(-delay / period)
+                missed = int(-delay / period)
+                self.never_captured.update(range(self.frame, self.frame + missed))
+                self.frame += missed
                 due = first + self.frame * period
             self._send(wall_us + round((due - started) * 1e6), due)
             self.frame += 1
