@@ -76,6 +76,25 @@ def test_the_new_recorder_is_protected_by_the_adopted_server() -> None:
     assert isinstance(site.row("A").assignment, Acting)
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_that_it_was_taken_in_between_two_failovers_hides_no_flapping(restarted: bool) -> None:
+    site = replaced_site()
+    adopt(site)
+    site.add("C", automatic_failback=True)
+    site.run(3_000)
+    assert site.fail_over("C").server == "A"
+    site.run(3_000)
+    assert isinstance(site.ask(c.AdoptServer(recorder=rid("C"), group=GROUP)), c.Done)
+    site.run(3_000)
+    if restarted:
+        site.restart()
+        site.run(3_000)
+    site.server("A").up = False
+    site.run(25_000)
+    assert (site.entry.recorder, site.entry.server, site.entry.phase) == ("A", "C", Phase.READY)
+    assert rid("A") in site.state.failback_holds, "the machine was replaced twice within the hour"
+
+
 def test_it_may_protect_another_group() -> None:
     site = replaced_site()
     assert isinstance(adopt(site, OTHER), c.Done)

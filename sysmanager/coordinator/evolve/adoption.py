@@ -31,7 +31,7 @@ def apply(state: State, record: f.FactRecord, fact: f.AdoptionFact) -> None:
             state.kept.pop(home.id, None)
             state.holds.pop(home.id, None)
             state.failback_holds.pop(home.id, None)
-            state.replaced_wall_ms.pop(home.id, None)
+            # When it was replaced stays: it is the same machine, and its next failover within the hour is flapping (SPEC 13.5).
             note = f"{server} keeps the cameras; {home.name} was taken in as a failover server."
         case f.ReplacedRemoved():
             remove_recorder(state, home.id)
