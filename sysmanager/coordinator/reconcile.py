@@ -24,7 +24,8 @@ from sysmanager.protocol.recorders import Beat, Mode
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """A recorder reports a newer assignment than system data has. claims: whose cameras it records; None if it waits.
 
-    kept: it has them as its own; the record that gave them to it for good was lost, and a person decides that anew.
+    kept: it has cameras of another one as its own; the record that gave them to it for good was lost, and a person decides that anew. A
+    standard recorder claims none of them: it has its own to go back to.
     """
 
     recorder: RecorderId
@@ -55,8 +56,12 @@ def differences(view: View, seen: Seen) -> tuple[Difference, ...]:
         row, beat = view.recorders.get(recorder), seen.of(recorder).beat
         if row is None or beat is None or agrees(view, row, beat) or not seen.connected(recorder):
             continue
-        kept = row.role is Role.FAILOVER and beat.home == row.id and beat.mode is not Mode.STANDBY
-        claims = row.home if kept else _claim(view, row, beat)
+        own = beat.home == row.id and beat.mode is not Mode.STANDBY
+        if row.role is Role.FAILOVER:
+            kept, claims = own, row.home if own else _claim(view, row, beat)
+        else:
+            kept = own and _has_anothers(view, row, beat)
+            claims = None if kept else _claim(view, row, beat)
         found.append(Difference(recorder=row.id, epoch=beat.epoch, claims=claims, kept=kept))
     return tuple(sorted(found, key=lambda difference: difference.recorder))
 
@@ -67,6 +72,24 @@ def _claim(view: View, row: Recorder, beat: Beat) -> RecorderId | None:
     if home is None or (home.id != row.id and (row.role, home.role) != (Role.FAILOVER, Role.STANDARD)):
         return None
     return home.id
+
+
+def _has_anothers(view: View, row: Recorder, beat: Beat) -> bool:
+    """Whether what a standard recorder records as its own is known as cameras of another one, and nothing of it as its own.
+
+    It was taken in as a failover server and kept them for good, and the journal lost both. Its own cameras are with somebody else, or with
+    nobody: it must not win them by an epoch that it got for others.
+    """
+    said = {camera.camera for camera in beat.cameras}
+    if not said.isdisjoint(camera.id for camera in row.settings.cameras):
+        return False
+    others = (other for other in view.recorders.values() if other.role is Role.STANDARD and other.id != row.id)
+    return any(_holds(beat, other) or not said.isdisjoint(camera.id for camera in other.settings.cameras) for other in others)
+
+
+def _holds(beat: Beat, other: Recorder) -> bool:
+    """Whether it reports the documents of another recorder."""
+    return beat.documents is not None and other.documents is not None and beat.documents.same_content(other.documents)
 
 
 def findings(view: View, seen: Seen) -> tuple[Finding, ...]:
@@ -101,6 +124,8 @@ class _Settlement:
         self.adjustments: list[f.Adjustment] = []
         self._numbers = count(view.next_number)
         self._epochs: Iterator[int] = count(self.highest + 1)
+        self._reported = {difference.recorder: difference.epoch for difference in found}
+        self._astray = {one.recorder for one in found if one.kept and one.claims is None}
         self._winners(found)
         self._others(found)
         self._orphans()
@@ -108,7 +133,8 @@ class _Settlement:
 
     def _put(self, recorder: RecorderId, assignment: Assignment, entry: Failover | None = None) -> None:
         self.after[recorder] = assignment
-        self.adjustments.append(f.Adjustment(recorder=recorder, assignment=assignment, entry=entry))
+        own_again = recorder in self._astray
+        self.adjustments.append(f.Adjustment(recorder=recorder, assignment=assignment, entry=entry, own_again=own_again))
 
     def _spare(self) -> Epoch:
         return Epoch(next(self._epochs))
@@ -139,7 +165,9 @@ class _Settlement:
                 self._put(home, Recording(epoch=winner.epoch))
             else:
                 entry = self._entry_of(winner, home)
-                self._put(home, Broken(epoch=winner.epoch, failover=entry.id), entry)
+                # One that knows a newer epoch, of whatever it was told meanwhile, would not stand down under the winner's.
+                stands_down = winner.epoch if self._reported.get(home, winner.epoch) <= winner.epoch else self._spare()
+                self._put(home, Broken(epoch=stands_down, failover=entry.id), entry)
                 epoch = winner.epoch if not winner.kept else self._spare()
                 self._put(winner.recorder, Acting(epoch=epoch, for_recorder=home, failover=entry.id))
             if holder is not None and holder not in (home, winner.recorder):
@@ -221,7 +249,10 @@ class _Settlement:
             does = "it records its own cameras"
         elif difference.claims is not None:
             does = f"it records for {self._name(difference.claims)}"
-        return f"{says}: {does}, and {self._outcome(row.id)}."
+        outcome = self._outcome(row.id)
+        if row.id in self._astray and isinstance(self.after[row.id], Recording):
+            outcome = "will record its own again"
+        return f"{says}: {does}, and {outcome}."
 
     def _outcome(self, recorder: RecorderId) -> str:
         match self.after[recorder]:

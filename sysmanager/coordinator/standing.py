@@ -135,9 +135,10 @@ def _needs_documents(view: View, row: Recorder, said: Beat | Ask, documents: Doc
 
 
 def _knows_its_old_cameras(view: View, row: Recorder, said: Beat | Ask) -> bool:
-    """Whether a server that keeps cameras of another one may take for its own those that it had in an earlier life.
+    """Whether a server that keeps cameras of another one, or has its own again, may take for its own what it had in an earlier life.
 
-    A machine that was restored comes back so. Another server may have those cameras now, and no camera belongs to two (SPEC 13.1).
+    A machine that was restored comes back so, and one of which a restored journal did not know what it had kept. Another server may have
+    those cameras now, and no camera belongs to two (SPEC 13.1).
     """
     kept_epoch = view.kept.get(row.id)
     return kept_epoch is not None and (said.home is None or said.epoch < kept_epoch)

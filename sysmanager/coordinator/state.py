@@ -76,7 +76,8 @@ class View(Protocol):
     replaced_wall_ms: when each recorder was replaced last, by the wall clock of the facts.
     retired: recorders whose cameras belong to another server for good, with the epoch under which they are to stand down when they come
     back and ask.
-    kept: servers that keep the cameras of another one for good, with the epoch under which they began to.
+    kept: servers that keep the cameras of another one for good, or were given their own again after that, with the epoch under which they
+    began to: under an older one they had other cameras.
     maintenance: by the key of its target. settings_revision: of the system settings, grows with every edit.
     uncovered: failovers that ended since the last baseline was begun, each with its group.
     open_jobs, jobs_with: jobs that have not ended, in their order; the same by each server that takes part.

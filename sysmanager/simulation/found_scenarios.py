@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sysmanager.domain.failover import Phase
-from sysmanager.domain.ids import RecorderId
+from sysmanager.domain.ids import GroupId, RecorderId
 from sysmanager.protocol import clients as c
 from sysmanager.simulation.faults import Deed, Wrong
-from sysmanager.simulation.scenario import End, Scenario, Wish
+from sysmanager.simulation.scenario import End, Scenario, Wish, back, off
 
 FOUND_SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
@@ -50,5 +50,21 @@ FOUND_SCENARIOS: tuple[Scenario, ...] = (
             End(recorder="A1", phase=Phase.FAILED, server=None, attempts=("withdrawn",)),
             End(recorder="A1", phase=Phase.READY, server="FA1"),
         ),
+    ),
+    Scenario(
+        name="restored to before two servers were taken in: who keeps cameras of another one gets its own back only by a failback",
+        deeds=(
+            off("A1", lasts_ms=20_000),
+            off("A2", at_ms=60_000, lasts_ms=20_000),
+            Deed(at_ms=110_000, what=Wrong.RESTORED, amount=9, lasts_ms=2_000),
+        ),
+        wishes=(
+            Wish(at_ms=40_000, request=c.AdoptServer(recorder=RecorderId("A1"), group=GroupId("A"))),
+            Wish(at_ms=95_000, request=c.AdoptServer(recorder=RecorderId("A2"), group=GroupId("A"))),
+            Wish(at_ms=120_000, request=None),
+            back(140_000),
+        ),
+        until_ms=160_000,
+        ends=(End(recorder="A1", phase=Phase.RETURNED, server="FA1"),),
     ),
 )

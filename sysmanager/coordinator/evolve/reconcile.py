@@ -30,6 +30,9 @@ def apply(state: State, record: f.FactRecord, fact: f.ReconcileFact) -> None:
                 if adjustment.entry is not None:
                     put_failover(state, adjustment.entry)
                 _adjust(state, adjustment.recorder, adjustment.assignment)
+                if adjustment.own_again:
+                    # Until it reports this epoch, what it takes for its own are other cameras: it is given its documents with the order.
+                    state.kept[adjustment.recorder] = adjustment.assignment.epoch
             epoch_used(state, fact.highest_epoch)
             if state.reconcile is not None:
                 state.reconcile = replace(state.reconcile, confirmed=True)

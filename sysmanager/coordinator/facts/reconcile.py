@@ -23,11 +23,15 @@ class RecorderReconciled(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What confirming a finding changes: the assignment of a recorder, and the entry that explains it, if there was none."""
+    """What confirming a finding changes: the assignment of a recorder, and the entry that explains it, if there was none.
+
+    own_again: what it records as its own are cameras of another one; its own documents are to take their place.
+    """
 
     recorder: RecorderId
     assignment: Assignment
     entry: Failover | None = None
+    own_again: bool = False
 
 
 class ReconcileConfirmed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="reconcile-confirmed"):
