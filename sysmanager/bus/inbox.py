@@ -37,6 +37,11 @@ class Inbox(Generic[T]):
         self._scheduled = False
         self._closed = False
 
+    @property
+    def waiting(self) -> int:
+        """Messages that `receive` was not given yet."""
+        return len(self._waiting)
+
     def put(self, message: T) -> None:
         if self._closed:
             return

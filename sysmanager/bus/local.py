@@ -42,6 +42,10 @@ class _Interest:
     def dropped(self) -> int:
         return self.inbox.dropped
 
+    @property
+    def waiting(self) -> int:
+        return self.inbox.waiting
+
     async def end(self) -> None:
         self.inbox.close()
         self.endpoint.forget(self)

@@ -71,6 +71,10 @@ class _Interest:
     def dropped(self) -> int:
         return self.inbox.dropped
 
+    @property
+    def waiting(self) -> int:
+        return self.inbox.waiting + (self.made.pending_msgs if self.made is not None else 0)
+
     async def end(self) -> None:
         self.inbox.close()
         await self.bus.forget(self)

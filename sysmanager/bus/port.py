@@ -94,6 +94,10 @@ class Subscription(Protocol):
     def dropped(self) -> int:
         """Messages that were dropped because the receiver was too slow."""
 
+    @property
+    def waiting(self) -> int:
+        """Messages that arrived, and that the receiver was not given yet."""
+
     async def end(self) -> None:
         """No message is delivered afterwards. Harmless the second time."""
 

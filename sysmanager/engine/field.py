@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -86,6 +87,9 @@ class Field:
         self._store = store
         self._material_key = material_key
         self._subscriptions: list[Subscription] = []
+        self._beats: dict[type, Subscription] = {}
+        self._heard: Counter[type] = Counter()
+        self._canaries: deque[tuple[Beacon, dict[type, int]]] = deque()
         self._listener: Listener | None = None
         self.garbage: dict[str, int] = {}
 
@@ -95,9 +99,14 @@ class Field:
 
         def heard(kind: type[Beat] | type[WatchdogBeat]) -> Callable[[Message], None]:
             def receive(message: Message) -> None:
-                beat = self._decode_beat(kind, message)
-                if beat is not None:
-                    listener.hear(i.Heard(message=beat))
+                try:
+                    beat = self._decode_beat(kind, message)
+                    if beat is not None:
+                        listener.hear(i.Heard(message=beat))
+                finally:
+                    self._heard[kind] += 1
+                    if self._canaries:
+                        self._tell_canaries(listener)
 
             return receive
 
@@ -107,7 +116,8 @@ class Field:
             except wire.WireError as error:
                 self._drop(message.subject, str(error))
                 return
-            listener.canary(found.term, found.sequence)
+            self._canaries.append((found, {kind: self._heard[kind] + beats.waiting for kind, beats in self._beats.items()}))
+            self._tell_canaries(listener)
 
         async def ask(message: Message) -> bytes:
             question: Ask = wire.decode(Ask, message.body)
@@ -120,9 +130,12 @@ class Field:
             covered = isinstance(reply, Done) and reply.failover is not None
             return b"" if reply is None else wire.encode(Farewell(wait_ms=SWITCH_MS if covered else 0, sentence=reply.sentence))
 
+        self._beats = {
+            Beat: await self._bus.subscribe(subjects.EVERY_BEAT, heard(Beat)),
+            WatchdogBeat: await self._bus.subscribe(subjects.EVERY_WATCHDOG, heard(WatchdogBeat)),
+        }
         self._subscriptions = [
-            await self._bus.subscribe(subjects.EVERY_BEAT, heard(Beat)),
-            await self._bus.subscribe(subjects.EVERY_WATCHDOG, heard(WatchdogBeat)),
+            *self._beats.values(),
             await self._bus.subscribe(subjects.BEACON, beacon),
             await self._bus.serve(subjects.ASK, self._guarded(ask)),
             await self._bus.serve(subjects.LEAVING, self._guarded(leave)),
@@ -133,12 +146,25 @@ class Field:
         for subscription in self._subscriptions:
             await subscription.end()
         self._subscriptions = []
+        self._beats = {}
+        self._canaries.clear()
 
     @property
     def connected(self) -> bool:
         return self._bus.connected
 
     # ------------------------------------------------------------ what comes in
+
+    def _tell_canaries(self, listener: Listener) -> None:
+        """Tell of those canaries before which all heartbeats were heard that had arrived when they did: each subscription has a row of
+        its own, and a canary that overtook a heartbeat would prove a silence that there was not."""
+        while self._canaries:
+            canary, before = self._canaries[0]
+            behind = any(self._heard[kind] < count for kind, count in before.items())
+            if behind and any(beats.waiting for beats in self._beats.values()):
+                return
+            self._canaries.popleft()
+            listener.canary(canary.term, canary.sequence)
 
     def _decode_beat(self, kind: type[Beat] | type[WatchdogBeat], message: Message) -> FromRecorder | None:
         try:

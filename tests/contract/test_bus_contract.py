@@ -167,6 +167,28 @@ async def test_slow_receiver_loses_the_oldest_and_counts(connect: Connect, monke
     assert subscription.dropped == 20
 
 
+async def test_what_waits_for_a_receiver_is_counted(connect: Connect) -> None:
+    bus = await connect()
+    gate, heard = asyncio.Event(), Heard()
+
+    async def receive(message: Message) -> None:
+        await gate.wait()
+        heard(message)
+
+    subscription = await bus.subscribe("sm.counted", receive)
+    assert subscription.waiting == 0
+    for number in range(5):
+        await bus.publish("sm.counted", b"%d" % number)
+    for _ in range(500):
+        if subscription.waiting == 4:
+            break
+        await asyncio.sleep(0.01)
+    assert subscription.waiting == 4, "the first one is with the receiver"
+    gate.set()
+    await heard.wait(5)
+    assert subscription.waiting == 0
+
+
 async def test_failing_receiver_hears_the_next_message(connect: Connect) -> None:
     bus = await connect()
     heard = Heard()
