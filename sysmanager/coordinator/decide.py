@@ -126,8 +126,9 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
                 return False
             seen.keep_row(row, governing(view, row).detection_timeout_s, now)  # or, after a start, whoever speaks first is believed
             return seen.observe(leaving, now)
-        case i.DocumentsFetched(recorder=recorder):
-            seen.doubted.discard(recorder)
+        case i.DocumentsFetched(recorder=recorder, documents=documents):
+            # Whoever records by the same ones may have them from the cache again.
+            seen.doubted -= {recorder, *(one for one in seen.doubted if _records_by(view, one, documents))}
             return True
         case i.DocumentsInCache(documents=documents, missing=missing) if missing:
             _doubt_cache(view, seen, documents)
@@ -154,8 +155,13 @@ def _forget_settled_refusal(view: View, seen: Seen, recorder: RecorderId) -> Non
 
 def _doubt_cache(view: View, seen: Seen, documents: DocumentSet) -> None:
     """These documents could not be had from the cache: whoever records by them is asked for them again, as soon as it is heard (SPEC 3)."""
-    holders = (row for row in view.recorders.values() if row.records and row.documents is not None)
-    seen.doubted.update(row.id for row in holders if row.documents is not None and row.documents.same_content(documents))
+    seen.doubted.update(row for row in view.recorders if _records_by(view, row, documents))
+
+
+def _records_by(view: View, recorder: RecorderId, documents: DocumentSet) -> bool:
+    """Whether it records by documents of this content, by system data."""
+    row = view.recorders.get(recorder)
+    return row is not None and row.records and row.documents is not None and row.documents.same_content(documents)
 
 
 def _absorb_answer(view: View, seen: Seen, answered: i.OrderAnswered, now: Instant) -> None:

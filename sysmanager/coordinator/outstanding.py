@@ -11,7 +11,7 @@ from sysmanager.coordinator.standing import order_for
 from sysmanager.coordinator.state import View, unreconciled
 from sysmanager.domain.failover import Failover, Phase, Trigger
 from sysmanager.domain.group import Group
-from sysmanager.domain.recorder import Recorder
+from sysmanager.domain.recorder import Acting, Recorder
 from sysmanager.protocol.recorders import ReportFootage
 
 _GOES_ON = (
@@ -50,6 +50,26 @@ def for_recorder(view: View, seen: Seen, row: Recorder) -> tuple[Command, ...]:
         own = beat.home == row.home and beat.epoch == row.assignment.epoch
         if own and (beat.documents != row.documents or row.id in seen.doubted or row.instance not in (None, beat.instance)):
             commands.append(FetchDocuments(recorder=row.id, documents=beat.documents))
+    return (*commands, *_from_home(view, seen, row))
+
+
+def _from_home(view: View, seen: Seen, row: Recorder) -> tuple[Command, ...]:
+    """Documents of a server that acts and that are no longer in the cache: the recorder that it replaced may hold the same ones.
+
+    The acting one may have come back without them, and can record by nothing that neither it nor the cache has (SPEC 3, first law).
+    row: either of the two.
+    """
+    commands: list[Command] = []
+    for server in sorted(seen.doubted):
+        acting = view.recorders.get(server)
+        if acting is None or not isinstance(acting.assignment, Acting) or row.id not in (server, acting.assignment.for_recorder):
+            continue
+        home, documents = acting.assignment.for_recorder, acting.documents
+        beat = seen.of(home).beat
+        if documents is None or beat is None or beat.documents is None or not seen.connected(home):
+            continue
+        if beat.documents.same_content(documents):
+            commands.append(FetchDocuments(recorder=home, documents=documents))
     return tuple(commands)
 
 

@@ -146,10 +146,10 @@ class Core(Planning):
             self.hear(taken.message, now)
             return
         was_deaf = self.seen.listening.deaf(now)
-        doubted = len(self.seen.doubted)
+        doubted = frozenset(self.seen.doubted)
         absorb(self.state, self.seen, taken, now)
-        if len(self.seen.doubted) != doubted:
-            for recorder in sorted(self.seen.doubted):
+        if self.seen.doubted != doubted:
+            for recorder in sorted(self.seen.doubted | doubted):
                 self._touch_recorder(recorder)
         match taken:
             case i.CanaryReturned():

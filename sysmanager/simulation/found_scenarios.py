@@ -67,4 +67,16 @@ FOUND_SCENARIOS: tuple[Scenario, ...] = (
         until_ms=160_000,
         ends=(End(recorder="A1", phase=Phase.RETURNED, server="FA1"),),
     ),
+    Scenario(
+        name="an acting server with the state of an earlier failover, and no documents in the cache: the replaced recorder has them",
+        deeds=(
+            off("A2", lasts_ms=20_000),
+            off("A1", at_ms=60_000, lasts_ms=20_000),
+            Deed(at_ms=100_000, what=Wrong.CACHE_LOST, target="A1"),
+            Deed(at_ms=100_000, what=Wrong.STATE_OLD, target="FA1", amount=2),
+        ),
+        wishes=(back(35_000),),
+        until_ms=150_000,
+        ends=(End(recorder="A2", phase=Phase.RETURNED, server="FA1"), End(recorder="A1", phase=Phase.READY, server="FA1")),
+    ),
 )

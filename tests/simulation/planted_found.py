@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from sysmanager.coordinator import decide, detection, heard, reconcile, seen
+from sysmanager.coordinator import decide, detection, heard, outstanding, reconcile, seen
 from sysmanager.coordinator.state import View
 from sysmanager.domain.recorder import Acting, Recorder
 
@@ -16,6 +16,7 @@ Patch = pytest.MonkeyPatch
 COPIED = "a second server of the same id does not hide that the first is cut off"
 SPOKE_FIRST = "a copy that speaks first after a restart does not hide that an acting server records"
 KEPT = "restored to before two servers were taken in: who keeps cameras of another one gets its own back only by a failback"
+NOT_HERE = "an acting server with the state of an earlier failover, and no documents in the cache: the replaced recorder has them"
 MISSING = "documents that a failover found missing are fetched when the recorder is back, and the next one works"
 
 
@@ -36,6 +37,10 @@ def cameras_of_another_one_pass_for_its_own(patch: Patch) -> None:
     patch.setattr(reconcile, "_has_anothers", lambda view, row, beat: False)
 
 
+def missing_documents_are_asked_for_from_the_acting_server_alone(patch: Patch) -> None:
+    patch.setattr(outstanding, "_from_home", lambda view, seen, row: ())
+
+
 def who_acts_for_another_is_not_protected(patch: Patch) -> None:
     right = detection.assess
 
@@ -51,5 +56,6 @@ PLANTED_FOUND: tuple[tuple[Callable[[Patch], None], str, set[str]], ...] = (
     (who_obeys_its_assignment_is_taken_for_the_copy, SPOKE_FIRST, {"never early"}),
     (who_acts_for_another_is_not_protected, "the acting server breaks, then the next", {"who can take over does"}),
     (cameras_of_another_one_pass_for_its_own, KEPT, {"no camera vanishes"}),
+    (missing_documents_are_asked_for_from_the_acting_server_alone, NOT_HERE, {"no camera left dark"}),
     (missing_documents_are_not_asked_for_again, MISSING, {"ends"}),
 )
