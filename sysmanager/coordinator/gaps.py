@@ -15,7 +15,7 @@ from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.failover import CameraGap, Failover
 from sysmanager.domain.ids import CameraId
 from sysmanager.domain.instant import Instant
-from sysmanager.protocol.recorders import CameraBeat, CameraState
+from sysmanager.protocol.recorders import CameraBeat, CameraState, FootageSpan
 
 GAP_WAIT_MS = 30_000
 """How long after the commit first frames are waited for before the gaps are written down as they are."""
@@ -24,14 +24,12 @@ GAP_WAIT_MS = 30_000
 def last_frames(heard: Heard, settings: SettingsSummary, now: Instant) -> tuple[CameraGap, ...]:
     """What the failed server last reported: the provisional beginning of each gap, for the cameras that can move and are recorded."""
     beat = heard.beat
-    # Its clock was compared with ours when it was last heard. If ours was set since, the server that takes over is compared with another.
-    set_since_ms = (now.wall_ms - heard.beat_wall_ms) - (now.mono_ms - heard.beat_ms) if beat is not None else 0
     last = {camera.camera: camera for camera in beat.cameras} if beat is not None else {}
     return tuple(
         CameraGap(
             camera=camera.id,
             last_before_ms=_covered_until(last.get(camera.id)),
-            before_offset_ms=heard.clock_offset_ms - set_since_ms,
+            before_offset_ms=heard.clock_offset_by(now),
             error_ms=heard.clock_error_ms,
             off_before=camera.id in last and last[camera.id].state is CameraState.OFF,
             watched_before=camera.id in last and last[camera.id].state is CameraState.WAITING,
@@ -54,7 +52,7 @@ def measured(seen: Seen, entry: Failover, now: Instant) -> tuple[CameraGap, ...]
         return entry.gaps
     shown, after = _shown(seen, entry), seen.of(entry.server)
     footage = seen.footage.get((entry.recorder, entry.previous_epoch))
-    spans = {span.camera: span for span in footage.spans} if footage is not None else {}
+    spans = {span.camera: span for span in footage.spans} if footage is not None and not footage.goes_on else {}
     gaps = []
     for gap in entry.gaps:
         camera = shown.get(gap.camera)
@@ -64,11 +62,8 @@ def measured(seen: Seen, entry: Failover, now: Instant) -> tuple[CameraGap, ...]
                 first_after_ms=camera.first_frame_ms,
                 off_from_ms=camera.off_from_ms,
                 off_until_ms=camera.off_until_ms,
-                # Both clocks are compared with ours, which may have been set since the entry was opened.
-                before_offset_ms=gap.before_offset_ms - seen.set_since_opening_ms(entry.id, now),
-                after_offset_ms=after.clock_offset_ms,
-                error_ms=gap.error_ms + after.clock_error_ms,
             )
+            gap = _compared(seen, entry, gap, now)
             if not gap.first_after_ms:
                 gap = replace(gap, first_after_ms=_ends_where_off_begins(gap))
         if not gap.final and gap.camera in spans:
@@ -76,11 +71,40 @@ def measured(seen: Seen, entry: Failover, now: Instant) -> tuple[CameraGap, ...]
                 # Its service was not heard before it broke, at most its Watchdog: its clock is known only since it is back.
                 before = seen.of(entry.recorder)
                 gap = replace(gap, before_offset_ms=before.clock_offset_ms, error_ms=gap.error_ms + before.clock_error_ms)
-            last_ms = spans[gap.camera].last_frame_ms
+            elif gap.apart and after.beat is not None:
+                gap = _compared(seen, entry, gap, now)
+            last_ms = _last_before(spans[gap.camera], gap)
             covered_ms = gap.last_before_ms if gap.off_before or gap.watched_before else 0
             gap = replace(gap, last_before_ms=max(last_ms, covered_ms), final=True)
         gaps.append(gap)
     return tuple(gaps)
+
+
+def _last_before(span: FootageSpan, gap: CameraGap) -> int:
+    """The last frame before the one that took over had its first. One that hung, and goes on until it is told, has frames after that too."""
+    if gap.first_after_ms:
+        first_ms = gap.first_after_ms - gap.after_offset_ms + gap.before_offset_ms
+        for from_ms, until_ms in span.pauses:
+            if from_ms < first_ms <= until_ms:
+                return from_ms
+    return span.last_frame_ms
+
+
+def _compared(seen: Seen, entry: Failover, gap: CameraGap, now: Instant) -> CameraGap:
+    """Both clocks compared with ours as it is set now: it may have been set since the entry was opened.
+
+    How far is known to a coordinator that saw it open. Another one compares the clock of the one that broke anew, if it was heard.
+    """
+    assert entry.server is not None, "asked only for an entry with a server"
+    before, after = seen.of(entry.recorder), seen.of(entry.server)
+    gap = replace(gap, after_offset_ms=after.clock_offset_by(now))
+    if seen.saw_open(entry.id):
+        set_ms = seen.set_since_opening_ms(entry.id, now)
+        return replace(gap, before_offset_ms=gap.before_offset_ms - set_ms, error_ms=gap.error_ms + after.clock_error_ms)
+    if before.offsets is None:
+        return replace(gap, error_ms=gap.error_ms + after.clock_error_ms, apart=gap.last_before_ms > 0)
+    error_ms = before.clock_error_ms + after.clock_error_ms
+    return replace(gap, before_offset_ms=before.clock_offset_by(now), error_ms=error_ms, apart=False)
 
 
 def _ends_where_off_begins(gap: CameraGap) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sysmanager.coordinator.frames import nothing_due, records_by_right
 from sysmanager.coordinator.listening import Listening
 from sysmanager.domain.ids import CameraId, InstanceId
+from sysmanager.domain.instant import Instant
 from sysmanager.domain.recorder import Recorder
 from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Beat, FromRecorder, Leaving, Mode, ServiceState, WatchdogBeat
 
@@ -114,6 +115,11 @@ class Heard:
     def clock_offset_ms(self) -> int:
         """Its wall clock minus the coordinator's, by the beat that was fastest on its way: a slow way is no slow clock."""
         return max(self.offsets[1], self.offsets[3]) if self.offsets is not None else 0
+
+    def clock_offset_by(self, now: Instant) -> int:
+        """The same by the coordinator's clock as it is set now: it may have been set since the last beat, which was compared with it."""
+        set_ms = (now.wall_ms - self.beat_wall_ms) - (now.mono_ms - self.beat_ms) if self.beat is not None else 0
+        return self.clock_offset_ms - set_ms
 
     @property
     def clock_error_ms(self) -> int:

@@ -165,6 +165,10 @@ class Seen:
         """Its first gaps tell clocks as they are now."""
         self.opened_set_ms[failover] = self.set_ms(now)
 
+    def saw_open(self, failover: FailoverId) -> bool:
+        """Whether no restart lies between the opening of the entry and now."""
+        return failover in self.opened_set_ms
+
     def set_since_opening_ms(self, failover: FailoverId, now: Instant) -> int:
         """How far our clock was set since the entry was opened; 0 where a restart lies between."""
         return self.set_ms(now) - self.opened_set_ms[failover] if failover in self.opened_set_ms else 0
@@ -213,6 +217,12 @@ class Seen:
         refused = self.refused_orders.get(recorder)
         if refused is not None:
             self.refused_orders[recorder] = msgspec.structs.replace(refused, again=True)
+
+    def _forget_footage(self, recorder: RecorderId, *, goes_on: bool = False) -> None:
+        """What it said of its footage is asked for once more. goes_on: only where it said that there may be more."""
+        if self.footage:
+            held = self.footage.items()
+            self.footage = {key: told for key, told in held if key[0] != recorder or (goes_on and not told.goes_on)}
 
     def dark_ms(self, recorder: RecorderId) -> int:
         """For how long, in proven time, no camera of the recorder gave a frame, while one was to be recorded.
@@ -309,7 +319,7 @@ class Seen:
                 self.failed_attempt_ms = {key: at_ms for key, at_ms in self.failed_attempt_ms.items() if key[1] != message.recorder}
             if news and old is not None and disk_returned(old, message):
                 # What it said of its footage, it said without this disk.
-                self.footage = {key: told for key, told in self.footage.items() if key[0] != message.recorder}
+                self._forget_footage(message.recorder)
             heard.beat, heard.beat_ms, heard.beat_wall_ms = message, now.mono_ms, now.wall_ms
             if not heard.frames_due or progressed(old, message) or heard.nothing_due(message):
                 heard.frames, heard.frames_ms, heard.frames_told_ms = (heard.stamp_ms, heard.generation), now.mono_ms, heard.told_ms
@@ -329,6 +339,7 @@ class Seen:
             if row is None or message.epoch > row.assignment.epoch:
                 self.ahead.add(message.recorder)
         if news:
+            self._forget_footage(message.recorder, goes_on=True)
             told = self.preroll.get(message.recorder)
             if told is not None and told.refusal:
                 del self.preroll[message.recorder]

@@ -281,6 +281,8 @@ class CameraGap(msgspec.Struct, frozen=True, kw_only=True):
     off_from_ms, off_until_ms: time that the camera's schedule switches off, by the clock of the one that took over: nothing is missing
     there. off_before: so it was when the other broke, and `last_before_ms` is when that began. watched_before: it waited for motion then,
     and `last_before_ms` is the last frame that was watched.
+    apart: the two clocks were compared with the coordinator's before and after a restart of it, and it may have been set between; they are
+    compared anew when the material is read.
     """
 
     camera: CameraId
@@ -294,6 +296,7 @@ class CameraGap(msgspec.Struct, frozen=True, kw_only=True):
     off_until_ms: int = 0
     off_before: bool = False
     watched_before: bool = False
+    apart: bool = False
 
     @property
     def gap_ms(self) -> int | None:

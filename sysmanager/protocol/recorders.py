@@ -259,21 +259,34 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
     epoch: EpochReport = Epoch(0)
 
 
+PAUSE_MS = 2000
+PAUSES_LIMIT = 100
+
+
 class FootageSpan(msgspec.Struct, frozen=True, kw_only=True):
-    """Footage of one camera under one epoch: wall-clock milliseconds of its first and last frame, frames and segments."""
+    """Footage of one camera under one epoch: wall-clock milliseconds of its first and last frame, frames and segments.
+
+    pauses: last frame before and first frame after each time of more than `PAUSE_MS` without frames, in order, the newest
+    `PAUSES_LIMIT` of them. Where footage is kept for motion, there is none.
+    """
 
     camera: CameraId
     first_frame_ms: WallMs
     last_frame_ms: WallMs
     frames: Count
     segments: Count
+    pauses: tuple[tuple[WallMs, WallMs], ...] = ()
 
 
 class Footage(msgspec.Struct, frozen=True, kw_only=True, tag="footage"):
-    """Answer to `ReportFootage`; cameras without footage are not in it."""
+    """Answer to `ReportFootage`; cameras without footage are not in it.
+
+    goes_on: whether there may be more of it in a moment, because the recorder was given no newer epoch than the one it is asked about.
+    """
 
     epoch: EpochReport
     spans: tuple[FootageSpan, ...] = ()
+    goes_on: bool = False
 
 
 OrderAnswer = Obeyed | Refusal | Footage | JobAnswer

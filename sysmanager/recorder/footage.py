@@ -12,15 +12,15 @@ from sysmanager.recorder.segments import SegmentName
 CAMERAS_LIMIT = 4096
 
 
-def read_footage(disks: tuple[Path, ...], question: ReportFootage) -> Footage:
-    """Blocks while it reads. Disks that cannot be read are passed over."""
+def read_footage(disks: tuple[Path, ...], question: ReportFootage, goes_on: bool = False) -> Footage:
+    """Blocks while it reads. Disks that cannot be read are passed over. goes_on: see `Footage`."""
     cameras = question.cameras or cameras_on(disks)
     found: list[FootageSpan] = []
     for camera in cameras[:CAMERAS_LIMIT]:
         span = spans(disks, camera, question.epoch)
         if span is not None:
             found.append(span)
-    return Footage(epoch=question.epoch, spans=tuple(found))
+    return Footage(epoch=question.epoch, spans=tuple(found), goes_on=goes_on)
 
 
 def cameras_on(disks: tuple[Path, ...]) -> tuple[CameraId, ...]:

@@ -14,7 +14,7 @@ import av
 import msgspec
 
 from sysmanager.domain.ids import CameraId
-from sysmanager.protocol.recorders import FootageSpan
+from sysmanager.protocol.recorders import PAUSE_MS, PAUSES_LIMIT, FootageSpan
 from sysmanager.recorder.segments import SUFFIXES, Container, SegmentName, camera_folder
 
 INDEX_SUFFIX: Final = ".idx"
@@ -147,7 +147,20 @@ def spans(disks: Iterable[Path], camera: str, epoch: int, recorder: str | None =
         last_frame_ms=max(segment.last_frame_ms for segment in found),
         frames=_count(found),
         segments=len(found),
+        pauses=_pauses(found),
     )
+
+
+def _pauses(found: Sequence[Segment]) -> tuple[tuple[int, int], ...]:
+    """See `FootageSpan`. Before and after what was kept for motion no frame is missing."""
+    pauses: list[tuple[int, int]] = []
+    before = found[0]
+    for segment in found[1:]:
+        if segment.first_frame_ms - before.last_frame_ms > PAUSE_MS and "motion" not in (before.why, segment.why):
+            pauses.append((before.last_frame_ms, segment.first_frame_ms))
+        if segment.last_frame_ms > before.last_frame_ms:
+            before = segment
+    return tuple(pauses[-PAUSES_LIMIT:])
 
 
 def rebuild(day: Path, recorder: str) -> int:

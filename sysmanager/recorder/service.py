@@ -222,8 +222,8 @@ class RecordingService:
                 self._spawn(self._forget(keep))
             case m.Answer(ticket=ticket, answer=answer):
                 self._answer(ticket, answer)
-            case m.ReadFootage(ticket=ticket, question=question):
-                self._spawn(self._read_footage(ticket, question))
+            case m.ReadFootage(ticket=ticket, question=question, goes_on=goes_on):
+                self._spawn(self._read_footage(ticket, question, goes_on))
             case m.CarryOutJob(ticket=ticket, order=order):
                 self._spawn(self._carry_out_job(ticket, order))
             case m.StartCapture(plan=plan) | m.ChangeCapture(plan=plan):
@@ -414,12 +414,12 @@ class RecordingService:
         if waiting is not None and not waiting.done():
             waiting.set_result(answer)
 
-    async def _read_footage(self, ticket: int, question: ReportFootage) -> None:
+    async def _read_footage(self, ticket: int, question: ReportFootage, goes_on: bool) -> None:
         """One at a time: a disk that hangs must not take the threads that orders need. Who stopped waiting is passed over."""
         async with self._reading:
             await self._footage_settled()
             if ticket in self._tickets:
-                self._answer(ticket, await asyncio.to_thread(read_footage, self._disks.paths(), question))
+                self._answer(ticket, await asyncio.to_thread(read_footage, self._disks.paths(), question, goes_on))
 
     async def _footage_settled(self) -> None:
         """Wait for the last frames of cameras that it records no more: they would be missing in what it says (SPEC 14.4)."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
-from sysmanager.protocol.recorders import FootageSpan
+from sysmanager.protocol.recorders import PAUSE_MS, PAUSES_LIMIT, FootageSpan
 
 FRAME_MS = 40
 
@@ -32,6 +33,7 @@ class Material:
                 last_frame_ms=found[-1][1],
                 frames=sum((end - begin) // FRAME_MS + 1 for begin, end in found),
                 segments=len(found),
+                pauses=tuple((end, begin) for (_, end), (begin, _) in pairwise(found) if begin - end > PAUSE_MS)[-PAUSES_LIMIT:],
             )
             for camera in wanted
             if (found := self._spans.get((camera, epoch)))

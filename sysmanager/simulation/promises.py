@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sysmanager.coordinator import facts as f
@@ -11,10 +11,10 @@ from sysmanager.coordinator.preview import preview_failover, preview_switch
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import View, baseline_holds
 from sysmanager.domain.failover import CameraGap, Failover
-from sysmanager.domain.ids import GroupId, RecorderId
+from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, RecorderId
 from sysmanager.domain.rights import COORDINATOR, Actor, Right, missing_right
 from sysmanager.protocol import clients as c
-from sysmanager.protocol.recorders import BEAT_INTERVAL_MS
+from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, PAUSE_MS
 
 if TYPE_CHECKING:
     from sysmanager.simulation.world import World
@@ -48,6 +48,7 @@ class Promises:
         self._world = world
         self._check = check
         self._looked: dict[tuple[str, str], _Looked] = {}
+        self._ended: dict[tuple[FailoverId, CameraId, int], tuple[RecorderId, Epoch]] = {}
 
     # ------------------------------------------------------------ previews
 
@@ -110,38 +111,56 @@ class Promises:
 
     def measured(self, fact: f.GapsMeasured, entry: Failover) -> None:
         """The gaps of an entry were written down."""
-        if entry.server is None or not self._steady(entry.recorder, entry.server):
+        if entry.server is None:
+            return
+        for gap in fact.gaps:
+            # A reconcile may put the entry under the epoch of a later failover of the recorder, which a restored journal does not know.
+            self._ended.setdefault((entry.id, gap.camera, gap.first_after_ms), (entry.server, entry.epoch))
+        if not self._steady(entry.recorder, entry.server):
             return
         if entry.timeline.decided_ms - entry.timeline.detected_ms > STEADY_MS and self._world.coordinator.stepped_ms:
             return  # it waited for long: what was reported before that is of another clock
         for gap in fact.gaps:
             if gap.final and gap.gap_ms is not None and not gap.watched_before:
-                self._judge(gap, entry, entry.server)
+                self._judge(gap, entry, *self._ended[entry.id, gap.camera, gap.first_after_ms])
 
     def _steady(self, *servers: RecorderId) -> bool:
         world = self._world
         latest_ms = max([world.coordinator.stepped_ms or -STEADY_MS, *(world.stepped_ms.get(server, -STEADY_MS) for server in servers)])
         return world.agenda.now_ms - latest_ms >= STEADY_MS and not any(server in world.state_lost for server in servers)
 
-    def _judge(self, gap: CameraGap, entry: Failover, server: RecorderId) -> None:
+    def _judge(self, gap: CameraGap, entry: Failover, server: RecorderId, epoch: Epoch) -> None:
         world = self._world
-        before = world.recorders[entry.recorder].material.spans(entry.previous_epoch, (gap.camera,))
-        after = world.recorders[server].material.spans(entry.epoch, (gap.camera,))
-        if len(before) != 1 or (after and after[0].segments != 1) or not (after or world.is_off(gap.camera, server)):
+        before = world.recorders[entry.recorder].material.pairs(gap.camera, entry.previous_epoch)
+        after = world.recorders[server].material.spans(epoch, (gap.camera,))
+        if not before or (after and after[0].segments != 1) or not (after or world.is_off(gap.camera, server)):
             return
-        begin_ms = before[0].last_frame_ms - world.wall_steps.get(entry.recorder, 0)
         end_ms = (after[0].first_frame_ms if after else world.now(server).wall_ms) - world.wall_steps.get(server, 0)
+        begin_ms = _recorded_until(before, end_ms + world.wall_steps.get(entry.recorder, 0)) - world.wall_steps.get(entry.recorder, 0)
         hours = world.hours.get(gap.camera)
         if gap.off_before and hours is not None:
             # Whatever went wrong with the camera earlier is no gap of this failover: it was not to be recorded when that began.
             off = hours.last_off(gap.last_before_ms)
             begin_ms = max(begin_ms, off.from_ms if off is not None else 0)
-        true_ms = max(0, end_ms - begin_ms) - (hours.off_between_ms(begin_ms, end_ms) if hours is not None else 0)
+        hours_ms = hours.off_between_ms(begin_ms, end_ms) if hours is not None else 0
+        true_ms = max(0, end_ms - begin_ms) - hours_ms
         way_ms = world.links[entry.recorder].slowest_ms + world.links[server].slowest_ms
+        # A server keeps the hours of a schedule by its own clock: where they bound the gap, it is as unsure as that clock is off.
+        clock_ms = max(abs(world.wall_steps.get(one, 0)) for one in (entry.recorder, server)) if hours_ms else 0
         off_ms = abs(true_ms - (gap.gap_ms or 0))
-        late = off_ms > gap.error_ms + way_ms + GAP_TOLERANCE_MS
+        late = off_ms > gap.error_ms + way_ms + clock_ms + GAP_TOLERANCE_MS
         sentence = f"The gap of {gap.camera} in {entry.id} is measured as {gap.gap_ms} ms and is {true_ms} ms in the material."
         self._check(GAP_TRUE, sentence if late else None)
+
+
+def _recorded_until(pairs: Sequence[tuple[int, int]], end_ms: int) -> int:
+    """The last frame before `end_ms`; `end_ms` itself where frames go on then, but for pauses too short to be told."""
+    begun = [index for index, (first_ms, _) in enumerate(pairs) if first_ms <= end_ms]
+    if not begun:
+        return pairs[-1][1]
+    last = begun[-1]
+    goes_on = last + 1 < len(pairs) and pairs[last + 1][0] - pairs[last][1] <= PAUSE_MS
+    return end_ms if goes_on else min(pairs[last][1], end_ms)
 
 
 def _key(request: c.Request) -> tuple[str, str] | None:

@@ -416,8 +416,8 @@ class SimulatedRecorder:
                 self.store = {name: content for name, content in self.store.items() if name in keep}
             case m.Answer(ticket=ticket, answer=answer):
                 self._answer(ticket, answer)
-            case m.ReadFootage(ticket=ticket, question=question):
-                self._around.after(self._around.between(self.pace.fetch_ms), self._read_footage, ticket, question, self._life)
+            case m.ReadFootage(ticket=ticket, question=question, goes_on=goes_on):
+                self._around.after(self._around.between(self.pace.fetch_ms), self._read_footage, ticket, question, goes_on, self._life)
             case m.CarryOutJob(ticket=ticket, order=order):
                 self._answer(ticket, self._take_job(order))
             case m.StartCapture(plan=plan) | m.ChangeCapture(plan=plan):
@@ -464,10 +464,10 @@ class SimulatedRecorder:
         self.persisted = persisted
         self._input(m.Saved())
 
-    def _read_footage(self, ticket: int, question: ReportFootage, life: int) -> None:
-        if life == self._life and not self.trouble.hold(self._read_footage, ticket, question, life):
-            spans = self.material.spans(question.epoch, question.cameras)
-            self._answer(ticket, Footage(epoch=question.epoch, spans=spans if self.lost_disks < set(self.disks) else ()))
+    def _read_footage(self, ticket: int, question: ReportFootage, goes_on: bool, life: int) -> None:
+        if life == self._life and not self.trouble.hold(self._read_footage, ticket, question, goes_on, life):
+            spans = self.material.spans(question.epoch, question.cameras) if self.lost_disks < set(self.disks) else ()
+            self._answer(ticket, Footage(epoch=question.epoch, spans=spans, goes_on=goes_on))
 
     def _fetch(self, documents: DocumentSet) -> None:
         life = self._life

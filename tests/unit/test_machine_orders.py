@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.ids import CameraId, Epoch, FailoverId, RecorderId
-from sysmanager.protocol.recorders import Mode, Obeyed, OrderKey, Record, Refusal, RefusalReason, StandDown
+from sysmanager.protocol.recorders import Mode, Obeyed, OrderKey, Record, Refusal, RefusalReason, ReportFootage, StandDown
 from sysmanager.recorder import machine as m
 from tests.helpers.machine_world import (
     CAMERAS,
@@ -348,3 +348,12 @@ def test_a_full_disk_does_not_keep_a_restarted_recorder_from_the_order_that_it_s
     world.fail_save = True
     assert world.order(record(4)) == Obeyed(epoch=Epoch(4), documents=FOREIGN)
     assert world.state.situation.mode is Mode.RECORDING
+
+
+@pytest.mark.parametrize(("epoch", "goes_on"), [(2, False), (3, True), (4, True)])
+def test_footage_may_grow_until_a_newer_epoch_was_saved(epoch: int, goes_on: bool) -> None:
+    world = recording_world()
+    state = replace(world.state, persisted=replace(world.state.persisted, epoch=Epoch(3)))
+    question = ReportFootage(epoch=Epoch(epoch))
+    after, effects = m.step(state, m.OrderReceived(ticket=7, order=question), at(0))
+    assert (after, effects) == (state, (m.ReadFootage(ticket=7, question=question, goes_on=goes_on),))

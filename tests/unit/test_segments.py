@@ -101,6 +101,33 @@ def test_footage_without_an_index_is_reported_from_the_files(tmp_path: Path) -> 
     assert numbers([disk], "cam-001") == [*range(20), *range(40, 45)]
 
 
+@pytest.mark.parametrize(
+    ("second", "why", "told"), [(40, "", 1), (20, "", 0), (40, "motion", 0)], ids=["a pause", "a short one", "no motion"]
+)
+def test_a_time_without_frames_is_told_where_footage_was_kept_all_the_time(tmp_path: Path, second: int, why: str, told: int) -> None:
+    """15 frames a second: the first segment ends with frame 9; one on another disk repeats its beginning."""
+    write_segment(tmp_path / "a", 10)
+    write_segment(tmp_path / "b", 5)
+    path = write_segment(tmp_path / "a", 5, first=second)
+    found = read_segment(path)
+    assert found is not None
+    line = IndexLine(
+        file=path.name,
+        size_bytes=path.stat().st_size,
+        frames=found.frames,
+        first_frame_ms=found.first_frame_ms,
+        last_frame_ms=found.last_frame_ms,
+        why=why,
+    )
+    (path.parent / "rec-1.idx").write_bytes(line.encode())
+    span = spans([tmp_path / "a", tmp_path / "b"], "cam-001", 1)
+    assert span is not None
+    assert len(span.pauses) == told
+    for from_ms, until_ms in span.pauses:
+        assert abs(from_ms - (START_US + 9 * 1_000_000 // 15) // 1000) <= 1
+        assert until_ms == found.first_frame_ms
+
+
 def test_frames_on_two_disks_count_once(tmp_path: Path) -> None:
     write_segment(tmp_path / "a", 10)
     write_segment(tmp_path / "b", 10, first=5)

@@ -42,10 +42,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadFootage(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer the request from the index of the material."""
+    """Answer the request from the index of the material. goes_on: see `Footage`."""
 
     ticket: int
     question: ReportFootage
+    goes_on: bool = False
 
 
 class CarryOutJob(msgspec.Struct, frozen=True, kw_only=True):

@@ -224,7 +224,8 @@ def refuse_down(state: MachineState, turn: OrderTurn | FootageTurn | JobTurn, no
 
 
 def read_footage(state: MachineState, turn: FootageTurn, now: Instant) -> Result:
-    return state, (e.ReadFootage(ticket=turn.ticket, question=turn.question),)
+    goes_on = state.persisted.epoch <= turn.question.epoch
+    return state, (e.ReadFootage(ticket=turn.ticket, question=turn.question, goes_on=goes_on),)
 
 
 def drills_busily(state: MachineState, turn: JobTurn, now: Instant) -> bool:
