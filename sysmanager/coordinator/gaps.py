@@ -81,7 +81,7 @@ def measured(seen: Seen, entry: Failover, now: Instant) -> tuple[CameraGap, ...]
 
 
 def _last_before(span: FootageSpan, gap: CameraGap) -> int:
-    """The last frame before the one that took over had its first. One that hung, and goes on until it is told, has frames after that too."""
+    """The last frame before the one that took over had its first. One that hung goes on until it is told."""
     if gap.first_after_ms:
         first_ms = gap.first_after_ms - gap.after_offset_ms + gap.before_offset_ms
         for from_ms, until_ms in span.pauses:

@@ -22,7 +22,10 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return st.builds(kind, **{name: values(hint) for name, hint in get_type_hints(kind, include_extras=True).items()})
     if get_origin(kind) is tuple:
-        return st.lists(values(get_args(kind)[0]), max_size=2).map(tuple)
+        parts = get_args(kind)
+        if parts[-1] is not Ellipsis:
+            return st.tuples(*(values(part) for part in parts))
+        return st.lists(values(parts[0]), max_size=2).map(tuple)
     if get_origin(kind) is dict:
         key, value = get_args(kind)
         return st.dictionaries(values(key), values(value), max_size=2)
