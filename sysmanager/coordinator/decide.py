@@ -43,6 +43,7 @@ from sysmanager.protocol.recorders import (
     LetOut,
     Mode,
     OrderAnswer,
+    OrderKey,
     Record,
     Refusal,
     RefusalReason,
@@ -342,11 +343,15 @@ def _restorable(row: Recorder, beat: Beat | None) -> bool:
 
 
 def _above_lost(view: View, recorder: RecorderId, epoch: Epoch, refusal: Refusal) -> tuple[f.AnyFact, ...]:
-    """A failover server that knows an order which the journal lost stands down under no older one: it gets a new epoch (SPEC 7, 13.1)."""
+    """Who knows an order which the journal lost stands down under no older one: it gets a new epoch (SPEC 7, 13.1).
+
+    What it knows it does not report: an order that it refused, or could not save, is not in its heartbeat.
+    """
     row = view.recorders.get(recorder)
-    if row is None or row.assignment != Standby(epoch=epoch) or not epoch < refusal.epoch < view.next_epoch:
+    if row is None or goal(view, row) != StandDown(key=OrderKey(), epoch=epoch) or not epoch < refusal.epoch < view.next_epoch:
         return ()
-    return (f.ServerRestored(recorder=recorder, epoch=view.next_epoch),)
+    renewed = f.ServerRestored if isinstance(row.assignment, Standby) else f.StandDownRenewed
+    return (renewed(recorder=recorder, epoch=view.next_epoch),)
 
 
 # ---------------------------------------------------------------- what to look at again, and when

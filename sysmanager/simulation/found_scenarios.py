@@ -79,4 +79,15 @@ FOUND_SCENARIOS: tuple[Scenario, ...] = (
         until_ms=150_000,
         ends=(End(recorder="A2", phase=Phase.RETURNED, server="FA1"), End(recorder="A1", phase=Phase.READY, server="FA1")),
     ),
+    Scenario(
+        name="a replaced recorder that cannot save, and knows an order which the journal lost, stands down in the end",
+        deeds=(
+            off("A1", lasts_ms=20_000),
+            Deed(at_ms=18_000, what=Wrong.SAVE_FAILS, target="A1", lasts_ms=50_000),
+            Deed(at_ms=36_500, what=Wrong.JOURNAL_CUT, amount=3, lasts_ms=2_000),
+        ),
+        wishes=(back(30_000),),
+        until_ms=110_000,
+        ends=(End(recorder="A1", phase=Phase.READY, server="FA1"),),
+    ),
 )

@@ -17,6 +17,7 @@ COPIED = "a second server of the same id does not hide that the first is cut off
 SPOKE_FIRST = "a copy that speaks first after a restart does not hide that an acting server records"
 KEPT = "restored to before two servers were taken in: who keeps cameras of another one gets its own back only by a failback"
 NOT_HERE = "an acting server with the state of an earlier failover, and no documents in the cache: the replaced recorder has them"
+KNOWS_LOST = "a replaced recorder that cannot save, and knows an order which the journal lost, stands down in the end"
 MISSING = "documents that a failover found missing are fetched when the recorder is back, and the next one works"
 
 
@@ -41,6 +42,10 @@ def missing_documents_are_asked_for_from_the_acting_server_alone(patch: Patch) -
     patch.setattr(outstanding, "_from_home", lambda view, seen, row: ())
 
 
+def what_the_journal_lost_is_refused_for_ever(patch: Patch) -> None:
+    patch.setattr(decide, "_above_lost", lambda view, recorder, epoch, refusal: ())
+
+
 def who_acts_for_another_is_not_protected(patch: Patch) -> None:
     right = detection.assess
 
@@ -57,5 +62,6 @@ PLANTED_FOUND: tuple[tuple[Callable[[Patch], None], str, set[str]], ...] = (
     (who_acts_for_another_is_not_protected, "the acting server breaks, then the next", {"who can take over does"}),
     (cameras_of_another_one_pass_for_its_own, KEPT, {"no camera vanishes"}),
     (missing_documents_are_asked_for_from_the_acting_server_alone, NOT_HERE, {"no camera left dark"}),
+    (what_the_journal_lost_is_refused_for_ever, KNOWS_LOST, {"comes to rest"}),
     (missing_documents_are_not_asked_for_again, MISSING, {"ends"}),
 )

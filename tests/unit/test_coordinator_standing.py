@@ -155,6 +155,34 @@ def test_only_a_standby_server_that_knows_a_newer_epoch_of_this_site_is_given_an
     assert too_old(site, "unknown", waits, waits + 1) == ()
 
 
+def test_a_replaced_recorder_that_knows_an_order_which_the_journal_lost_stands_down_under_a_newer_epoch() -> None:
+    site = small_site()
+    entry = site.fail_over("A")
+    site.restart(damage="The journal lost its tail.")
+    site.run(2_000)
+    replaced = site.row("A").assignment.epoch
+    (fact,) = too_old(site, "A", replaced, replaced + 1)
+    assert fact == f.StandDownRenewed(recorder=rid("A"), epoch=site.state.next_epoch)
+    evolve(site.state, f.FactRecord(term=1, wall_ms=0, actor=COORDINATOR, fact=fact))
+    assert site.row("A").assignment == Broken(epoch=fact.epoch, failover=entry.id)
+    assert goal(site.state, site.row("A")) == r.StandDown(key=PLAIN, epoch=fact.epoch)
+    assert site.state.next_epoch > fact.epoch
+    assert broken_invariants(site.state) == ()
+    assert too_old(site, "A", replaced, replaced + 1) == (), "the answer to the earlier order, once more"
+
+
+def test_a_replaced_recorder_that_is_just_given_its_tasks_back_is_not_told_to_stand_down() -> None:
+    site = small_site()
+    site.fail_over("A")
+    site.run(2_000)
+    site.fail_back()
+    failback = site.entry.failback
+    assert failback is not None
+    assert isinstance(site.row("A").assignment, Broken)
+    late = too_old(site, "A", site.row("A").assignment.epoch, failback.epoch)
+    assert late == (), "the order of before the failback came late"
+
+
 def test_a_recorder_that_refuses_to_stand_down_is_asked_again_after_a_minute() -> None:
     site = small_site()
     site.server("A").up = False

@@ -43,6 +43,8 @@ def apply(state: State, record: f.FactRecord, fact: f.SystemFact) -> None:
             state.holds.pop(fact.recorder, None)
         case f.ServerRestored():
             assign(state, fact.recorder, Standby(epoch=fact.epoch))
+        case f.StandDownRenewed():
+            assign(state, fact.recorder, replace(state.recorders[fact.recorder].assignment, epoch=fact.epoch))
         case _:
             assert_never(fact)
 

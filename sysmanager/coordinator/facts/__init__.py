@@ -79,6 +79,7 @@ from sysmanager.coordinator.facts.system import (
     RecorderEdited,
     RecorderRemoved,
     ServerRestored,
+    StandDownRenewed,
     SystemFact,
 )
 from sysmanager.domain.rights import Actor
@@ -167,6 +168,7 @@ __all__ = [
     "SettingsSaved",
     "SharedMachineAccepted",
     "SourceTold",
+    "StandDownRenewed",
     "SystemEdited",
     "SystemFact",
     "TasksMoved",

@@ -83,6 +83,13 @@ class ServerRestored(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     epoch: Epoch
 
 
+class StandDownRenewed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="stand-down-renewed"):
+    """A replaced recorder knew of a newer epoch than that under which it was told to stand down: it stays replaced, under this one."""
+
+    recorder: RecorderId
+    epoch: Epoch
+
+
 SystemFact = (
     CoordinatorStarted
     | RecorderAdded
@@ -94,4 +101,5 @@ SystemFact = (
     | HoldPlaced
     | HoldLifted
     | ServerRestored
+    | StandDownRenewed
 )
