@@ -5,7 +5,7 @@ from __future__ import annotations
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.automatic_failback import due_by_itself, held_after_abort
 from sysmanager.coordinator.failback_checks import checks
-from sysmanager.coordinator.frames import settled_cameras, unlit_cameras
+from sysmanager.coordinator.frames import lit_cameras, settled_cameras, unlit_cameras
 from sysmanager.coordinator.handing import FRAMES_MS, held_back, next_turn, silent, time_over, without_held_back
 from sysmanager.coordinator.heard import Heard
 from sysmanager.coordinator.inputs import Asked, OrderAnswered
@@ -17,7 +17,7 @@ from sysmanager.domain.documents import DocumentSet
 from sysmanager.domain.failover import Failover, Phase, Reason
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
 from sysmanager.protocol.clients import Level, StartFailback
-from sysmanager.protocol.recorders import Obeyed, Record, Refusal
+from sysmanager.protocol.recorders import Beat, Obeyed, Record, Refusal
 
 DOCUMENTS_MS = 5_000
 """How long the failover server's present documents are waited for before the failback is given up."""
@@ -111,25 +111,47 @@ def expected_cameras(case: Case) -> tuple[CameraId, ...]:
 
     One that it is only just opening counts, and all of them count while nobody hears it, or it began anew: in doubt no camera is left dark.
     """
+    beat = _said(case.seen, case.failover.server)
+    return tuple(sorted(_moving(case) - (unlit_cameras(beat.cameras) if beat is not None else set())))
+
+
+def _moving(case: Case) -> set[CameraId]:
+    """Cameras that are to go back, by the settings of the failover server; none once that has left system data."""
     entry = case.failover
     server = case.view.recorders.get(entry.server) if entry.server is not None else None
     if server is None:
-        return ()
+        return set()
     left = {camera.camera for camera in entry.not_moved}
-    moving = {camera.id for camera in server.settings.cameras if camera.moves and camera.id not in left}
-    acting = case.seen.of(server.id)
-    if acting.beat is not None and case.seen.connected(server.id) and acting.service_heard():
-        moving -= unlit_cameras(acting.beat.cameras)
-    return tuple(sorted(moving))
+    return {camera.id for camera in server.settings.cameras if camera.moves and camera.id not in left}
+
+
+def _said(seen: Seen, server: RecorderId | None) -> Beat | None:
+    """What the service of a server said last; None if it is not heard."""
+    if server is None or not seen.connected(server) or not seen.of(server).service_heard():
+        return None
+    return seen.of(server).beat
+
+
+def lit_by(seen: Seen, server: RecorderId | None) -> set[CameraId]:
+    """Cameras that a server says it gets frames of; none of one that is not heard to record."""
+    beat = _said(seen, server)
+    return lit_cameras(beat.cameras) if beat is not None else set()
+
+
+def _counting(case: Case) -> tuple[CameraId, ...]:
+    """Expected cameras, and those that gave the failover server no frames at first and do now: nobody may lose them unasked (SPEC 8)."""
+    entry = case.failover
+    expected = entry.failback.expected if entry.failback is not None else ()
+    return (*expected, *sorted((lit_by(case.seen, entry.server) & _moving(case)) - set(expected)))
 
 
 def dark_cameras(case: Case) -> tuple[CameraId, ...]:
-    """Expected cameras without a frame on the recorder under its new epoch."""
+    """Cameras that count and have no frame on the recorder under its new epoch."""
     failback = case.failover.failback
     if failback is None:
         return ()
     lit = with_frames(case.seen.of(case.failover.home), failback.epoch)
-    return tuple(camera for camera in failback.expected if camera not in lit)
+    return tuple(camera for camera in _counting(case) if camera not in lit)
 
 
 def with_frames(heard: Heard, epoch: Epoch) -> set[CameraId]:
@@ -155,10 +177,9 @@ def lost_by(case: Case, server: RecorderId | None, cameras: tuple[CameraId, ...]
 
     None of one that is not heard to record: who else has most of the cameras is then better than nobody.
     """
-    if server is None or not case.seen.connected(server) or not case.seen.of(server).service_heard():
+    beat = _said(case.seen, server)
+    if beat is None:
         return ()
-    beat = case.seen.of(server).beat
-    assert beat is not None, "its service is heard"
     dead = unlit_cameras(beat.cameras)
     return tuple(camera for camera in cameras if camera not in dead)
 
@@ -173,7 +194,7 @@ def _may_stay_dark(case: Case) -> bool:
     assert failback is not None, "a failback is running"
     lost = lost_by(case, entry.server, _waited_for(case))
     few = len(lost) * 100 <= DARK_SHARE_PERCENT * max(1, len(entry.moved))
-    return len(dark) < len(failback.expected) and (not lost or (failback.leaves_dark and few))
+    return len(dark) < len(_counting(case)) and (not lost or (failback.leaves_dark and few))
 
 
 def _next_may_go(case: Case) -> bool:

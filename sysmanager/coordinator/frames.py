@@ -53,6 +53,11 @@ def settled_cameras(cameras: Collection[CameraBeat]) -> set[CameraId]:
     return {camera.camera for camera in cameras if camera.first_frame_ms or camera.state is CameraState.OFF}
 
 
+def lit_cameras(cameras: Collection[CameraBeat]) -> set[CameraId]:
+    """Cameras that give the server frames."""
+    return {camera.camera for camera in cameras if camera.state in GIVES_FRAMES}
+
+
 def unlit_cameras(cameras: Collection[CameraBeat]) -> set[CameraId]:
     """Cameras that give the server no frames, be it that they are off, without those that it is just opening."""
     return {camera.camera for camera in cameras if camera.state not in (*GIVES_FRAMES, CameraState.CONNECTING)}

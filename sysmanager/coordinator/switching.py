@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.detection import assess, group_of
-from sysmanager.coordinator.failback import lost_by, with_frames
+from sysmanager.coordinator.failback import lit_by, lost_by, with_frames
 from sysmanager.coordinator.failover import obeyed
 from sysmanager.coordinator.frames import unlit_cameras
 from sysmanager.coordinator.handing import FRAMES_MS, held_back, next_turn, silent, time_over, without_held_back
@@ -71,9 +71,10 @@ def expected_on(view: View, seen: Seen, entry: Failover) -> tuple[CameraId, ...]
 
 
 def dark_on(seen: Seen, entry: Failover) -> tuple[CameraId, ...]:
-    """Expected cameras without a frame on the failover server under its new epoch."""
+    """Cameras without a frame on the failover server under its new epoch: expected ones, and what the recorder gets frames of by now."""
     lit = with_frames(seen.of(entry.server), entry.epoch) if entry.server is not None else set()
-    return tuple(camera for camera in entry.expected if camera not in lit)
+    counting = (*entry.expected, *sorted((lit_by(seen, entry.recorder) & set(entry.moved)) - set(entry.expected)))
+    return tuple(camera for camera in counting if camera not in lit)
 
 
 def _server_silent(case: Case) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import TYPE_CHECKING
 
 from sysmanager.coordinator import facts as f
@@ -45,7 +46,7 @@ def frames_before_failback(step: Step) -> str | None:
         return None
     has = _has(home, entry.failback.epoch)
     recorded = server.capture.recorded_for(REPORT_STALE_MS)
-    lost = recorded - has - set(fact.dark)
+    lost = _known(step.world, server, recorded - has - set(fact.dark), entry.failback.expected)
     if lost:
         return f"{entry.id} goes back to {home.id}, which has no frame of {', '.join(sorted(lost))}."
     if _unheard(step.world, server) or server.trouble.lied:
@@ -71,8 +72,9 @@ def frames_before_switch(step: Step) -> str | None:
     if _unheard(step.world, recorder) or not recorder.capture.recorded():
         # Nobody could know that it still recorded, or it broke down in the middle: what has saved the settings takes over at once.
         return None
-    if lost - set(fact.dark):
-        return f"{entry.id} relieves {recorder.id}, and {server.id} has no frame of {', '.join(sorted(lost - set(fact.dark)))}."
+    unnamed = _known(step.world, recorder, lost - set(fact.dark), entry.expected)
+    if unnamed:
+        return f"{entry.id} relieves {recorder.id}, and {server.id} has no frame of {', '.join(sorted(unnamed))}."
     if lost and not (recorder.trouble.leaving or recorder.trouble.lied):
         return f"{entry.id} relieves {recorder.id} and leaves {', '.join(sorted(lost))} dark, which it records."
     return None
@@ -215,6 +217,14 @@ def _at_once(world: World, entry: Failover) -> bool:
 def _has(server: SimulatedRecorder, epoch: Epoch) -> set[CameraId]:
     """Cameras of which it has footage under this epoch, and those that may be off at the moment."""
     return {camera for camera, stamped in server.material.totals() if stamped == epoch} | server.capture.scheduled()
+
+
+def _known(world: World, giver: SimulatedRecorder, lost: Set[CameraId], expected: tuple[CameraId, ...]) -> Set[CameraId]:
+    """Of these, without those that gave who has them no frames at first and do now: if that is not heard, lies, or is heard late over a
+    slow way, nobody can know it in time."""
+    link = world.links[giver.id]
+    told = not (_unheard(world, giver) or giver.trouble.lied or link.slowest_ms or link.loss)
+    return lost if told else lost & set(expected)
 
 
 def _let_go(server: SimulatedRecorder, handed: tuple[CameraId, ...], camera: CameraId) -> bool:

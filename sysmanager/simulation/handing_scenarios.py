@@ -64,6 +64,16 @@ UNDO_SCENARIOS: tuple[Scenario, ...] = (
     ),
 )
 
+BACK_MEANWHILE = Scenario(
+    name="a camera that comes back on the failover server during a failback is not left dark",
+    deeds=(_unreached("FA1", 5, 15_000, 10_000), _unreached("A1", 5, 15_000), _unreached("A1", 4, 15_000, 16_000)),
+    wishes=(START, back(23_000)),
+    until_ms=60_000,
+    cameras=6,
+    sessions=2,
+    ends=(End(recorder="A1", phase=READY, server="FA1"),),
+)
+
 HANDING_SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="cameras that allow one session change hands one by one in a failback",

@@ -19,7 +19,7 @@ from sysmanager.simulation.coordinator import KillPoint
 from sysmanager.simulation.failback_scenarios import FAILBACK_SCENARIOS
 from sysmanager.simulation.faults import Deed, Wrong
 from sysmanager.simulation.found_scenarios import FOUND_SCENARIOS
-from sysmanager.simulation.handing_scenarios import HANDING_SCENARIOS, UNDO_SCENARIOS
+from sysmanager.simulation.handing_scenarios import BACK_MEANWHILE, HANDING_SCENARIOS, UNDO_SCENARIOS
 from sysmanager.simulation.leaving_scenarios import LEAVING_SCENARIOS
 from sysmanager.simulation.people import findings_of
 from sysmanager.simulation.poison_scenarios import POISON_SCENARIOS
@@ -58,6 +58,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *FAILBACK_SCENARIOS,
     *LEAVING_SCENARIOS,
     *HANDING_SCENARIOS,
+    BACK_MEANWHILE,
     *UNDO_SCENARIOS,
     *FOUND_SCENARIOS,
     *WAITING_SCENARIOS,

@@ -10,7 +10,7 @@ import pytest
 from sysmanager.coordinator import automatic_failback, failback, handing, standing, switching, undoing
 from sysmanager.coordinator import facts as f
 from sysmanager.domain.failover import Phase
-from sysmanager.simulation.handing_scenarios import HANDING_SCENARIOS, UNDO_SCENARIOS
+from sysmanager.simulation.handing_scenarios import BACK_MEANWHILE, HANDING_SCENARIOS, UNDO_SCENARIOS
 from tests.simulation.test_planted_bugs import broken_rule, change_row
 
 Patch = pytest.MonkeyPatch
@@ -44,6 +44,10 @@ def few_may_stay_dark(patch: Patch) -> None:
 
 def few_may_stay_dark_in_a_switch(patch: Patch) -> None:
     patch.setattr(switching, "lost_by", lambda case, server, cameras: ())
+
+
+def what_counts_is_fixed_when_the_failback_begins(patch: Patch) -> None:
+    patch.setattr(failback, "lit_by", lambda seen, server: set())
 
 
 def nobody_has_a_turn(patch: Patch) -> None:
@@ -92,6 +96,7 @@ PLANTED: tuple[tuple[Callable[[Patch], None], Any, set[str]], ...] = (
     (few_may_stay_dark, ONE_OF_TWELVE, {"first frames before a failback"}),
     (few_may_stay_dark, SINGLE_DARK, {"one session after another"}),
     (few_may_stay_dark_in_a_switch, SWITCH_DARK, {"first frames before a switch"}),
+    (what_counts_is_fixed_when_the_failback_begins, BACK_MEANWHILE, {"first frames before a failback"}),
     (no_wait_grows, TRIED_AGAIN, {"automatic failback where allowed"}),
     (undone_at_once, UNDONE, {"one session after another"}),
     (all_go_back_without_waiting, UNDONE, {"one session after another"}),

@@ -151,6 +151,38 @@ def test_a_camera_that_the_failover_server_loses_meanwhile_holds_nothing_up() ->
     assert site.entry.phase is Phase.RETURNED
 
 
+@pytest.mark.parametrize("accepted", [False, True], ids=["nobody accepts it", "a person leaves it dark"])
+def test_a_camera_that_comes_back_on_the_failover_server_meanwhile_counts(accepted: bool) -> None:
+    site = ready_site(cameras=20)
+    back, late = (camera.id for camera in site.server("A").settings.cameras[:2])
+    site.server("F").dark, site.server("A").dark = {back}, {back, late}
+    site.run(2_000)
+    site.ask(c.StartFailback(failover=site.entry.id, leave_dark=accepted))
+    site.run(2_000)
+    assert site.entry.failback is not None
+    assert back not in site.entry.failback.expected
+    site.server("F").dark, site.server("A").dark = set(), {back}
+    site.run(3_000)
+    assert site.entry.phase is Phase.FAILBACK_SAVED, "the failover server records it, and the recorder does not"
+    site.run(7_000)
+    assert site.entry.phase is (Phase.RETURNED if accepted else Phase.READY)
+    assert site.entry.failback.dark == (back,)
+
+
+def test_what_a_silent_failover_server_may_get_frames_of_by_now_holds_nothing_up() -> None:
+    site = ready_site(cameras=20)
+    back, late = (camera.id for camera in site.server("A").settings.cameras[:2])
+    site.server("F").dark, site.server("A").dark = {back}, {back, late}
+    site.run(2_000)
+    site.fail_back()
+    site.run(2_000)
+    site.server("F").up = False
+    site.run(5_000)
+    site.server("A").dark = {back}
+    site.run(2_000)
+    assert site.entry.phase is Phase.RETURNED
+
+
 @pytest.mark.parametrize(("dark", "phase"), [(19, Phase.RETURNED), (20, Phase.READY)], ids=["it has one", "it has none"])
 def test_a_recorder_keeps_what_it_has_when_the_failover_server_is_silent(dark: int, phase: Phase) -> None:
     site = ready_site(cameras=20)

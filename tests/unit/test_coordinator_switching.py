@@ -240,3 +240,20 @@ def test_a_planned_switch_is_no_flapping() -> None:
     switches.begun(site)
     site.run(5_000)
     assert (site.entry.phase, site.state.failback_holds) == (Phase.READY, {})
+
+
+def test_a_camera_that_comes_back_on_the_recorder_meanwhile_counts() -> None:
+    site = small_site(cameras=20)
+    back, late = (camera.id for camera in site.server("A").settings.cameras[:2])
+    site.server("A").dark, site.server("F").dark = {back}, {back, late}
+    site.run(2_000)
+    site.ask(c.SwitchOver(recorder=rid("A")))
+    site.run(2_000)
+    assert site.entry.phase is Phase.SAVED
+    assert back not in site.entry.expected
+    site.server("A").dark, site.server("F").dark = set(), {back}
+    site.run(3_000)
+    assert site.entry.phase is Phase.SAVED, "the recorder has it, and the server does not"
+    site.run(7_000)
+    assert site.entry.phase is Phase.FAILED
+    assert site.entry.note == f"1 camera gave the failover server no frame within 10 s: {back}; the recorder goes on."
