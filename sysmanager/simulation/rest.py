@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from sysmanager.coordinator.jobs.orders import for_jobs
 from sysmanager.coordinator.jobs.resting import hours_wait_ms
 from sysmanager.coordinator.selection import choose
@@ -11,13 +14,31 @@ from sysmanager.domain.backup import BaselineStage
 from sysmanager.domain.failover import Failover, Phase, Trigger
 from sysmanager.domain.ids import CameraId, JobId, RecorderId
 from sysmanager.domain.instant import Instant
-from sysmanager.domain.jobs import CopyJob
+from sysmanager.domain.jobs import CopyJob, Job
 from sysmanager.domain.recorder import Recorder, Role
 from sysmanager.engine.core import Core
+from sysmanager.simulation.transfer import RATE_BYTES, STEP_MS
 from sysmanager.simulation.world import World
 
 HOURS_FAR_MS = 200_000
 """Hours that begin so late do not begin while everything comes to rest. No site draws such; a clock that was set brings them."""
+
+
+COPY_AROUND_MS = 30_000
+"""So long it takes at most until a copy begins after its failback, and until both servers forget it when it has ended."""
+
+
+def copies_take_ms(jobs: Iterable[Job]) -> int:
+    """How long the footage of open copies takes at the rate that each may have, one after the other to the same home; 0 if none runs."""
+    take_ms: Counter[RecorderId] = Counter()
+    for job in jobs:
+        if not isinstance(job, CopyJob) or job.phase.ended or job.paused:
+            continue
+        rate_kbps = min(job.limit_kbps or RATE_BYTES // 125, RATE_BYTES // 125)
+        for camera in job.cameras:
+            # A kilobit in a second is a bit in a millisecond. An hour begins with the next step, and is read back in another one.
+            take_ms[job.home] += sum(hour.size_bytes * 8 // rate_kbps + 2 * STEP_MS for hour in camera.hours)
+    return max(take_ms.values()) + COPY_AROUND_MS if take_ms else 0
 
 
 def what_hangs(world: World) -> list[str]:

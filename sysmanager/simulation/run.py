@@ -20,7 +20,7 @@ from sysmanager.simulation.counting import COORDINATOR_ROWS, MACHINE_ROWS, UNREA
 from sysmanager.simulation.cues import Cues, drawn_cues
 from sysmanager.simulation.drawing import DRAWN, drawn_deeds
 from sysmanager.simulation.people import People
-from sysmanager.simulation.rest import acts_on, what_hangs
+from sysmanager.simulation.rest import acts_on, copies_take_ms, what_hangs
 from sysmanager.simulation.site import SitePlan, drawn_site
 from sysmanager.simulation.story import Story
 from sysmanager.simulation.surroundings import Pace
@@ -185,12 +185,16 @@ def heal(world: World, people: People) -> None:
 
 
 def come_to_rest(world: World) -> None:
-    """Run until nothing hangs, and stays so. Raises Broken with what hangs."""
-    end_ms = world.agenda.now_ms + REST_LIMIT_MS
+    """Run until nothing hangs, and stays so. Raises Broken with what hangs.
+
+    A copy has as long as its bytes take at the rate that it may have: that is no hanging.
+    """
+    begin_ms, limit_ms = world.agenda.now_ms, REST_LIMIT_MS
     rested_ms = 0
     hangs: list[str] = []
-    while world.agenda.now_ms < end_ms:
+    while world.agenda.now_ms < begin_ms + limit_ms:
         world.run(LOOK_MS)
+        limit_ms = max(limit_ms, copies_take_ms(world.shadow.jobs[job] for job in world.shadow.open_jobs))
         hangs = what_hangs(world)
         rested_ms = 0 if hangs else rested_ms + LOOK_MS
         if rested_ms >= REST_MS:

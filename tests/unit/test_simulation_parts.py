@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from sysmanager.domain.failover import Phase
-from sysmanager.domain.ids import CameraId, Epoch, RecorderId
-from sysmanager.domain.jobs import MaterialHour
+from sysmanager.domain.ids import CameraId, Epoch, FailoverId, GroupId, JobId, RecorderId
+from sysmanager.domain.jobs import CameraCopy, CopyJob, JobPhase, MaterialHour
 from sysmanager.protocol.clients import AbortFailover, StartFailback, StartFailover
 from sysmanager.simulation.agenda import Agenda
 from sysmanager.simulation.broken import Broken
@@ -18,7 +18,7 @@ from sysmanager.simulation.footage import CameraField, Material
 from sysmanager.simulation.hearing import Hearing
 from sysmanager.simulation.network import BUS_MS, Link, Network
 from sysmanager.simulation.people import People
-from sysmanager.simulation.rest import acts_on
+from sysmanager.simulation.rest import COPY_AROUND_MS, acts_on, copies_take_ms
 from sysmanager.simulation.run import come_to_rest, draw
 from sysmanager.simulation.site import plain_site
 from sysmanager.simulation.story import LINES_LIMIT, Story
@@ -140,6 +140,30 @@ def test_what_hangs_is_named() -> None:
     world.recorders[R].power_off()
     with pytest.raises(Broken, match="A1 is not heard"):
         come_to_rest(world)
+
+
+def test_a_copy_has_as_long_as_its_bytes_take_and_no_longer() -> None:
+    hours = tuple(MaterialHour(hour, 0, 1, 1, 1, 125_000_000, "digest") for hour in (1, 2))
+    copy = CopyJob(
+        id=JobId("J00001"),
+        number=1,
+        failover=FailoverId("F00001"),
+        source=RecorderId("FA0"),
+        home=R,
+        epoch=Epoch(1),
+        group=GroupId("A"),
+        actor=ADMINISTRATOR,
+        phase=JobPhase.COPYING,
+        started_ms=0,
+        cameras=(CameraCopy(camera=CAMERA, hours=hours), CameraCopy(camera=CameraId("A1-c2"), hours=hours[:1])),
+        limit_kbps=50_000,
+    )
+    replace = msgspec.structs.replace
+    assert copies_take_ms([copy]) == 3 * 22_000 + COPY_AROUND_MS
+    assert copies_take_ms([copy, replace(copy, home=RecorderId("A2"), limit_kbps=0)]) == 3 * 22_000 + COPY_AROUND_MS, "side by side"
+    assert copies_take_ms([copy, copy]) == 6 * 22_000 + COPY_AROUND_MS, "one after the other"
+    assert copies_take_ms([replace(copy, limit_kbps=1_000_000)]) == 3 * 14_500 + COPY_AROUND_MS, "no faster than a target fetches"
+    assert copies_take_ms([replace(copy, paused=True), replace(copy, phase=JobPhase.READY)]) == 0
 
 
 def test_an_hour_that_grew_at_the_source_is_fetched_from_its_last_piece_on() -> None:
