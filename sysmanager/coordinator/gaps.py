@@ -56,7 +56,8 @@ def measured(seen: Seen, entry: Failover, now: Instant) -> tuple[CameraGap, ...]
     gaps = []
     for gap in entry.gaps:
         camera = shown.get(gap.camera)
-        if not gap.first_after_ms and camera is not None and (camera.first_frame_ms or camera.state is CameraState.OFF):
+        ends = not gap.first_after_ms and camera is not None and (camera.first_frame_ms > 0 or camera.state is CameraState.OFF)
+        if ends and camera is not None:
             gap = replace(
                 gap,
                 first_after_ms=camera.first_frame_ms,
@@ -66,7 +67,8 @@ def measured(seen: Seen, entry: Failover, now: Instant) -> tuple[CameraGap, ...]
             gap = _compared(seen, entry, gap, now)
             if not gap.first_after_ms:
                 gap = replace(gap, first_after_ms=_ends_where_off_begins(gap))
-        if not gap.final and gap.camera in spans:
+        # A beginning that was read before the other's first frame was known is looked at once more: it may have been earlier than that.
+        if gap.camera in spans and (ends or not gap.final):
             if not gap.last_before_ms:
                 # Its service was not heard before it broke, at most its Watchdog: its clock is known only since it is back.
                 before = seen.of(entry.recorder)

@@ -93,8 +93,24 @@ def test_frames_after_a_hang_hide_no_gap(pauses: tuple[tuple[int, int], ...], la
     site.core.seen.footage[rid("A"), entry.previous_epoch] = r.Footage(epoch=entry.previous_epoch, spans=(span,))
     (found,) = measured(site.core.seen, replace(entry, gaps=(gap,)), site.now)
     assert (found.final, found.last_before_ms) == (True, last_before_ms)
-    (dark,) = measured(site.core.seen, replace(entry, gaps=(replace(gap, camera=CAMERA, first_after_ms=0),), epoch=entry.epoch), site.now)
-    assert dark.final
+
+
+def test_a_beginning_that_was_read_before_the_end_was_known_is_looked_at_once_more() -> None:
+    site = small_site()
+    entry = site.fail_over("A")
+    first_ms = site.entry.gaps[0].first_after_ms
+    gap = CameraGap(camera=CAMERA, last_before_ms=first_ms + 9_000, final=True)
+    span = r.FootageSpan(
+        camera=CAMERA,
+        first_frame_ms=1,
+        last_frame_ms=first_ms + 9_000,
+        frames=9,
+        segments=2,
+        pauses=((first_ms - 12_000, first_ms + 8_000),),
+    )
+    site.core.seen.footage[rid("A"), entry.previous_epoch] = r.Footage(epoch=entry.previous_epoch, spans=(span,))
+    (found,) = measured(site.core.seen, replace(entry, gaps=(gap,)), site.now)
+    assert (found.final, found.first_after_ms, found.gap_ms) == (True, first_ms, 12_000)
 
 
 def test_a_server_that_took_over_and_is_not_heard_tells_nothing_of_its_clock() -> None:
