@@ -11,7 +11,7 @@ from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.selection import Needs, needs_of
 from sysmanager.coordinator.state import View, tasks_of
 from sysmanager.domain.documents import SettingsSummary
-from sysmanager.domain.ids import GroupId, RecorderId
+from sysmanager.domain.ids import Epoch, GroupId, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.maintenance import Maintenance
 from sysmanager.domain.recorder import Assignment, Recorder, Role
@@ -41,6 +41,7 @@ class ReadinessBook:
         self._touched: set[RecorderId] = set()
         self._groups: set[GroupId] = set()
         self._waiting: dict[RecorderId, None] = {}
+        self._next_epoch = Epoch(1)
         self.counts: dict[Ready, int] = dict.fromkeys(Ready, 0)
 
     @property
@@ -91,7 +92,7 @@ class ReadinessBook:
 
         also: to be looked at as well, for what changes by time alone: ages, free space, clocks.
         """
-        for recorder in sorted(self._touched):
+        for recorder in sorted(self._touched | self._caught_up(view, seen)):
             self._expand(view, seen, recorder)
         for group in sorted(self._groups):
             self._waiting.update(dict.fromkeys(sorted(view.members.get(group, ()))))
@@ -105,6 +106,15 @@ class ReadinessBook:
             if self._look(view, seen, row, now) if row is not None else self._forget(recorder):
                 changed.append(recorder)
         return tuple(changed)
+
+    def _caught_up(self, view: View, seen: Seen) -> set[RecorderId]:
+        """Servers that knew an epoch newer than system data had when this was asked last, and that it has given since, or the other way."""
+        before, self._next_epoch = self._next_epoch, view.next_epoch
+        if before == view.next_epoch:
+            return set()
+        low, high = min(before, view.next_epoch), max(before, view.next_epoch)
+        beats = ((recorder, heard.beat) for recorder in seen.ahead if (heard := seen.recorders.get(recorder)) is not None)
+        return {recorder for recorder, beat in beats if beat is not None and low <= beat.epoch < high}
 
     def _look(self, view: View, seen: Seen, row: Recorder, now: Instant) -> bool:
         """Whether it differs from what was known."""

@@ -10,7 +10,7 @@ from sysmanager.coordinator.readiness import readiness_of
 from sysmanager.coordinator.readiness_book import ReadinessBook
 from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.group import Group
-from sysmanager.domain.ids import GroupId
+from sysmanager.domain.ids import Epoch, GroupId
 from sysmanager.domain.recorder import edit_of
 from sysmanager.protocol import clients as c
 from sysmanager.protocol.clients import Readiness, Ready
@@ -163,3 +163,25 @@ def test_a_server_that_left_is_forgotten_and_that_is_said_once() -> None:
     assert (dict(book.known), sum(book.counts.values())) == ({}, 0)
     book.touch(rid("B"))
     assert book.update(state, seen, site.now) == ()
+
+
+def test_a_server_that_knew_a_newer_epoch_is_of_use_again_once_system_data_has_given_it() -> None:
+    site = small_site()
+    site.server("F").up = False
+    site.run(5_000)
+    heard, given = site.core.seen.of(rid("H")), site.state.next_epoch
+    assert heard.beat is not None
+    heard.beat = msgspec.structs.replace(heard.beat, epoch=Epoch(given + 1))
+    site.core.seen.ahead.add(rid("H"))
+    site.core.seen.ahead.add(rid("gone"))
+    book = ReadinessBook()
+    for recorder in site.state.recorders:
+        book.touch(recorder)
+    book.update(site.state, site.core.seen, site.now)
+    assert book.known[rid("A")].level is RED, "nobody else could take over"
+    site.state.next_epoch = Epoch(given + 1)
+    assert book.update(site.state, site.core.seen, site.now) == (), "the next one is the same again"
+    site.state.next_epoch = Epoch(given + 2)
+    book.update(site.state, site.core.seen, site.now)
+    assert book.known == fresh(site)
+    assert book.known[rid("A")].target == "H"
