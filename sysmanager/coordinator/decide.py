@@ -113,7 +113,9 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
                 seen.jobs.answered(recorder, order, answer, now)
                 return True
             _absorb_answer(view, seen, taken, now)
-            if isinstance(order, ReportFootage) and not _spoken_for(answer):
+            if isinstance(order, ReportFootage) and order.off_since_ms:
+                _absorb_off_times(view, seen, recorder, order, answer)
+            elif isinstance(order, ReportFootage) and not _spoken_for(answer):
                 # A refusal is an answer too: what lies on its disks stays unknown, and nobody asks without end.
                 seen.footage[recorder, order.epoch] = answer if isinstance(answer, Footage) else Footage(epoch=order.epoch)
             return True
@@ -140,6 +142,14 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
             return True
         case _:
             return True
+
+
+def _absorb_off_times(view: View, seen: Seen, recorder: RecorderId, order: ReportFootage, answer: OrderAnswer) -> None:
+    """When cameras were off, for the gap of the entry in which this server took them over. A refusal is an answer too."""
+    for failover_id in view.open_with.get(recorder, ()):
+        entry = view.failovers[failover_id]
+        if entry.server == recorder and entry.epoch == order.epoch:
+            seen.off_times[failover_id] = answer.off if isinstance(answer, Footage) else ()
 
 
 def _spoken_for(answer: OrderAnswer) -> bool:

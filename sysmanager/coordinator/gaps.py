@@ -15,10 +15,18 @@ from sysmanager.domain.documents import SettingsSummary
 from sysmanager.domain.failover import CameraGap, Failover
 from sysmanager.domain.ids import CameraId
 from sysmanager.domain.instant import Instant
-from sysmanager.protocol.recorders import CameraBeat, CameraState, FootageSpan
+from sysmanager.domain.schedule import CELL_S
+from sysmanager.protocol.recorders import CameraBeat, CameraState, FootageSpan, ReportFootage
 
 GAP_WAIT_MS = 30_000
 """How long after the commit first frames are waited for before the gaps are written down as they are."""
+
+
+CELL_MS = CELL_S * 1000
+"""Two times of a schedule that are off lie at least so far apart."""
+
+SLACK_MS = 60_000
+"""The disks may say that a gap began earlier than the last report did."""
 
 
 def last_frames(heard: Heard, settings: SettingsSummary, now: Instant) -> tuple[CameraGap, ...]:
@@ -53,6 +61,7 @@ def measured(seen: Seen, entry: Failover, now: Instant) -> tuple[CameraGap, ...]
     shown, after = _shown(seen, entry), seen.of(entry.server)
     footage = seen.footage.get((entry.recorder, entry.previous_epoch))
     spans = {span.camera: span for span in footage.spans} if footage is not None and not footage.goes_on else {}
+    off = {told.camera: told.times for told in seen.off_times.get(entry.id, ())}
     gaps = []
     for gap in entry.gaps:
         camera = shown.get(gap.camera)
@@ -78,6 +87,8 @@ def measured(seen: Seen, entry: Failover, now: Instant) -> tuple[CameraGap, ...]
             last_ms = _last_before(spans[gap.camera], gap)
             covered_ms = gap.last_before_ms if gap.off_before or gap.watched_before else 0
             gap = replace(gap, last_before_ms=max(last_ms, covered_ms), final=True)
+        if gap.camera in off:
+            gap = replace(gap, earlier_off=_within(gap, off[gap.camera]))
         gaps.append(gap)
     return tuple(gaps)
 
@@ -107,6 +118,28 @@ def _compared(seen: Seen, entry: Failover, gap: CameraGap, now: Instant) -> Came
         return replace(gap, error_ms=gap.error_ms + after.clock_error_ms, apart=gap.last_before_ms > 0)
     error_ms = before.clock_error_ms + after.clock_error_ms
     return replace(gap, before_offset_ms=before.clock_offset_by(now), error_ms=error_ms, apart=False)
+
+
+def _within(gap: CameraGap, times: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """Of the times that were off, those between the beginning of the gap and the last of them, which is known without asking."""
+    began_ms = gap.last_before_ms - gap.before_offset_ms + gap.after_offset_ms
+    return tuple((from_ms, until_ms) for from_ms, until_ms in times if until_ms > began_ms and until_ms <= gap.off_from_ms)
+
+
+def off_question(seen: Seen, entry: Failover) -> ReportFootage | None:
+    """What to ask of who took over, where a gap is so long that a camera may have been off more than once in it; asked once."""
+    if entry.server is None or entry.id in seen.off_times:
+        return None
+    began_ms = {
+        gap.camera: gap.last_before_ms - gap.before_offset_ms + gap.after_offset_ms
+        for gap in entry.gaps
+        if gap.last_before_ms and gap.first_after_ms and gap.off_until_ms
+    }
+    long = {gap.camera: began_ms[gap.camera] for gap in entry.gaps if gap.off_from_ms - began_ms.get(gap.camera, gap.off_from_ms) > CELL_MS}
+    heard = seen.of(entry.server)
+    if not long or heard.beat is None or heard.beat.epoch != entry.epoch or not heard.service_heard() or not seen.connected(entry.server):
+        return None
+    return ReportFootage(epoch=entry.epoch, cameras=tuple(long), off_since_ms=max(1, min(long.values()) - SLACK_MS))
 
 
 def _ends_where_off_begins(gap: CameraGap) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sysmanager.coordinator.commands import CheckCache, Command, Continue, FetchDocuments, SendOrder
-from sysmanager.coordinator.gaps import awaits_footage
+from sysmanager.coordinator.gaps import awaits_footage, off_question
 from sysmanager.coordinator.preroll import preroll_orders
 from sysmanager.coordinator.quarantine import release_orders
 from sysmanager.coordinator.seen import Seen
@@ -89,7 +89,12 @@ def for_failover(view: View, seen: Seen, entry: Failover) -> tuple[Command, ...]
         return (CheckCache(failover=entry.id, documents=entry.documents),)
     if entry.phase in _GOES_ON and not (entry.phase is Phase.SAVED and entry.trigger is Trigger.PLANNED):
         return (Continue(failover=entry.id),)
-    if entry.phase is Phase.READY and awaits_footage(entry) and (entry.recorder, entry.previous_epoch) not in seen.footage:
+    if entry.phase is not Phase.READY:
+        return ()
+    about_off = off_question(seen, entry)
+    if about_off is not None and entry.server is not None:
+        return (SendOrder(recorder=entry.server, order=about_off),)
+    if awaits_footage(entry) and (entry.recorder, entry.previous_epoch) not in seen.footage:
         heard = seen.recorders.get(entry.recorder)
         # One that has not stood down yet goes on recording: its last frame is still to come. Without its disks it can tell nothing.
         beat = heard.beat if heard is not None and heard.service_heard() else None

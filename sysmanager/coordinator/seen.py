@@ -27,6 +27,7 @@ from sysmanager.protocol.recorders import (
     Footage,
     FromRecorder,
     Leaving,
+    OffTimes,
     Order,
     RefusalReason,
     ServiceState,
@@ -67,6 +68,7 @@ class Seen:
     doubted: servers whose documents are no longer in the cache, as somebody found out who asked for them there.
     machine: the coordinator's own; on_machine: servers by the machine that they say they are on.
     preroll: the last answer of a server that was told to keep pre-roll.
+    off_times: when cameras were off within the gap of an entry, as who took them over said when it was asked.
     turn_ms: when the last camera that allows one session was let go, in an entry that hands such cameras over.
     opinions: what servers said of one another. opinion_held_ms: since when a second opinion holds a failover, by the monotonic clock.
     brake_since_ms: since when the mass-loss brake holds; lost_together: what it found last, and for which moment.
@@ -92,6 +94,7 @@ class Seen:
         self.replaced_ms: dict[RecorderId, int] = {}
         self.failed_attempt_ms: dict[tuple[FailoverId, RecorderId], int] = {}
         self.footage: dict[tuple[RecorderId, Epoch], Footage] = {}
+        self.off_times: dict[FailoverId, tuple[OffTimes, ...]] = {}
         self.refused_orders: dict[RecorderId, RefusedOrder] = {}
         self.obeyed: dict[RecorderId, tuple[Order, int]] = {}
         self.doubted: set[RecorderId] = set()
@@ -176,6 +179,7 @@ class Seen:
     def entry_ended(self, failover: FailoverId) -> None:
         """Nothing volatile is kept of an ended entry."""
         self.opened_set_ms.pop(failover, None)
+        self.off_times.pop(failover, None)
         self.step_began_ms.pop(failover, None)
         self.step_stamp.pop(failover, None)
         self.resumed.discard(failover)

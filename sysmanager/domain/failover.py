@@ -279,8 +279,8 @@ class CameraGap(msgspec.Struct, frozen=True, kw_only=True):
     final: whether `last_before_ms` was read from the material instead of the last report.
     before_offset_ms, after_offset_ms: how far the clocks of the two were ahead of the coordinator's. error_ms: how sure that is.
     off_from_ms, off_until_ms: time that the camera's schedule switches off, by the clock of the one that took over: nothing is missing
-    there. off_before: so it was when the other broke, and `last_before_ms` is when that began. watched_before: it waited for motion then,
-    and `last_before_ms` is the last frame that was watched.
+    there. earlier_off: such times before that one, in order. off_before: so it was when the other broke, and `last_before_ms` is when that
+    began. watched_before: it waited for motion then, and `last_before_ms` is the last frame that was watched.
     apart: the two clocks were compared with the coordinator's before and after a restart of it, and it may have been set between; they are
     compared anew when the material is read.
     """
@@ -297,6 +297,7 @@ class CameraGap(msgspec.Struct, frozen=True, kw_only=True):
     off_before: bool = False
     watched_before: bool = False
     apart: bool = False
+    earlier_off: tuple[tuple[int, int], ...] = ()
 
     @property
     def gap_ms(self) -> int | None:
@@ -310,9 +311,12 @@ class CameraGap(msgspec.Struct, frozen=True, kw_only=True):
         if not self.last_before_ms or not self.first_after_ms:
             return ()
         begin_ms, end_ms = self.last_before_ms - self.before_offset_ms, self.first_after_ms - self.after_offset_ms
-        off_from_ms, off_until_ms = self.off_from_ms - self.after_offset_ms, self.off_until_ms - self.after_offset_ms
-        found = [(begin_ms, min(end_ms, off_from_ms)), (max(begin_ms, off_until_ms), end_ms)] if self.off_until_ms else [(begin_ms, end_ms)]
-        return tuple((from_ms, until_ms) for from_ms, until_ms in found if from_ms < until_ms)
+        found: list[tuple[int, int]] = []
+        for off_from_ms, off_until_ms in (*self.earlier_off, (self.off_from_ms, self.off_until_ms)):
+            if off_until_ms:
+                found.append((begin_ms, min(end_ms, off_from_ms - self.after_offset_ms)))
+                begin_ms = max(begin_ms, off_until_ms - self.after_offset_ms)
+        return tuple((from_ms, until_ms) for from_ms, until_ms in (*found, (begin_ms, end_ms)) if from_ms < until_ms)
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):

@@ -93,8 +93,12 @@ def last_off(week: Week, at_ms: int, offset: Offset) -> Spell | None:
 
 def off_between_ms(week: Week, from_ms: int, until_ms: int, offset: Offset) -> int:
     """How much of a time is off."""
-    off = (spell for spell in spells(week, from_ms, until_ms, offset) if spell.mode is RecordingMode.OFF)
-    return sum(spell.until_ms - spell.from_ms for spell in off)
+    return sum(spell.until_ms - spell.from_ms for spell in off_spells(week, from_ms, until_ms, offset))
+
+
+def off_spells(week: Week, from_ms: int, until_ms: int, offset: Offset) -> tuple[Spell, ...]:
+    """What of a time is off, in order."""
+    return tuple(spell for spell in spells(week, from_ms, until_ms, offset) if spell.mode is RecordingMode.OFF)
 
 
 def spells(week: Week, from_ms: int, until_ms: int, offset: Offset) -> Iterator[Spell]:

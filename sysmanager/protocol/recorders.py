@@ -43,6 +43,7 @@ __all__ = [
     "LetOut",
     "Mode",
     "Obeyed",
+    "OffTimes",
     "Order",
     "OrderAnswer",
     "OrderKey",
@@ -207,10 +208,15 @@ class StandDown(msgspec.Struct, frozen=True, kw_only=True, tag="stand-down"):
 
 
 class ReportFootage(msgspec.Struct, frozen=True, kw_only=True, tag="report-footage"):
-    """Question: what of these cameras lies on your disks, recorded under `epoch`? Empty `cameras`: all."""
+    """Question: what of these cameras lies on your disks, recorded under `epoch`? Empty `cameras`: all.
+
+    off_since_ms: if not 0, another question: when was each of these cameras off by its schedule since then, by your clock? Asked of who
+    records them now.
+    """
 
     epoch: Epoch
     cameras: tuple[CameraId, ...] = ()
+    off_since_ms: WallMs = 0
 
 
 class LetOut(msgspec.Struct, frozen=True, kw_only=True, tag="let-out"):
@@ -278,8 +284,15 @@ class FootageSpan(msgspec.Struct, frozen=True, kw_only=True):
     pauses: tuple[tuple[WallMs, WallMs], ...] = ()
 
 
+class OffTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """When a camera was off by its schedule: from and until, by the wall clock of who says it, in order; the newest 200 at most."""
+
+    camera: CameraId
+    times: tuple[tuple[WallMs, WallMs], ...] = ()
+
+
 class Footage(msgspec.Struct, frozen=True, kw_only=True, tag="footage"):
-    """Answer to `ReportFootage`; cameras without footage are not in it.
+    """Answer to `ReportFootage`; cameras without footage are not in it, nor are those that it does not have at the moment in `off`.
 
     goes_on: whether there may be more of it in a moment, because the recorder was given no newer epoch than the one it is asked about.
     """
@@ -287,6 +300,7 @@ class Footage(msgspec.Struct, frozen=True, kw_only=True, tag="footage"):
     epoch: EpochReport
     spans: tuple[FootageSpan, ...] = ()
     goes_on: bool = False
+    off: tuple[OffTimes, ...] = ()
 
 
 OrderAnswer = Obeyed | Refusal | Footage | JobAnswer

@@ -15,7 +15,7 @@ import structlog
 
 from sysmanager.domain.camera import RecordingMode
 from sysmanager.domain.ids import CameraId
-from sysmanager.protocol.recorders import CameraState
+from sysmanager.protocol.recorders import CameraState, OffTimes
 from sysmanager.recorder.camera_rules import ALWAYS_RECORDED, CameraRules
 from sysmanager.recorder.disks import DiskSet
 from sysmanager.recorder.door import Door, FreeDoor
@@ -316,6 +316,13 @@ class Capture:
         self._motion.stop()
         if self._watch is not None:
             self._watch.join(max(0.0, until - time.monotonic()))
+
+    def off_times(self, cameras: Iterable[CameraId], since_ms: int) -> tuple[OffTimes, ...]:
+        """When those of these cameras that are in the plan were off since then. Takes long for a long time: not for the loop."""
+        now_ms = self._clock.now_us() // 1000
+        with self._lock:
+            hours = {camera: self._gates[camera].rules.hours for camera in cameras if camera in self._gates}
+        return tuple(OffTimes(camera=camera, times=timetable.off_times(since_ms, now_ms)) for camera, timetable in hours.items())
 
     def snapshot(self) -> tuple[CameraStatus, ...]:
         """All cameras of the plan, by id."""

@@ -30,6 +30,7 @@ from sysmanager.protocol.recorders import (
     Ask,
     Beacon,
     FetchDocument,
+    Footage,
     LetOut,
     Order,
     OrderAnswer,
@@ -417,6 +418,10 @@ class RecordingService:
     async def _read_footage(self, ticket: int, question: ReportFootage, goes_on: bool) -> None:
         """One at a time: a disk that hangs must not take the threads that orders need. Who stopped waiting is passed over."""
         async with self._reading:
+            if question.off_since_ms:
+                off = await asyncio.to_thread(self._capture.off_times, question.cameras, question.off_since_ms)
+                self._answer(ticket, Footage(epoch=question.epoch, off=off))
+                return
             await self._footage_settled()
             if ticket in self._tickets:
                 self._answer(ticket, await asyncio.to_thread(read_footage, self._disks.paths(), question, goes_on))

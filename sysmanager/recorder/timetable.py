@@ -15,7 +15,7 @@ import tzlocal
 from sysmanager.domain.camera import RecordingMode
 from sysmanager.domain.documents import SchedulesDocument, SettingsDocument
 from sysmanager.domain.ids import CameraId
-from sysmanager.domain.schedule import Offset, Spell, Week, last_off, off_between_ms, schedule_problem, spell_at, week_of
+from sysmanager.domain.schedule import Offset, Spell, Week, last_off, off_between_ms, off_spells, schedule_problem, spell_at, week_of
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +24,13 @@ LEAD_MS: Final = 10_000
 
 LAG_MS: Final = 5_000
 """A session is kept so long after the end of its time: what the camera captured before that may still be on its way."""
+
+
+OFF_TIMES: Final = 200
+"""So many off times of one camera are told at most: it keeps the answer small, and is more than any gap that is worth measuring has."""
+
+OFF_LOOK_MS: Final = 35 * 86_400_000
+"""Off times further back than that are not told."""
 
 
 class Timetable:
@@ -63,6 +70,13 @@ class Timetable:
         if known is None or known[0] != spell:
             known = self._last_off = (spell, last_off(self._week, at_ms, self._offset))
         return known[1]
+
+    def off_times(self, from_ms: int, until_ms: int) -> tuple[tuple[int, int], ...]:
+        """When a time was off, in order: the newest `OFF_TIMES` of it, and not further back than `OFF_LOOK_MS`."""
+        if not self.ever_off:
+            return ()
+        off = off_spells(self._week, max(from_ms, until_ms - OFF_LOOK_MS), until_ms, self._offset)
+        return tuple((spell.from_ms, spell.until_ms) for spell in off)[-OFF_TIMES:]
 
     def off_between_ms(self, from_ms: int, until_ms: int) -> int:
         """How much of a time is off."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from sysmanager.domain.camera import Camera, RecordingMode
 from sysmanager.domain.ids import CameraId, Epoch, RecorderId
 from sysmanager.domain.instant import Instant
 from sysmanager.domain.schedule import Spell
-from sysmanager.protocol.recorders import CameraBeat, CameraState
+from sysmanager.protocol.recorders import CameraBeat, CameraState, OffTimes
 from sysmanager.recorder.machine import CapturePlan
 from sysmanager.recorder.timetable import ALWAYS, Timetable
 from sysmanager.simulation.footage import FRAME_MS, Material
@@ -257,6 +257,11 @@ class Capture:
     def lit(self) -> frozenset[CameraId]:
         """Cameras that gave a frame since they were opened under the present epoch."""
         return frozenset(camera for camera, session in self._sessions.items() if session.first_ms)
+
+    def off_times(self, cameras: Iterable[CameraId], since_ms: int) -> tuple[OffTimes, ...]:
+        """When those of these cameras that it has were off since then."""
+        own = ((camera, self._sessions[camera]) for camera in cameras if camera in self._sessions)
+        return tuple(OffTimes(camera=camera, times=session.hours.off_times(since_ms, self._wall_ms())) for camera, session in own)
 
     def recorded_for(self, least_ms: int) -> frozenset[CameraId]:
         """Cameras whose frames have been written under the present epoch for at least so long."""

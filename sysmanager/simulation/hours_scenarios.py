@@ -60,6 +60,13 @@ HOURS_SCENARIOS: tuple[Scenario, ...] = (
         until_ms=80_000,
         ends=(End(recorder="A1", phase=Phase.RETURNED, server="FA1"),),
     ),
+    Scenario(
+        name="nobody takes over for an hour, in which a camera is off twice: none of that is missing",
+        hours={"A1-c1": "cococ", "A1-c2": "ccoc"},
+        deeds=(off("FA1", 0, lasts_ms=3_700_000), off("A1", QUARTER_MS - 100_000, lasts_ms=3_100_000)),
+        until_ms=4_100_000,
+        ends=READY,
+    ),
     Scenario(name="all cameras wait for motion: no failure of their recorder", hours=AT_MOTION, until_ms=120_000),
     Scenario(
         name="cut off from cameras that record at motion only: found out",

@@ -466,6 +466,10 @@ class SimulatedRecorder:
 
     def _read_footage(self, ticket: int, question: ReportFootage, goes_on: bool, life: int) -> None:
         if life == self._life and not self.trouble.hold(self._read_footage, ticket, question, goes_on, life):
+            if question.off_since_ms:
+                off = self.capture.off_times(question.cameras, question.off_since_ms)
+                self._answer(ticket, Footage(epoch=question.epoch, off=off))
+                return
             spans = self.material.spans(question.epoch, question.cameras) if self.lost_disks < set(self.disks) else ()
             self._answer(ticket, Footage(epoch=question.epoch, spans=spans, goes_on=goes_on))
 

@@ -102,6 +102,8 @@ class Server:
     dark_state: r.CameraState = r.CameraState.UNREACHABLE
     first_frame_ms: int = 300
     off: dict[CameraId, tuple[int, int]] = field(default_factory=dict)
+    earlier_off: dict[CameraId, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    off_refused: bool = False
     camera_limit: int = 64
     bitrate_limit_kbps: int = 400_000
     vca_channels: int = 0
@@ -220,6 +222,11 @@ class Server:
                     return r.Refusal(reason=r.RefusalReason.NO_PREROLL, sentence="not today")
                 self.preroll, self.preroll_since_ms = order, now.mono_ms
                 return r.Obeyed(epoch=order.epoch)
+            case r.ReportFootage(off_since_ms=since_ms) if since_ms:
+                if self.off_refused:
+                    return r.Refusal(reason=r.RefusalReason.CANNOT_SAVE, sentence="not now")
+                told = ((camera, (*self.earlier_off.get(camera, ()), self.off.get(camera, (0, 0)))) for camera in order.cameras)
+                return r.Footage(epoch=order.epoch, off=tuple(r.OffTimes(camera=camera, times=times) for camera, times in told))
             case r.ReportFootage():
                 if not self.footage:
                     return r.Refusal(reason=self.footage_refusal, sentence="not now")

@@ -13,7 +13,7 @@ import msgspec
 from sysmanager.bus.local import LocalBus, LocalEndpoint
 from sysmanager.documents.port import StoreName
 from sysmanager.domain.documents import MasksDocument, SchedulesDocument
-from sysmanager.domain.ids import Epoch, RecorderId
+from sysmanager.domain.ids import CameraId, Epoch, RecorderId
 from sysmanager.protocol.recorders import Beat, CameraState, Footage, Mode, Obeyed, OrderKey, Record, ReportFootage
 from sysmanager.recorder.configuration import RecorderConfiguration, load_configuration
 from sysmanager.recorder.service import RecordingService
@@ -107,4 +107,15 @@ async def test_a_failover_server_keeps_hours_and_masks_of_the_recorder(tmp_path:
                 while WATCHED not in await footage(coordinator, SPARE, 5):
                     await coordinator.next_beat(SPARE)
             assert await footage(coordinator, SPARE, 5) == {WATCHED}
+
+            since_ms = beat.wall_ms - 60_000
+            asked = ReportFootage(epoch=Epoch(5), cameras=(CameraId(OFF), CameraId(WATCHED), CameraId("nobody's")), off_since_ms=since_ms)
+            told = await coordinator.order(SPARE, asked)
+            assert isinstance(told, Footage)
+            (switched_off, watched), spans = told.off, told.spans
+            assert spans == (), "another question than for what it recorded"
+            assert (switched_off.camera, watched.camera, watched.times) == (OFF, WATCHED, ())
+            ((from_ms, until_ms),) = switched_off.times
+            assert from_ms == since_ms
+            assert until_ms >= beat.wall_ms
     await coordinator.bus.close()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sysmanager.coordinator import failback, gaps, heard, seen
+from sysmanager.coordinator import failback, gaps, heard, outstanding, seen
 from sysmanager.domain.failover import CameraGap
 from sysmanager.protocol.recorders import CameraState
 from sysmanager.simulation import recorder as simulated
@@ -56,6 +56,14 @@ def a_gap_forgets_that_the_time_of_a_camera_ended(patch: Patch) -> None:
     a_gap_counts_what_is_off(patch)
 
 
+def a_gap_knows_of_the_last_time_only(patch: Patch) -> None:
+    patch.setattr(outstanding, "off_question", lambda seen, entry: None)
+
+
+def a_gap_forgets_what_it_was_told(patch: Patch) -> None:
+    patch.setattr(gaps, "_within", lambda gap, times: times[1:])
+
+
 def a_failback_waits_for_cameras_that_are_off(patch: Patch) -> None:
     patch.setattr(failback, "unlit_cameras", lambda cameras: set())
     patch.setattr(failback, "settled_cameras", lambda cameras: {camera.camera for camera in cameras if camera.first_frame_ms})
@@ -70,6 +78,7 @@ def watching_for_motion_counts_as_dark(patch: Patch) -> None:
     patch.setattr(seen, "progressed", progressed)
 
 
+TWICE = "nobody takes over for an hour, in which a camera is off twice: none of that is missing"
 LOST_BEFORE = "the recorder is lost just before the time of its cameras ends: the gap ends with it"
 PLANTED: tuple[tuple[Callable[[Patch], None], str, str], ...] = (
     (what_is_off_counts_as_dark, "all cameras off by their schedule: no failure of their recorder", "never early"),
@@ -80,6 +89,8 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str, str], ...] = (
         "what is off is not recorded",
     ),
     (a_gap_forgets_that_the_time_of_a_camera_ended, LOST_BEFORE, "the measured gap is the true one"),
+    (a_gap_knows_of_the_last_time_only, TWICE, "the measured gap is the true one"),
+    (a_gap_forgets_what_it_was_told, TWICE, "the measured gap is the true one"),
     (watching_for_motion_counts_as_dark, "all cameras wait for motion: no failure of their recorder", "never early"),
     (a_failback_waits_for_cameras_that_are_off, "a failback while the cameras are off", "ends"),
 )

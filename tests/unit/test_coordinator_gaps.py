@@ -6,13 +6,15 @@ from msgspec.structs import replace
 
 from sysmanager.coordinator import facts as f
 from sysmanager.coordinator.evolve.tables import put_failover
-from sysmanager.coordinator.gaps import last_frames, measured
+from sysmanager.coordinator.gaps import last_frames, measured, off_question
+from sysmanager.coordinator.inputs import OrderAnswered
 from sysmanager.coordinator.preview import answer
+from sysmanager.coordinator.seen import Seen
 from sysmanager.domain.camera import Camera, RecordingMode
 from sysmanager.domain.failover import Phase, Trigger
-from sysmanager.domain.ids import CameraId
+from sysmanager.domain.ids import CameraId, Epoch
 from sysmanager.protocol import clients as c
-from sysmanager.protocol.recorders import Mode, RefusalReason, ReportFootage, ServiceState, StandDown
+from sysmanager.protocol.recorders import Footage, Mode, RefusalReason, ReportFootage, ServiceState, StandDown
 from tests.helpers.coordination import GROUP, Site, cameras_of, rid, small_site
 
 
@@ -208,3 +210,86 @@ def test_while_a_camera_gives_no_frame_the_gaps_of_the_others_are_written_once_a
     site.run(15_000)
     assert [bool(gap.first_after_ms) for gap in site.entry.gaps] == [False, True, True]
     assert len(site.of(f.GapsMeasured)) == 1
+
+
+# ---------------------------------------------------------------- a gap in which cameras were off more than once
+
+HOUR_MS = 3_600_000
+
+
+def long_gap(**server: object) -> Site:
+    """Nobody could take A over for six hours; c0 was off in three of them, c1 in one, c2 never."""
+    site = small_site()
+    begun_ms = site.now.wall_ms
+    for name in ("A", "F", "H"):
+        site.server(name).up = False
+    site.run(12_000)
+    site.mono_ms += 6 * HOUR_MS
+    f_server = site.server("F")
+    first, second, _ = (camera.id for camera in site.server("A").settings.cameras)
+    f_server.off = {
+        first: (begun_ms + 5 * HOUR_MS, begun_ms + 5 * HOUR_MS + HOUR_MS // 2),
+        second: (begun_ms + HOUR_MS // 8, begun_ms + 2 * HOUR_MS),
+    }
+    early = ((begun_ms - 9 * HOUR_MS, begun_ms - 8 * HOUR_MS), (begun_ms - HOUR_MS, begun_ms + HOUR_MS))
+    f_server.earlier_off = {first: (*early, (begun_ms + 2 * HOUR_MS, begun_ms + 3 * HOUR_MS))}
+    for name, value in server.items():
+        setattr(f_server, name, value)
+    f_server.up = True
+    site.run(6_000)
+    assert site.entry.phase is Phase.READY
+    return site
+
+
+def questions(site: Site) -> list[ReportFootage]:
+    return [order for order in site.server("F").orders if isinstance(order, ReportFootage)]
+
+
+def test_all_times_in_which_a_camera_was_off_are_no_gap() -> None:
+    site = long_gap()
+    site.run(3_000)
+    first, second, third = site.entry.gaps
+    assert len(first.earlier_off) == 2
+    assert first.gap_ms is not None
+    assert second.gap_ms is not None
+    assert third.gap_ms is not None
+    assert abs(third.gap_ms - first.gap_ms - 5 * HOUR_MS // 2) < 2_000
+    assert abs(third.gap_ms - second.gap_ms - 15 * HOUR_MS // 8) < 2_000
+    assert (second.earlier_off, third.earlier_off) == ((), ())
+    assert [order.cameras for order in questions(site)] == [(first.camera,)], "nobody asks of one that can have been off once only"
+    site.run(20_000)
+    assert len(questions(site)) == 1
+
+
+def test_a_refusal_is_an_answer_and_the_last_time_counts_all_the_same() -> None:
+    site = long_gap(off_refused=True)
+    site.run(20_000)
+    assert len(questions(site)) == 1
+    assert site.entry.gaps[0].earlier_off == ()
+    site.restart()
+    site.server("F").off_refused = False
+    site.run(10_000)
+    assert len(site.entry.gaps[0].earlier_off) == 2, "after a restart it is asked again"
+
+
+def test_who_took_over_is_asked_when_it_is_heard() -> None:
+    site = long_gap(off_refused=True)
+    site.server("F").off_refused = False
+    site.core.seen.off_times.clear()
+    assert off_question(site.core.seen, replace(site.entry, server=None)) is None
+    assert off_question(site.core.seen, replace(site.entry, epoch=site.entry.epoch + 1)) is None
+    assert off_question(site.core.seen, site.entry) is not None
+    assert off_question(Seen(site.now), site.entry) is None
+    site.server("F").beats = False
+    site.server("F").service = ServiceState.STARTING
+    site.run(4_000)
+    site.core.seen.off_times.clear()
+    assert off_question(site.core.seen, site.entry) is None
+
+
+def test_an_answer_about_another_task_of_the_server_is_passed_over() -> None:
+    site = long_gap()
+    site.core.seen.off_times.clear()
+    order = ReportFootage(epoch=Epoch(99), off_since_ms=1)
+    site.core.take(OrderAnswered(recorder=rid("F"), order=order, answer=Footage(epoch=Epoch(99))), site.now)
+    assert site.entry.id not in site.core.seen.off_times

@@ -53,6 +53,15 @@ def test_whatever_the_moments_no_part_is_negative_and_their_sum_is_the_gap(momen
     assert sum(spans) == found.gap_ms
 
 
+def test_every_time_that_was_off_within_it_is_no_gap() -> None:
+    found = gap(1_000, 100_000, after_offset_ms=500, off_from_ms=60_500, off_until_ms=70_500)
+    assert found.gap_ms == 88_500
+    found = replace(found, earlier_off=((0, 5_500), (20_500, 30_500), (40_500, 41_500)))
+    assert found.holes() == ((5_000, 20_000), (30_000, 40_000), (41_000, 60_000), (70_000, 99_500))
+    assert found.gap_ms == 73_500
+    assert replace(found, off_from_ms=60_500, off_until_ms=200_000).holes()[-1] == (41_000, 60_000)
+
+
 def test_clocks_that_differ_do_not_make_a_gap() -> None:
     assert gap(105_000, 106_000, before_offset_ms=5_000, after_offset_ms=-1_000).gap_ms == 7_000
 

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from sysmanager.domain import schedule
 from sysmanager.domain.camera import RecordingMode
 from sysmanager.domain.documents import CameraSettings, SchedulesDocument, SettingsDocument
+from sysmanager.domain.failover import CameraGap
 from sysmanager.domain.ids import CameraId
 from sysmanager.recorder import timetable as module
 from sysmanager.recorder.timetable import ALWAYS, LAG_MS, LEAD_MS, OffTime, Timetable, off_time, offset_of, this_time_zone, timetables
@@ -71,6 +72,37 @@ def test_when_a_camera_is_off_and_was_last() -> None:
     assert off_time(hours, EIGHTEEN) == OffTime(EIGHTEEN, utc("2026-11-28 08:00"))
     assert off_time(ALWAYS, EIGHT) == OffTime()
     assert not ALWAYS.ever_off
+
+
+def test_all_times_that_were_off_across_midnight_and_the_change_to_summer_time() -> None:
+    """Off from 22:00 to 04:00 every night. In the night in which the clock is set from 03:00 to 04:00 that is five hours and not six."""
+    nightly = "o" * 16 + "c" * 72 + "o" * 8
+    table = Timetable((nightly,) * 7, offset_of("Europe/Helsinki"))
+    begin, end = utc("2026-03-27 10:00"), utc("2026-03-30 12:00")
+    times = table.off_times(begin, end)
+    assert times == (
+        (utc("2026-03-27 20:00"), utc("2026-03-28 02:00")),
+        (utc("2026-03-28 20:00"), utc("2026-03-29 01:00")),
+        (utc("2026-03-29 19:00"), utc("2026-03-30 01:00")),
+    )
+    found = CameraGap(
+        camera=CameraId("c"),
+        last_before_ms=begin,
+        first_after_ms=end,
+        off_from_ms=times[-1][0],
+        off_until_ms=times[-1][1],
+        earlier_off=times[:-1],
+    )
+    assert found.gap_ms == end - begin - 17 * 3_600_000
+
+
+def test_times_that_were_off_are_told_within_bounds() -> None:
+    assert ALWAYS.off_times(0, utc("2026-03-30 12:00")) == ()
+    table = Timetable(("oc" * 48,) * 7, lambda _at_s: 0)
+    told = table.off_times(0, utc("2026-03-30 12:00"))
+    assert (len(told), told[-1][1]) == (module.OFF_TIMES, utc("2026-03-30 11:45"))
+    sparse = Timetable(("o" + "c" * 95, *("c" * 96,) * 6), lambda _at_s: 0)
+    assert len(sparse.off_times(0, utc("2026-03-30 12:00"))) == 5
 
 
 def test_hours_are_those_of_the_zone_that_the_document_names() -> None:
