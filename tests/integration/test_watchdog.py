@@ -160,6 +160,7 @@ async def test_the_end_of_a_service_is_told_while_its_watchdog_rests(config: Pat
     monkeypatch.setattr("sysmanager.recorder.watchdog.REST_LOOK_S", 10 * WAIT_S)
     async with watching(load_configuration(config), service_command(config)) as (watchdog, coordinator):
         await rested(watchdog)
+        await coordinator.watchdog("spare", says(ServiceState.RUNNING))
         first = watchdog.service_pid
         assert first is not None
         psutil.Process(first).kill()
@@ -176,6 +177,7 @@ async def test_the_service_of_another_watchdog_is_looked_at_often(config: Path, 
     monkeypatch.setattr("sysmanager.recorder.watchdog.REST_LOOK_S", 10 * WAIT_S)
     async with watching(configuration, service_command(config)) as (watchdog, coordinator):
         await rested(watchdog)
+        await coordinator.watchdog("spare", says(ServiceState.RUNNING))
         assert watchdog.service_pid == service.pid
         service.kill()
         await coordinator.watchdog("spare", says(ServiceState.STARTING))
