@@ -113,9 +113,11 @@ def absorb(view: View, seen: Seen, taken: i.Input, now: Instant) -> bool:
                 seen.jobs.answered(recorder, order, answer, now)
                 return True
             _absorb_answer(view, seen, taken, now)
-            if isinstance(order, ReportFootage) and order.off_since_ms:
+            if not isinstance(order, ReportFootage) or _spoken_for(answer):
+                return True
+            if order.off_since_ms:
                 _absorb_off_times(view, seen, recorder, order, answer)
-            elif isinstance(order, ReportFootage) and not _spoken_for(answer):
+            else:
                 # A refusal is an answer too: what lies on its disks stays unknown, and nobody asks without end.
                 seen.footage[recorder, order.epoch] = answer if isinstance(answer, Footage) else Footage(epoch=order.epoch)
             return True

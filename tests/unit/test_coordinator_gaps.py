@@ -14,7 +14,7 @@ from sysmanager.domain.camera import Camera, RecordingMode
 from sysmanager.domain.failover import Phase, Trigger
 from sysmanager.domain.ids import CameraId, Epoch
 from sysmanager.protocol import clients as c
-from sysmanager.protocol.recorders import Footage, Mode, RefusalReason, ReportFootage, ServiceState, StandDown
+from sysmanager.protocol.recorders import Footage, Mode, Refusal, RefusalReason, ReportFootage, ServiceState, StandDown
 from tests.helpers.coordination import GROUP, Site, cameras_of, rid, small_site
 
 
@@ -293,3 +293,17 @@ def test_an_answer_about_another_task_of_the_server_is_passed_over() -> None:
     order = ReportFootage(epoch=Epoch(99), off_since_ms=1)
     site.core.take(OrderAnswered(recorder=rid("F"), order=order, answer=Footage(epoch=Epoch(99))), site.now)
     assert site.entry.id not in site.core.seen.off_times
+
+
+def test_a_watchdog_that_answers_for_its_service_ends_no_question_about_times_that_were_off() -> None:
+    site = long_gap()
+    site.core.seen.off_times.clear()
+    order = off_question(site.core.seen, site.entry)
+    assert order is not None
+    down = Refusal(reason=RefusalReason.SERVICE_DOWN, sentence="The recording service does not run.")
+    site.core.take(OrderAnswered(recorder=rid("F"), order=order, answer=down), site.now)
+    assert site.entry.id not in site.core.seen.off_times
+    assert off_question(site.core.seen, site.entry) == order
+    site.server("F").dark = {site.server("F").settings.cameras[0].id}
+    site.run(2_000)
+    assert site.core.seen.off_times[site.entry.id], "it was asked again at its next news"
