@@ -150,6 +150,7 @@ def test_only_a_standby_server_that_knows_a_newer_epoch_of_this_site_is_given_an
     waits, free = site.row("F").assignment.epoch, site.state.next_epoch
     assert too_old(site, "F", waits, waits) == (), "it knows no newer one"
     assert too_old(site, "F", waits, free) == (), "never given out"
+    assert too_old(site, "F", waits, free + 5) == (), "of another site"
     assert too_old(site, "F", waits, waits + 1, r.RefusalReason.CANNOT_SAVE) == ()
     assert too_old(site, "A", site.row("A").assignment.epoch, 1) == (), "it does not wait"
     assert too_old(site, "unknown", waits, waits + 1) == ()
