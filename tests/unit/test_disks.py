@@ -13,7 +13,6 @@ import pytest
 
 from sysmanager.recorder.disks import DiskSet, DiskSettings, DiskState, late_problem, settings_for
 from sysmanager.recorder.diskwriter import DiskFile, FileOwner
-from sysmanager.recorder.filesystem import LocalFileSystem
 from sysmanager.recorder.index import read_index, spans
 from sysmanager.recorder.material import CameraWriter, Recorded, SegmentSettings
 from sysmanager.recorder.muxers import Muxer, muxer_for
@@ -468,31 +467,6 @@ def test_cameras_are_spread_over_the_disks(rig: Rig) -> None:
     shares = [sum(1 for path in places.values() if path == disk) for disk in rig.paths]
     assert min(shares) >= 15
     assert all(place(camera) == path for camera, path in places.items())
-
-
-@pytest.mark.parametrize("gone", ["day", "camera"])
-def test_a_folder_that_retention_takes_away_just_now_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str) -> None:
-    """It removes what is empty, and so it is until the first file is there."""
-    path = tmp_path / "cam-001" / "2026-01-01" / "x.ts"
-    mkdir, times = Path.mkdir, [0]
-
-    def make(folder: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
-        mkdir(folder, mode, parents, exist_ok)
-        if folder.name == ("cam-001" if gone == "camera" else "2026-01-01") and times[0] == 0:
-            times[0] = 1
-            folder.rmdir()
-
-    monkeypatch.setattr(Path, "mkdir", make)
-    LocalFileSystem().create(path).close()
-    times[0] = 0
-    LocalFileSystem().append(tmp_path / "cam-001" / "2026-01-02" / "rec-1.idx", b"line")
-    assert path.exists()
-
-
-def test_the_folder_of_a_disk_itself_is_never_made(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        LocalFileSystem().create(tmp_path / "away" / "cam-001" / "2026-01-01" / "x.ts")
-    assert not (tmp_path / "away").exists()
 
 
 @pytest.mark.parametrize(("minimum_free_mb", "reserve_mb"), [(64, 32), (100, 50), (128, 64), (1024, 64)])
