@@ -49,7 +49,7 @@ from sysmanager.engine.flights import flight_of
 from sysmanager.engine.planning import PROOF_INTERVAL_MS, Planning
 from sysmanager.history.port import Update, update_of
 from sysmanager.protocol.clients import Reply
-from sysmanager.protocol.recorders import FromRecorder, Order, Record, Refusal
+from sysmanager.protocol.recorders import FromRecorder, Order, Refusal
 
 __all__ = ["Batch", "Core", "Effects"]
 
@@ -64,12 +64,6 @@ BEAT_SOON_MS = 1500
 
 RETRY_MS = 400
 """Pause before an order that nobody took, or that was answered and is still outstanding, is sent again."""
-
-REFUSED_AGAIN_MS = 60_000
-"""Pause before an order that was refused is sent again, when the recorder reports nothing new."""
-
-DARK_AGAIN_MS = 10_000
-"""The same for an order to record: a disk that can be written again is reported by nobody, and cameras are dark until then."""
 
 
 class Core(Planning):
@@ -226,11 +220,6 @@ class Core(Planning):
             # An ended job too: its servers are to forget it.
             self._work_recorders.update(self.state.jobs[job].servers)
 
-    def _plan_again(self, recorder: RecorderId, order: Order, now: Instant) -> None:
-        """When an order that was refused is sent once more, if the recorder reports nothing new before."""
-        pause_ms = DARK_AGAIN_MS if isinstance(order, Record) else REFUSED_AGAIN_MS
-        self._schedule(f"refused {recorder}", now.mono_ms + pause_ms)
-
     def give_up_waiting(self) -> tuple[Hashable, ...]:
         """Forget the inputs that wait; whom a reply was promised for them."""
         tokens = tuple(waiting.token for waiting in self._waiting if waiting.token is not None)
@@ -289,9 +278,10 @@ class Core(Planning):
             elif kind == "backup":
                 self._push(i.ReviewBackup(), now)
                 self._work_backups = True
-            elif kind == "job":
-                self._push(i.ReviewJob(job=JobId(name)), now)
-                self._touch_job(JobId(name))
+            elif kind in ("job", "again"):
+                job = JobId(name.partition(" ")[0])
+                self._push(i.ReviewJob(job=job), now)
+                self._touch_job(job)
             elif kind == DRILLS:
                 self._push(i.LookAtDrills(), now)
                 self._schedule(DRILLS, now.mono_ms + LOOK_MS)

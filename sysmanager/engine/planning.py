@@ -8,15 +8,24 @@ from collections.abc import Hashable
 
 from sysmanager.coordinator import inputs as i
 from sysmanager.coordinator.decide import due_failover_ms
+from sysmanager.coordinator.jobs.orders import REFUSED_MS
 from sysmanager.coordinator.probing import probes, watch_of
 from sysmanager.coordinator.seen import Seen
 from sysmanager.coordinator.state import State
 from sysmanager.domain.ids import FailoverId, RecorderId
 from sysmanager.domain.instant import Instant
+from sysmanager.protocol.jobs import JobOrder
 from sysmanager.protocol.probes import Probe
+from sysmanager.protocol.recorders import Order, Record
 
 PROOF_INTERVAL_MS = 20
 """How often a canary is sent ahead of its time while a deadline waits for proof that the coordinator could hear."""
+
+REFUSED_AGAIN_MS = 60_000
+"""Pause before an order that was refused is sent again, when the recorder reports nothing new."""
+
+DARK_AGAIN_MS = 10_000
+"""The same for an order to record: a disk that can be written again is reported by nobody, and cameras are dark until then."""
 
 
 class Planning:
@@ -69,6 +78,16 @@ class Planning:
             self._work_recorders.add(recorder)
         if not self.seen.connected(recorder):
             self._push(i.Review(recorder=recorder), now)
+
+    def _plan_again(self, recorder: RecorderId, order: Order, now: Instant) -> None:
+        """When an order that was refused is sent once more, if the recorder reports nothing new before.
+
+        One for a job has a deadline of its own: the one of another order may come when it has not waited long enough, and is then over.
+        """
+        if isinstance(order, JobOrder):
+            self._schedule(f"again {order.job} {recorder}", now.mono_ms + REFUSED_MS)
+        else:
+            self._schedule(f"refused {recorder}", now.mono_ms + (DARK_AGAIN_MS if isinstance(order, Record) else REFUSED_AGAIN_MS))
 
     def _schedule(self, key: str, due_ms: int) -> None:
         known = self._due.get(key)

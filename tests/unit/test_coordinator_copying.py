@@ -288,6 +288,22 @@ def test_paused_while_the_source_is_asked_it_waits() -> None:
     assert job(site).phase is JobPhase.PLANNING
 
 
+def test_a_source_that_refused_is_asked_again_though_it_refused_something_else_a_moment_before() -> None:
+    site = returned()
+    server = site.server("F")
+    server.jobs.refusal = DOWN
+    order = r.Record(key=r.OrderKey(), epoch=job_epoch(site), home=rid("A"))
+    site.core.take(OrderAnswered(recorder=rid("F"), order=order, answer=DOWN), site.now)
+    site.run(5)
+    started(site)
+    site.run(600)
+    server.jobs.refusal = None
+    site.run(9_000)
+    assert len(server.jobs.taken) == 1
+    site.run(5_000)
+    assert job(site).phase is JobPhase.READY
+
+
 def test_it_waits_for_its_hours() -> None:
     site = returned()
     minute = site.now.wall_ms // 60_000 % 1_440

@@ -19,7 +19,7 @@ from sysmanager.domain.failover import Failback, Phase, StepRecord, Trigger
 from sysmanager.domain.ids import Epoch
 from sysmanager.domain.recorder import Acting, Broken, Recording, Reserved, Standby
 from sysmanager.domain.rights import COORDINATOR
-from sysmanager.engine.core import DARK_AGAIN_MS, REFUSED_AGAIN_MS
+from sysmanager.engine.planning import DARK_AGAIN_MS, REFUSED_AGAIN_MS
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from tests.helpers.coordination import Site, document_set, rid, small_site

@@ -7,7 +7,8 @@ from sysmanager.coordinator import facts as f
 from sysmanager.coordinator import inputs as i
 from sysmanager.domain.ids import FailoverId
 from sysmanager.domain.rights import Actor, RoleName
-from sysmanager.engine.core import REFUSED_AGAIN_MS, Core
+from sysmanager.engine.core import Core
+from sysmanager.engine.planning import REFUSED_AGAIN_MS
 from sysmanager.protocol import clients as c
 from sysmanager.protocol import recorders as r
 from tests.helpers.coordination import Site, rid, small_site
