@@ -54,6 +54,7 @@ class Heard:
         "instance",
         "leaving",
         "leaving_boot",
+        "leaving_ms",
         "offset_since_ms",
         "offsets",
         "rival",
@@ -87,6 +88,7 @@ class Heard:
         self.beside = False
         self.leaving: Leaving | None = None
         self.leaving_boot = 0
+        self.leaving_ms = 0
         self.instance: InstanceId | None = None
         self.rival: InstanceId | None = None
         self.rival_ms = 0
@@ -177,9 +179,17 @@ class Heard:
         return True
 
     def reports_service_failed(self) -> bool:
-        """Whether the Watchdog says so, and has not been silent since while the service was heard: an old word blames nobody."""
-        failed = self.watchdog is not None and self.watchdog.service is ServiceState.FAILED
-        return failed and self.beat_ms - self.watchdog_ms < FRESH_MS
+        """Whether the Watchdog says so."""
+        return self.service_state() is ServiceState.FAILED
+
+    def service_state(self) -> ServiceState | None:
+        """What is known of the recording service; None: neither it nor its Watchdog was heard.
+
+        A Watchdog speaks while its service cannot. So an old word says nothing: the service, which was heard since, speaks for itself.
+        """
+        if self.watchdog is not None and self.beat_ms - self.watchdog_ms < FRESH_MS:
+            return self.watchdog.service
+        return ServiceState.RUNNING if self.beat is not None else None
 
     @property
     def frames_due(self) -> bool:

@@ -39,6 +39,9 @@ UNKNOWN_LIMIT = 200
 CLOCK_OFF_MS = 2_000
 """A recorder's wall clock further off than this makes measured gaps doubtful."""
 
+STAYS_MS = 60_000
+"""A server that speaks so long after it announced its shutdown stays: another one has its cameras, and it its segments, in half of that."""
+
 
 class RefusedOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order that a recorder refused. again: it may be sent once more, because the recorder reports something new or time has passed."""
@@ -306,9 +309,10 @@ class Seen:
         heard.generation = self.listening.generation
         if isinstance(message, Leaving):
             heard.leaving, heard.leaving_boot = message, heard.beat.boot if heard.beat is not None else 0
+            heard.leaving_ms = now.mono_ms
             return True
         if isinstance(message, WatchdogBeat):
-            old_service = heard.watchdog.service if heard.watchdog is not None else None
+            old_service = heard.service_state()
             heard.watchdog, heard.watchdog_ms = message, now.mono_ms
             news = old_service is not message.service or heard.leaving is not None
             heard.leaving = None  # its Watchdog was the one that left
@@ -329,7 +333,7 @@ class Seen:
                 heard.frames, heard.frames_ms, heard.frames_told_ms = (heard.stamp_ms, heard.generation), now.mono_ms, heard.told_ms
             if news:
                 self.complaints.take(message, now.wall_ms)
-            if heard.leaving is not None and message.boot > heard.leaving_boot:
+            if heard.leaving is not None and (message.boot > heard.leaving_boot or now.mono_ms - heard.leaving_ms >= STAYS_MS):
                 heard.leaving, news = None, True
             if old is None or old.machine != message.machine:
                 self._is_on(message.recorder, old.machine if old is not None else "", message.machine)
@@ -349,7 +353,7 @@ class Seen:
                 del self.preroll[message.recorder]
             self.refusal_may_change(message.recorder)
         changed = self._conditions(heard, now)
-        heard.steady = heard.service_heard() and (heard.watchdog is None or heard.watchdog.service is ServiceState.RUNNING)
+        heard.steady = heard.service_heard() and heard.service_state() is ServiceState.RUNNING
         return changed or news or was_silent
 
     def _nothing_new(self, heard: Heard, message: FromRecorder, now: Instant) -> bool:

@@ -56,7 +56,7 @@ def recorder_row(view: View, seen: Seen, row: Recorder, now: Instant, readiness:
         countdown_cause=counting.value if counting is not None else "",
         hold=c.HoldRow(cause=hold.cause, actor=hold.actor, since_wall_ms=hold.since_wall_ms) if hold is not None else None,
         stable_ms=_stable_ms(seen, row, heard, now),
-        service=heard.watchdog.service if heard.watchdog is not None else None,
+        service=heard.service_state(),
         version=beat.version if beat is not None else row.version,
         documents=row.documents,
         retention_days=row.settings.retention_days,
@@ -184,7 +184,7 @@ def _broken_condition(heard: Heard) -> str:
 
 def _connected_condition(view: View, seen: Seen, row: Recorder, heard: Heard) -> tuple[c.Health, str]:
     beat = heard.beat
-    if heard.watchdog is not None and heard.watchdog.service is ServiceState.STARTING:
+    if heard.service_state() is ServiceState.STARTING:
         return c.Health.WARNING, "recording service starting"
     if beat is None or not heard.service_heard():
         return c.Health.WARNING, "Watchdog heard, recording service not yet" if beat is None else "recording service not heard"

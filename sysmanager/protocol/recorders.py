@@ -167,7 +167,10 @@ class ServiceState(StrEnum):
 
 
 class WatchdogBeat(msgspec.Struct, frozen=True, kw_only=True, tag="watchdog"):
-    """Heartbeat of a Watchdog, once a second. `sentence`: what was wrong with the last start, empty if nothing. mono_ms: as in `Beat`."""
+    """Heartbeat of a Watchdog, once a second while its recording service can't speak for itself, and until the next start has held.
+
+    `sentence`: what was wrong with the last start, empty if nothing. mono_ms: as in `Beat`.
+    """
 
     recorder: RecorderId
     instance: InstanceId

@@ -322,7 +322,7 @@ def _shut_down(world: World, recorder: SimulatedRecorder) -> Mend:
 
     def mend() -> None:
         wanted.clear()
-        recorder.trouble.leaving = False
+        recorder.trouble.stays(world.now(recorder.id).mono_ms)
         recorder.set_fault(Fault.POWER, False)
 
     world.after(SHUTDOWN_MS, off)

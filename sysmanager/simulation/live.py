@@ -209,7 +209,7 @@ class _LiveServer:
             await asyncio.sleep(answer.wait_ms / 1000)
         except (BusError, wire.WireError) as error:
             log.debug("announcement not answered", recorder=self.plan.id, why=str(error))
-        self.recorder.trouble.leaving = False
+        self.recorder.trouble.stays(self._clock().mono_ms)
         if Fault.SHUTDOWN in self.recorder.faults:
             self.recorder.power_off()
             self._plug()

@@ -23,13 +23,14 @@ from sysmanager.protocol.recorders import (
     Standing,
 )
 from sysmanager.recorder import machine as m
+from sysmanager.recorder.supervision import FAILED_MS, FAILED_STARTS, HELD_MS
 from sysmanager.simulation.answers import documents_came, hours_in, job_refused, take_beside
 from sysmanager.simulation.capture import Capture
 from sysmanager.simulation.drilling import Drilling
 from sysmanager.simulation.footage import Material
 from sysmanager.simulation.preroll import Preroll
 from sysmanager.simulation.probing import find_out
-from sysmanager.simulation.said import QUIET_AFTER_MS, QUIET_BEAT_MS, QUIET_WATCHDOG_EVERY, Words, disk_beats, watchdog_beat
+from sysmanager.simulation.said import QUIET_AFTER_MS, QUIET_BEAT_MS, Words, disk_beats, watchdog_beat
 from sysmanager.simulation.surroundings import Pace, Surroundings
 from sysmanager.simulation.transfer import RATE_BYTES, Copies, Transfer
 from sysmanager.simulation.trouble import Trouble
@@ -39,9 +40,6 @@ BEACON_STEP_MS = 2000
 """A recorder listens for the beacon so often: it needs to know only that the coordinator is there, not each of them."""
 
 EARLIER_KEPT = 10
-FAILED_STARTS = 3
-FAILED_MS = 30_000
-"""After so many failed starts, or so long without one that held, the Watchdog says that the service failed (SPEC 4.3)."""
 
 
 class SimulatedRecorder:
@@ -268,6 +266,7 @@ class SimulatedRecorder:
             return
         self.service = ServiceState.RUNNING
         self.up_since_ms = self._now().mono_ms
+        self.trouble.spoken_for_until_ms = self.up_since_ms + HELD_MS
         self.persisted = m.next_boot(self.persisted)
         self.state = m.MachineState(
             identity=self.preroll.told(self.identity), persisted=self.persisted, refuse_by_hand=Fault.REFUSE in self.faults
@@ -292,8 +291,7 @@ class SimulatedRecorder:
         now = self._now()
         quiet = now.mono_ms - self._moved_ms >= QUIET_AFTER_MS and self.service is ServiceState.RUNNING and self._around.quiet(self.id)
         self._around.after(QUIET_BEAT_MS if quiet else BEAT_MS, self._second, life)
-        every = QUIET_WATCHDOG_EVERY if quiet else self.pace.watchdog_every
-        if not self.trouble.leaving and (self.service is not ServiceState.RUNNING or self._sequence % every == 0):
+        if not self.trouble.leaving and (self.service is not ServiceState.RUNNING or now.mono_ms < self.trouble.spoken_for_until_ms):
             self._say_watchdog()
         if self.state.situation is not m.Situation.DOWN:
             self._say_beat(now, quiet=quiet)

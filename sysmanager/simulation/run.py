@@ -30,11 +30,11 @@ START_MS = 12_000
 """So long the site has to begin before anything breaks."""
 
 SHORT_MS = 600_000
-DENSE_MS = 480_000
+DENSE_MS = 420_000
 LONG_MS = 1_800_000
 
 WISHES_MS = (8_000, 20_000, 60_000)
-LONG_WISHES_MS = (20_000, 60_000, 120_000)
+LONG_WISHES_MS = (30_000, 80_000, 150_000)
 DENSE_WISHES_MS = (2_700, 6_700, 20_000)
 """How often people wish for something, as one seed draws it."""
 
@@ -161,8 +161,8 @@ def run_seed(seed: int, *, short: bool = False, story: bool = False) -> Outcome:
 def _pace(chance: random.Random) -> Pace:
     """Servers of one site are as fast as in a test, or take the seconds that real ones may take."""
     if chance.random() < 0.5:
-        return Pace(watchdog_every=2)
-    return Pace(watchdog_every=2, fetch_ms=(50, 600), save_ms=(100, 1_500), first_frame_ms=(500, 3_000))
+        return Pace()
+    return Pace(fetch_ms=(50, 600), save_ms=(100, 1_500), first_frame_ms=(500, 3_000))
 
 
 def heal(world: World, people: People) -> None:

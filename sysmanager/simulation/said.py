@@ -17,9 +17,8 @@ SELF_TEST_MS = 60_000
 
 QUIET_AFTER_MS = 10_000
 QUIET_BEAT_MS = 1_900
-QUIET_WATCHDOG_EVERY = 8
 """When nothing has moved on a server for so long, and its surroundings say that nothing is lost on its way, it says that nothing is new
-in fewer words: so often, which is less than two heartbeats and counts as no silence; its Watchdog once in so many of them."""
+in fewer words: so often, which is less than two heartbeats and counts as no silence."""
 
 
 FIRST_PORT, PORTS = 20_000, 10_000

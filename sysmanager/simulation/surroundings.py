@@ -21,8 +21,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
     start: of the recording service. fetch: of documents that the recorder has already. save: to make its state durable.
     first_frame: from opening a camera to its first frame. retry: between attempts to open a camera. report: until new states are said.
-    restart: between two attempts to start the service. watchdog_every: while the service runs, only one in so many heartbeats of the
-    Watchdog is sent; the service is heard itself, and a simulation of hours has better things to do.
+    restart: between two attempts to start the service.
     """
 
     start_ms: tuple[int, int] = (300, 1500)
@@ -32,7 +31,6 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     retry_ms: int = 1000
     report_ms: int = 50
     restart_ms: int = 1500
-    watchdog_every: int = 1
 
 
 Fetched = Callable[[Mapping[DocumentHash, bytes] | None], None]

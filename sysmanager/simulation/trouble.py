@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from sysmanager.protocol.recorders import Beat, OrderAnswer
+from sysmanager.recorder.supervision import HELD_MS
 
 
 class Trouble:
@@ -14,7 +15,7 @@ class Trouble:
 
     lie, lie_answer: what it says instead of the truth. disks_lost_ms, disks_mended_ms: when, last, none of its disks could be written any
     more, and when one could again; None: never, not yet. copied: a second server announces itself under its id. lied: it ever
-    did. ahead: it ever said that it knew a newer epoch than it does.
+    did. ahead: it ever said that it knew a newer epoch than it does. spoken_for_until_ms: so long its Watchdog speaks beside the service.
     """
 
     def __init__(self) -> None:
@@ -22,6 +23,7 @@ class Trouble:
         self.went_on_ms: int | None = None
         self.leaving = False
         self.announced = False
+        self.spoken_for_until_ms = 0
         self.lie: Callable[[Beat], Beat] | None = None
         self.lie_answer: Callable[[OrderAnswer], OrderAnswer] | None = None
         self.lied = False
@@ -50,6 +52,10 @@ class Trouble:
         self.take_held(now_ms)
         if up_since_ms is not None:
             self.ran_ms = (up_since_ms, now_ms)
+
+    def stays(self, now_ms: int) -> None:
+        """It is not shut down: the Watchdog that announced it is gone, and another one takes up its service."""
+        self.leaving, self.spoken_for_until_ms = False, now_ms + HELD_MS
 
     def tell_the_truth(self) -> None:
         self.lie = self.lie_answer = None

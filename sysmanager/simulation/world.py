@@ -112,7 +112,7 @@ class World:
                 disks=server.disks,
                 persisted=server.first(documents),
                 contents=contents,
-                pace=pace or Pace(watchdog_every=2),
+                pace=pace or Pace(),
             )
         self.coordinator = SimulatedCoordinator(self)
         self.checkers = Checkers(self)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from sysmanager.coordinator.decide import absorb, absorb_heard
 from sysmanager.coordinator.heard import Heard
 from sysmanager.coordinator.inputs import Heard as HeardInput
-from sysmanager.coordinator.seen import Seen
+from sysmanager.coordinator.seen import STAYS_MS, Seen
 from sysmanager.coordinator.state import State
 from sysmanager.domain.ids import CameraId, Epoch, InstanceId, RecorderId
 from sysmanager.domain.instant import Instant
@@ -149,10 +149,41 @@ def test_a_watchdog_that_is_heard_again_has_not_left_even_if_it_says_what_it_sai
     seen.listening.canary(1_000)
     here, well = beat("one", Mode.RECORDING, CameraState.RECORDING, True, WALL_MS), watchdog("one", ServiceState.RUNNING, WALL_MS)
     news = [seen.observe(message, now) for message in (here, well, Leaving(recorder=A, instance=InstanceId("one"), wall_ms=WALL_MS), here)]
-    assert news == [True, True, True, False]
+    assert news == [True, False, True, False]
     assert seen.of(A).leaving is not None, "its recording service may say something while both end"
     assert seen.observe(well, now) is True
     assert seen.of(A).leaving is None
+
+
+@pytest.mark.parametrize(("state", "rows"), [(ServiceState.STARTING, "starting"), (ServiceState.FAILED, "failed")])
+def test_the_last_word_of_a_watchdog_is_over_once_the_service_has_spoken_for_itself(state: ServiceState, rows: str) -> None:
+    seen = Seen(Instant(mono_ms=0, wall_ms=WALL_MS))
+    assert seen.of(A).service_state() is None
+    said: list[str | None] = []
+    for second in range(1, 8):
+        now = Instant(mono_ms=second * 1_000, wall_ms=WALL_MS + second * 1_000)
+        seen.listening.canary(now.mono_ms)
+        if second < 3:
+            seen.observe(watchdog("one", state, now.wall_ms), now)
+        else:
+            seen.observe(beat("one", Mode.RECORDING, CameraState.RECORDING, True, now.wall_ms), now)
+        said.append(seen.of(A).service_state())
+        assert seen.of(A).reports_service_failed() is (rows == "failed" and second < 5)
+        assert seen.of(A).steady is (second >= 5)
+    assert said == [rows] * 4 + ["running"] * 3
+
+
+def test_a_server_that_speaks_long_after_it_announced_its_shutdown_stays() -> None:
+    seen = Seen(Instant(mono_ms=0, wall_ms=WALL_MS))
+    for second in range(STAYS_MS // 1_000 + 3):
+        now = Instant(mono_ms=second * 1_000, wall_ms=WALL_MS + second * 1_000)
+        seen.listening.canary(now.mono_ms)
+        news = seen.observe(beat("one", Mode.RECORDING, CameraState.RECORDING, True, now.wall_ms), now)
+        if second == 1:
+            seen.observe(Leaving(recorder=A, instance=InstanceId("one"), wall_ms=now.wall_ms), now)
+        else:
+            assert news is (second in (0, 1 + STAYS_MS // 1_000))
+        assert (seen.of(A).leaving is not None) is (1 <= second <= STAYS_MS // 1_000)
 
 
 def test_who_falls_silent_is_found_when_that_is_proven() -> None:
