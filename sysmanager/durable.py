@@ -5,7 +5,6 @@ All raise `OSError`; callers turn it into a sentence that names what the file is
 """
 
 import os
-import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -82,7 +81,7 @@ def is_private(path: Path) -> bool:
 
 
 def _write_temporary(path: Path, content: bytes, private: bool) -> Path:
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(temporary, flags, 0o600 if private else 0o644)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import platformdirs
@@ -34,5 +33,7 @@ def cache_folder() -> Path:
 
 def site_key_file(data: Path) -> Path:
     """The site key of a data folder: apart from the data, so that a copy of the one is not a copy of the other (SPEC 3)."""
+    import hashlib  # not at the top: it brings OpenSSL, which the process that has to stay small does without
+
     name = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:16]
     return platformdirs.user_config_path(APPLICATION, appauthor=False) / "site-keys" / f"{name}.key"

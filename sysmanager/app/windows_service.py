@@ -6,7 +6,6 @@ Written against pywin32, which is handed in as `Pywin32` and loaded on Windows o
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import subprocess
 import sys
@@ -44,7 +43,7 @@ _SENTENCES: Final = {
 }
 
 OnEnd = Callable[[Callable[[], None]], None]
-"""Called on the loop with what ends it in order."""
+"""Called with what ends it in order, from any thread."""
 
 
 class Pywin32:
@@ -62,29 +61,25 @@ class Pywin32:
 
 
 class Ending:
-    """Takes the order to end from the thread of the service manager to the loop of the Watchdog, whichever is there first."""
+    """Takes the order to end from the thread of the service manager to the Watchdog, whichever is there first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._asked = False
         self._end: Callable[[], None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def on_end(self, end: Callable[[], None]) -> None:
-        """On the running loop."""
         with self._lock:
-            self._end, self._loop = end, asyncio.get_running_loop()
-            asked = self._asked
+            self._end, asked = end, self._asked
         if asked:
             end()
 
     def ask(self) -> None:
         """From any thread."""
         with self._lock:
-            self._asked = True
-            end, loop = self._end, self._loop
-        if end is not None and loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(end)
+            self._asked, end = True, self._end
+        if end is not None:
+            end()
 
 
 def service_class(api: Pywin32, name: str, run: Callable[[OnEnd, Callable[[str], None]], int]) -> type:
@@ -125,12 +120,12 @@ def service_class(api: Pywin32, name: str, run: Callable[[OnEnd, Callable[[str],
     return RecorderService
 
 
-def run_as_service(api: Pywin32, name: str, config: Path) -> None:
+def run_as_service(api: Pywin32, name: str, config: Path, before_speaking: Callable[[], object] = lambda: None) -> None:
     """Hand this process to the service manager; returns when the service has stopped. Raises CommandError."""
     from sysmanager.recorder.watchdog import run_watchdog
 
     def run(on_end: OnEnd, tell: Callable[[str], None]) -> int:
-        return run_watchdog(config, on_end=on_end, tell=tell)
+        return run_watchdog(config, on_end=on_end, tell=tell, before_speaking=before_speaking)
 
     try:
         api.servicemanager.Initialize(name, api.servicemanager.__file__)

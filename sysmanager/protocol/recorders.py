@@ -17,7 +17,7 @@ from sysmanager.protocol.hardware import Hardware
 from sysmanager.protocol.jobs import CopyReport, DrillReport, JobAnswer, JobOrder
 from sysmanager.protocol.preroll import NO_PREROLL, KeepPreroll, PrerollReport
 from sysmanager.protocol.selftest import SelfTestReport
-from sysmanager.protocol.values import CAMERAS_LIMIT, DISKS_LIMIT, Count, EpochReport, Text, WallMs
+from sysmanager.protocol.values import CAMERAS_LIMIT, DISKS_LIMIT, Count, EpochReport, ServiceState, Text, WallMs
 
 __all__ = [
     "BEACON_INTERVAL_MS",
@@ -156,14 +156,6 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
     self_test: SelfTestReport | None = None
     practice: bool = False
     mono_ms: Count = 0
-
-
-class ServiceState(StrEnum):
-    """What a Watchdog says of its recording service. `failed`: 3 failed starts, or 30 s without one that held (SPEC 4.3)."""
-
-    RUNNING = "running"
-    STARTING = "starting"
-    FAILED = "failed"
 
 
 class WatchdogBeat(msgspec.Struct, frozen=True, kw_only=True, tag="watchdog"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -24,3 +25,11 @@ EpochReport = Annotated[Epoch, msgspec.Meta(ge=0, le=2**53)]
 
 CAMERAS_LIMIT = 1024
 DISKS_LIMIT = 64
+
+
+class ServiceState(StrEnum):
+    """What a Watchdog says of its recording service. `failed`: 3 failed starts, or 30 s without one that held (SPEC 4.3)."""
+
+    RUNNING = "running"
+    STARTING = "starting"
+    FAILED = "failed"

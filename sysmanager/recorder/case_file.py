@@ -5,19 +5,19 @@ The Watchdog writes it while no service runs, the service while it runs; people 
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 import msgspec
-import structlog
 
 from sysmanager.domain.ids import CameraId, is_identifier
 from sysmanager.durable import read_bounded, write_durably
+from sysmanager.plainlog import plain_log
 from sysmanager.recorder.quarantine import Case
 
-log = structlog.get_logger(__name__)
+log = plain_log(__name__)
 
 FILE_NAME: Final = "quarantine.json"
 RELEASE_PREFIX: Final = "release-"
@@ -43,7 +43,7 @@ def save_cases(folder: Path, cases: Iterable[Case]) -> None:
 
 def ask_release(folder: Path, camera: CameraId) -> Path:
     """Leave a request to release the camera, which the recording service takes away when it has done so. Raises OSError."""
-    path = folder / f"{RELEASE_PREFIX}{secrets.token_hex(8)}"
+    path = folder / f"{RELEASE_PREFIX}{os.urandom(8).hex()}"
     write_durably(path, camera.encode())
     return path
 

@@ -14,7 +14,7 @@ import msgspec
 
 from sysmanager.domain.ids import RecorderId, is_identifier
 from sysmanager.durable import read_bounded
-from sysmanager.protocol.recorders import CAMERAS_LIMIT, DISKS_LIMIT
+from sysmanager.protocol.values import CAMERAS_LIMIT, DISKS_LIMIT
 
 if TYPE_CHECKING:
     from sysmanager.recorder.machine import Identity

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import structlog
 
+from sysmanager.plainlog import plain_log
 from sysmanager.recorder.case_file import load_cases, save_cases
 from sysmanager.recorder.quarantine import after_crash
 from sysmanager.recorder.suspects import Note, forget_notes, read_notes
 
-log = structlog.get_logger(__name__)
+log = plain_log(__name__)
 
 TRACE_NAME: Final = "crash.txt"
 """Where Python writes, at the moment of a crash, in which thread it was."""

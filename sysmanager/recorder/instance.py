@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from pathlib import Path
 
 from sysmanager.domain.ids import InstanceId, is_identifier
@@ -30,7 +30,7 @@ def instance_of(folder: Path) -> InstanceId:
                     return InstanceId(text)
                 path.unlink()  # made by nobody else; a new id only lets the coordinator see a new installation
             try:
-                create_durably(path, secrets.token_hex(8).encode() + b"\n")
+                create_durably(path, os.urandom(8).hex().encode() + b"\n")
             except FileExistsError:
                 continue
         return InstanceId(read_bounded(path, 256).decode("ascii", "replace").strip())

@@ -17,7 +17,8 @@ SIZE_BYTES = 4096
 SENTENCE_LIMIT_BYTES = 1000
 _COUNTER = struct.Struct("<Q")
 _LENGTH = struct.Struct("<H")
-_AT_COUNTER, _AT_PHASE, _AT_STOP, _AT_PID, _AT_LENGTH, _AT_SENTENCE = 0, 8, 9, 16, 24, 32
+_HEAD_BYTES = 8
+_AT_COUNTER, _AT_PHASE, _AT_STOP, _AT_PID, _AT_COMPLAINT, _AT_NOTICE = 0, 8, 9, 16, 24, 2048
 
 
 class Phase(IntEnum):
@@ -56,9 +57,11 @@ class Pulse:
 
     def complain(self, sentence: str) -> None:
         """Why it cannot start: the Watchdog passes it on."""
-        content = sentence.encode()[:SENTENCE_LIMIT_BYTES]
-        self._map[_AT_SENTENCE : _AT_SENTENCE + len(content)] = content
-        _LENGTH.pack_into(self._map, _AT_LENGTH, len(content))
+        self._write(_AT_COMPLAINT, sentence)
+
+    def notice(self, sentence: str) -> None:
+        """What a person should know while it runs: it has no terminal, its Watchdog may have one."""
+        self._write(_AT_NOTICE, sentence)
 
     def enter(self, phase: Phase) -> None:
         self._map[_AT_PHASE] = phase
@@ -88,15 +91,32 @@ class Pulse:
 
     @property
     def complaint(self) -> str:
-        length = min(SENTENCE_LIMIT_BYTES, int(_LENGTH.unpack_from(self._map, _AT_LENGTH)[0]))
-        return bytes(self._map[_AT_SENTENCE : _AT_SENTENCE + length]).decode("utf-8", "ignore")
+        return self._read(_AT_COMPLAINT)
+
+    @property
+    def noticed(self) -> str:
+        return self._read(_AT_NOTICE)
 
     def clear(self) -> None:
         """Before a start: what the last life left says nothing about the next."""
         self._map[_AT_STOP] = 0
         self._map[_AT_PHASE] = Phase.NONE
         _COUNTER.pack_into(self._map, _AT_PID, 0)
-        _LENGTH.pack_into(self._map, _AT_LENGTH, 0)
+        self._write(_AT_COMPLAINT, "")
+        self._write(_AT_NOTICE, "")
 
     def ask_to_stop(self) -> None:
         self._map[_AT_STOP] = 1
+
+    # sentences: a length, and what it counts
+
+    def _write(self, at: int, sentence: str) -> None:
+        content = sentence.encode()[:SENTENCE_LIMIT_BYTES]
+        begin = at + _HEAD_BYTES
+        self._map[begin : begin + len(content)] = content
+        _LENGTH.pack_into(self._map, at, len(content))
+
+    def _read(self, at: int) -> str:
+        length = min(SENTENCE_LIMIT_BYTES, int(_LENGTH.unpack_from(self._map, at)[0]))
+        begin = at + _HEAD_BYTES
+        return bytes(self._map[begin : begin + length]).decode("utf-8", "ignore")

@@ -89,7 +89,8 @@ class RecordingService:
         self._configuration = configuration
         self._id = configuration.recorder
         self._given_bus = bus
-        self._keeper = BusKeeper(configuration.bus_credentials, f"recorder {configuration.id}", self._attach)
+        notice = pulse.notice if pulse is not None else lambda sentence: None
+        self._keeper = BusKeeper(configuration.bus_credentials, f"recorder {configuration.id}", self._attach, notice)
         self._pulse = pulse
         self._states = StateFile(configuration.data_folder, configuration.recorder)
         self._store = FileDocumentStore(configuration.data_folder / "documents")

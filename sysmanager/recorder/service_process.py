@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import faulthandler
 import os
 import subprocess
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import psutil
-import structlog
 
 from sysmanager.documents.port import DocumentError
 from sysmanager.durable import read_bounded, write_durably
@@ -27,8 +25,6 @@ from sysmanager.recorder.pulse import Pulse
 
 if TYPE_CHECKING:
     from sysmanager.recorder.service import RecordingService
-
-log = structlog.get_logger(__name__)
 
 IDENTITY_NAME = "service.json"
 CREATED_TOLERANCE_S = 2.0
@@ -53,6 +49,8 @@ def run_service(config_path: Path) -> int:
         configuration = load_configuration(config_path)
         # Not at the top: the Watchdog imports this module too, and needs none of FFmpeg, HTTP and cryptography. Before the first sign of
         # life: on a busy machine it takes longer than a Watchdog waits for the second.
+        import asyncio
+
         from sysmanager.recorder.service import RecordingService
 
         with DataFolderLock(configuration.data_folder):

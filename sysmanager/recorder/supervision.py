@@ -10,7 +10,7 @@ from enum import Enum
 
 import msgspec
 
-from sysmanager.protocol.recorders import ServiceState
+from sysmanager.protocol.values import ServiceState
 from sysmanager.recorder.pulse import Phase
 
 HELD_MS = 5_000
@@ -23,6 +23,12 @@ HUNG_MS = 10_000
 
 BEGIN_MS = 30_000
 """How long a process may take to give its first sign of life."""
+
+SILENT_MS = 2_000
+"""After so long without a sign of life the Watchdog speaks beside a service that may hang: its heartbeats will be missed soon."""
+
+PATIENCE_MS = 5_000
+"""So long the first start of a service may take before the Watchdog speaks for it."""
 
 WAITS_MS = (200, 1_000, 2_000, 5_000, 10_000, 30_000)
 """Before the next start, by the number of failed ones."""
@@ -45,10 +51,20 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str = ""
 
 
+class Word(msgspec.Struct, frozen=True):
+    """What a Watchdog says of its service. refuses: it also answers orders, in the name of a service that cannot."""
+
+    service: ServiceState
+    failed_starts: int = 0
+    sentence: str = ""
+    refuses: bool = False
+
+
 class Supervision(msgspec.Struct, frozen=True, kw_only=True):
     """begun_ms: when the present process was started, None if there is none. running_ms: when it said that it is initialised.
 
     signs: its counter of life; sign_ms: when that changed last, None before the first. trouble_ms: since when no start has held.
+    speaks: whether the Watchdog speaks on the bus, because the service can't for itself, or has only just begun to again.
     """
 
     begun_ms: int | None = None
@@ -61,6 +77,12 @@ class Supervision(msgspec.Struct, frozen=True, kw_only=True):
     failed_starts: int = 0
     sentence: str = ""
     state: ServiceState = ServiceState.STARTING
+    speaks: bool = False
+
+    @property
+    def word(self) -> Word:
+        """What the Watchdog has to say now."""
+        return Word(self.state, self.failed_starts, self.sentence, self.speaks_for_service)
 
     @property
     def speaks_for_service(self) -> bool:
@@ -69,8 +91,8 @@ class Supervision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def adopted(now_ms: int) -> Supervision:
-    """A service that an earlier Watchdog left running."""
-    return Supervision(begun_ms=now_ms, trouble_ms=now_ms)
+    """A service that an earlier Watchdog left running, after what it may have said last: that is taken back by a word of this one."""
+    return Supervision(begun_ms=now_ms, trouble_ms=now_ms, speaks=True)
 
 
 def supervise(before: Supervision, look: Look, now_ms: int) -> tuple[Supervision, Action]:
@@ -81,13 +103,25 @@ def supervise(before: Supervision, look: Look, now_ms: int) -> tuple[Supervision
         after, action = _ended(before, look, now_ms), Action.NOTHING
     else:
         after, action = _alive(before, before.begun_ms, look, now_ms)
-    return replace(after, state=_state(after, now_ms)), action
+    return _judged(after, now_ms), action
 
 
 def start_failed(before: Supervision, sentence: str, now_ms: int) -> Supervision:
     """The process could not even be started."""
-    after = _ended(before, Look(alive=False, sentence=sentence), now_ms)
-    return replace(after, state=_state(after, now_ms))
+    return _judged(_ended(before, Look(alive=False, sentence=sentence), now_ms), now_ms)
+
+
+def _judged(after: Supervision, now_ms: int) -> Supervision:
+    return replace(after, state=_state(after, now_ms), speaks=_has_to_speak(after, now_ms) or (after.speaks and not after.held))
+
+
+def _has_to_speak(after: Supervision, now_ms: int) -> bool:
+    """Whether the service does not speak for itself, as far as its Watchdog can see."""
+    if after.begun_ms is None or after.failed_starts >= FAILED_STARTS:
+        return True
+    if after.running_ms is None:
+        return now_ms - after.begun_ms >= PATIENCE_MS
+    return after.sign_ms is not None and now_ms - after.sign_ms >= SILENT_MS
 
 
 def _without_process(before: Supervision, now_ms: int) -> tuple[Supervision, Action]:

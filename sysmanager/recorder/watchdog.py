@@ -1,12 +1,13 @@
 """The Watchdog of a recorder: keeps the recording service running, and speaks for the machine when it cannot start (SPEC 1, 4.3, 16).
 
 The service is not its child in anything but name: it lives on when the Watchdog dies, and the next Watchdog takes it up again.
+It has no event loop: two processes record at each site, and this one should cost next to nothing while the other runs well.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import queue
 import subprocess
 import sys
 import threading
@@ -16,25 +17,22 @@ from pathlib import Path
 
 import msgspec
 import psutil
-import structlog
 
-from sysmanager import wire
-from sysmanager.bus import subjects
-from sysmanager.bus.port import Bus, BusError, Message, Subscription
 from sysmanager.journal.lock import DataFolderError, DataFolderLock
-from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Farewell, Leaving, Refusal, RefusalReason, ServiceState, WatchdogBeat
+from sysmanager.plainlog import plain_log
+from sysmanager.protocol.values import ServiceState
 from sysmanager.recorder import memory
-from sysmanager.recorder.buskeeper import BusKeeper
 from sysmanager.recorder.configuration import ConfigurationError, RecorderConfiguration, load_configuration
 from sysmanager.recorder.crashes import begin_anew, blame, ending_of, traced
-from sysmanager.recorder.ending import on_end_signals
+from sysmanager.recorder.ending import on_signals
 from sysmanager.recorder.instance import StateUnusable, instance_of
 from sysmanager.recorder.pulse import Phase, Pulse
 from sysmanager.recorder.service_process import STATUS_WRONG, is_alive, running_service, service_command, start_service
 from sysmanager.recorder.supervision import Action, Look, Supervision, adopted, start_failed, supervise
+from sysmanager.recorder.voice import BusVoice, Voice
 from sysmanager.sdnotify import Heart, tell_systemd
 
-log = structlog.get_logger(__name__)
+log = plain_log(__name__)
 
 LOOK_S = 0.25
 REST_LOOK_S = 0.9
@@ -47,17 +45,14 @@ END_LIMIT_S = 15.0
 """How long a service may take to complete its segments when it is told to end."""
 
 KILLED_LIMIT_S = 5.0
-ANNOUNCE_MS = 1_000
-"""How long an orderly end waits for the coordinator's word."""
 
 WAIT_LIMIT_S = 10.0
 """How long it records on at most, while another server takes over."""
 
 
 class Watchdog:
-    """`run` returns when it was told to `end`. `command` starts the recording service.
+    """`run` returns when it was told to `end`. `command` starts the recording service; `voice` says on the bus what it has to say.
 
-    `bus`: a connection that is there already; without one it is made from the configuration's credentials.
     `tell`: gets what a person at the terminal should know, a sentence at a time: why the service does not run, and that it does again.
     """
 
@@ -66,35 +61,32 @@ class Watchdog:
         configuration: RecorderConfiguration,
         command: Sequence[str],
         *,
-        bus: Bus | None = None,
+        voice: Voice,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._configuration = configuration
         self._id = configuration.recorder
         self._command = command
-        self._instance = instance_of(configuration.data_folder)
+        self._voice = voice
         self._pulse = Pulse(configuration.data_folder)
         self._heart = Heart()
-        self._given_bus = bus
         self._tell = tell
-        self._told = ""
-        self._keeper = BusKeeper(configuration.bus_credentials, f"watchdog {configuration.id}", self._attach, tell)
+        self._told = self._noticed = ""
         self._supervision = Supervision()
         self._process: psutil.Process | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._killed_hung = False
         self._awake_ms = 0
-        self._news = asyncio.Event()
-        self._end = asyncio.Event()
-        self._look_now = asyncio.Event()
+        self._ending = False
         self._leave_service = False
-        self._refusing: Subscription | None = None
+        # Not an Event: a signal may come while this very thread waits, and what its handler calls must not need a lock.
+        self._look_now: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def end(self, *, leave_service: bool = False) -> None:
-        """End; the service too, in order, unless it is left for the next Watchdog."""
+        """End; the service too, in order, unless it is left for the next Watchdog. From any thread, and from the handler of a signal."""
         self._leave_service = leave_service
-        self._end.set()
-        self._look_now.set()
+        self._ending = True
+        self._look_now.put(None)
 
     @property
     def supervision(self) -> Supervision:
@@ -104,22 +96,17 @@ class Watchdog:
     def service_pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
-    async def run(self) -> None:
+    def run(self) -> None:
         self._adopt()
         tell_systemd("READY=1")
-        if self._given_bus is None:
-            self._keeper.start()
-        beating = asyncio.create_task(self._beat_for_ever())
         try:
-            await self._watch()
+            self._watch()
         finally:
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
             tell_systemd("STOPPING=1")
             if not self._leave_service:
-                await self._announce()
-                await self._end_service()
-            await self._keeper.close()
+                self._announce()
+                self._end_service()
+            self._voice.close()
             self._pulse.close()
 
     def _adopt(self) -> None:
@@ -132,16 +119,16 @@ class Watchdog:
 
     # ---------------------------------------------------------------- watching
 
-    async def _watch(self) -> None:
+    def _watch(self) -> None:
         before_s = time.monotonic()
-        while not self._end.is_set():
+        while not self._ending:
             self._heart.beat()
             before = self._supervision
             after, action = supervise(before, self._look(), self._awake_ms)
             self._supervision = after
             if before.begun_ms is not None and after.begun_ms is None:
                 log.warning("recording service ended", recorder=self._id, why=after.sentence, failed_starts=after.failed_starts)
-                blamed = await self._blame()
+                blamed = self._blame()
                 self._process = self._child = None
                 sentence = f"{after.sentence} {blamed}".strip()
                 self._supervision = msgspec.structs.replace(after, sentence=sentence)
@@ -155,15 +142,13 @@ class Watchdog:
             if self._supervision.state is not before.state:
                 log.info("recording service", recorder=self._id, state=self._supervision.state.value)
                 tell_systemd(f"STATUS=The recording service is {self._supervision.state.value}. {self._supervision.sentence}".rstrip())
-                self._news.set()
             if self._told and self._supervision.state is ServiceState.RUNNING:
                 self._tell_once("", f"The recording service of {self._id} runs again.")
-            await self._refuse_or_not()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._look_s()):
-                    await self._look_now.wait()
-            if not self._end.is_set():
-                self._look_now.clear()
+            if self._supervision.speaks or before.speaks:
+                self._voice.say(self._supervision.word, again=self._supervision.speaks)
+            self._pass_on_notice()
+            with contextlib.suppress(queue.Empty):
+                self._look_now.get(timeout=self._look_s())
             now_s = time.monotonic()
             self._awake_ms += min(PAUSE_LIMIT_MS, round((now_s - before_s) * 1000))
             before_s = now_s
@@ -179,15 +164,23 @@ class Watchdog:
             self._told = reason
             self._tell(sentence)
 
-    async def _blame(self) -> str:
+    def _pass_on_notice(self) -> None:
+        """What a service that runs wants people to know."""
+        noticed = self._pulse.noticed
+        if noticed != self._noticed:
+            self._noticed = noticed
+            if noticed:
+                self._tell(noticed)
+
+    def _blame(self) -> str:
         """Of a service that crashed: which camera's stream was to blame, in a sentence; empty if none was."""
         folder = self._configuration.data_folder
         status = self._child.returncode if self._child is not None else None
-        ending = ending_of(status, hung=self._killed_hung, traced=await asyncio.to_thread(traced, folder))
+        ending = ending_of(status, hung=self._killed_hung, traced=traced(folder))
         self._killed_hung = False
         crashed = ending.crashed and self._pulse.phase is not Phase.ENDING
-        sentence = await asyncio.to_thread(blame, folder) if crashed else ""
-        await asyncio.to_thread(begin_anew, folder)
+        sentence = blame(folder) if crashed else ""
+        begin_anew(folder)
         return sentence
 
     def _look(self) -> Look:
@@ -213,33 +206,23 @@ class Watchdog:
             self._tell_once(sentence, sentence)
             return
         log.info("recording service started", recorder=self._id, pid=self._child.pid)
-        loop = asyncio.get_running_loop()
-        threading.Thread(target=_tell_end, args=(self._child, loop, self._look_now), name="service", daemon=True).start()
+        threading.Thread(target=_tell_end, args=(self._child, self._look_now), name="service", daemon=True).start()
 
-    async def _announce(self) -> None:
+    def _announce(self) -> None:
         """Say that this is an orderly end; where another server takes over, the service records on until that has its cameras (SPEC 4)."""
-        bus = self._bus
-        if bus is None or not bus.connected or self._process is None or not self._look().alive:
-            return
-        leaving = Leaving(recorder=self._id, instance=self._instance, wall_ms=time.time_ns() // 1_000_000)
-        try:
-            answer: Farewell = wire.decode(Farewell, await bus.request(subjects.LEAVING, wire.encode(leaving), ANNOUNCE_MS))
-        except (BusError, wire.WireError) as error:
-            log.info("nobody heard that this server is shut down", recorder=self._id, why=str(error))
-            return
-        log.info("shutdown announced", recorder=self._id, answer=answer.sentence, wait_ms=answer.wait_ms)
-        await asyncio.sleep(min(answer.wait_ms / 1000, WAIT_LIMIT_S))
+        if self._process is not None and self._look().alive:
+            time.sleep(min(self._voice.leave(), WAIT_LIMIT_S))
 
-    async def _end_service(self) -> None:
+    def _end_service(self) -> None:
         process = self._process
         if process is None or not self._look().alive:
             return
-        if not await self._gone(END_LIMIT_S, ask=True):
+        if not self._gone(END_LIMIT_S, ask=True):
             log.warning("recording service did not end and is killed", recorder=self._id)
             _kill(process)
-            await self._gone(KILLED_LIMIT_S)
+            self._gone(KILLED_LIMIT_S)
 
-    async def _gone(self, within_s: float, *, ask: bool = False) -> bool:
+    def _gone(self, within_s: float, *, ask: bool = False) -> bool:
         """Wait until it ended. ask: to end in order, again and again, as a service that only just begins withdraws what it finds asked."""
         until_s = time.monotonic() + within_s
         while self._look().alive:
@@ -247,53 +230,8 @@ class Watchdog:
                 self._pulse.ask_to_stop()
             if time.monotonic() >= until_s:
                 return False
-            await asyncio.sleep(0.05)
+            time.sleep(0.05)
         return True
-
-    # ---------------------------------------------------------------- the bus
-
-    @property
-    def _bus(self) -> Bus | None:
-        return self._given_bus if self._given_bus is not None else self._keeper.bus
-
-    async def _attach(self, bus: Bus) -> None:
-        """A new bus knows nothing of what was served on the last one."""
-        self._refusing = None
-
-    async def _beat_for_ever(self) -> None:
-        while True:
-            self._news.clear()
-            bus, supervision = self._bus, self._supervision
-            if bus is not None:
-                beat = WatchdogBeat(
-                    recorder=self._id,
-                    instance=self._instance,
-                    wall_ms=time.time_ns() // 1_000_000,
-                    service=supervision.state,
-                    failed_starts=supervision.failed_starts,
-                    sentence=supervision.sentence,
-                    mono_ms=time.monotonic_ns() // 1_000_000,
-                )
-                try:
-                    await bus.publish(subjects.watchdog(self._id), wire.encode(beat))
-                except BusError as error:
-                    log.warning("message not sent", why=str(error))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(BEAT_INTERVAL_MS / 1000):
-                    await self._news.wait()
-
-    async def _refuse_or_not(self) -> None:
-        """Orders to a service that cannot start get their refusal at once, so that the next candidate is tried at once."""
-        bus, wanted = self._bus, self._supervision.speaks_for_service
-        if wanted and self._refusing is None and bus is not None:
-            self._refusing = await bus.serve(subjects.order(self._id), self._refuse)
-        elif not wanted and self._refusing is not None:
-            refusing, self._refusing = self._refusing, None
-            await refusing.end()
-
-    async def _refuse(self, message: Message) -> bytes:
-        sentence = f"The recording service can't be started: {self._supervision.sentence}"
-        return wire.encode(Refusal(reason=RefusalReason.SERVICE_DOWN, sentence=sentence))
 
 
 def _is_stopped(process: psutil.Process) -> bool:
@@ -304,11 +242,10 @@ def _is_stopped(process: psutil.Process) -> bool:
         return False
 
 
-def _tell_end(child: subprocess.Popen[bytes], loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+def _tell_end(child: subprocess.Popen[bytes], look_now: queue.SimpleQueue[None]) -> None:
     """A thread of its own: waits for the end of a child, on every system, and takes it off the system's list."""
     child.wait()
-    with contextlib.suppress(RuntimeError):  # the loop is over: nobody wants to know any more
-        loop.call_soon_threadsafe(ended.set)
+    look_now.put(None)
 
 
 def _kill(process: psutil.Process) -> None:
@@ -330,21 +267,25 @@ def run_watchdog(
     command: Sequence[str] | None = None,
     *,
     leave_service: bool = False,
-    on_end: Callable[[Callable[[], None]], None] = on_end_signals,
+    on_end: Callable[[Callable[[], None]], None] = on_signals,
     tell: Callable[[str], None] = _say,
+    before_speaking: Callable[[], object] = lambda: None,
 ) -> int:
     """The Watchdog in this process, until it is told to end. Returns the exit status; 2 after one sentence on stderr.
 
     command: starts the recording service; as the program does it, if not given.
     leave_service: at an orderly end the service goes on; the next Watchdog takes it up.
-    on_end: is given, on the loop, what ends it. tell: gets what a person should know, by default at the terminal.
+    on_end: is given what ends it. tell: gets what a person should know, by default at the terminal.
+    before_speaking: called in a thread of its own before what speaks on the bus is loaded, if that is ever needed.
     """
     try:
         configuration = load_configuration(config_path)
         with DataFolderLock(configuration.data_folder / "watchdog"):
             memory.begin()
-            watchdog = Watchdog(configuration, command or service_command(config_path.resolve()), tell=tell)
-            asyncio.run(_run(watchdog, leave_service, on_end))
+            voice = BusVoice(configuration, instance_of(configuration.data_folder), before=before_speaking, tell=tell)
+            watchdog = Watchdog(configuration, command or service_command(config_path.resolve()), voice=voice, tell=tell)
+            on_end(lambda: watchdog.end(leave_service=leave_service))
+            watchdog.run()
     except (ConfigurationError, DataFolderError, StateUnusable) as error:
         sentence = str(error)
     except OSError as error:
@@ -353,8 +294,3 @@ def run_watchdog(
         return 0
     tell(sentence)
     return STATUS_WRONG
-
-
-async def _run(watchdog: Watchdog, leave_service: bool, on_end: Callable[[Callable[[], None]], None]) -> None:
-    on_end(lambda: watchdog.end(leave_service=leave_service))
-    await watchdog.run()

@@ -20,10 +20,10 @@ from sysmanager.recorder.case_file import load_cases
 from sysmanager.recorder.configuration import load_configuration
 from sysmanager.recorder.service import RecordingService
 from sysmanager.recorder.suspects import Note, read_notes
-from sysmanager.recorder.watchdog import Watchdog
 from sysmanager.simulation.cameras.config import CamerasConfig
 from sysmanager.simulation.cameras.server import CameraServer
 from tests.helpers.recorder_site import Coordinator, recorder_folder
+from tests.helpers.watching import watching
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="a segmentation fault can't be sent there")]
 
@@ -80,24 +80,18 @@ async def test_a_camera_that_crashes_the_service_is_found_among_three_and_the_ot
     await coordinator.open()
     endpoint = bus.endpoint()
     told: list[str] = []
-    watchdog = Watchdog(configuration, (sys.executable, "-c", SERVICE, str(config)), bus=endpoint, tell=told.append)
-    run = asyncio.create_task(watchdog.run())
-    try:
+    async with watching(configuration, (sys.executable, "-c", SERVICE, str(config)), endpoint, tell=told.append) as (watchdog, _):
         await until(lambda: under_way(folder) == ids)
         assert watchdog.service_pid is not None
         os.kill(watchdog.service_pid, signal.SIGSEGV)
-        await until(lambda: bool(told))
+        await until(lambda: any("SIGSEGV" in sentence for sentence in told))
         assert [case.camera for case in load_cases(folder)] == ids
-        assert "was ended by SIGSEGV" in told[0]
-        assert "they are opened a few at a time now" in told[0]
+        assert "they are opened a few at a time now" in next(sentence for sentence in told if "was ended by SIGSEGV" in sentence)
         await until(lambda: being_opened(folder) == [ids[1]])
         os.kill(watchdog.service_pid, signal.SIGSEGV)
         await until(lambda: [case.camera for case in load_cases(folder) if case.quarantined] == [ids[1]])
         await coordinator.watchdog("gate", lambda beat: f"The camera {ids[1]} is quarantined" in beat.sentence)
         await coordinator.watchdog("gate", lambda beat: beat.service is ServiceState.RUNNING)
-    finally:
-        watchdog.end()
-        await run
     # The same folder, with a service whose heartbeats are heard here.
     service = RecordingService(configuration, bus=endpoint)
     recording = asyncio.create_task(service.run())
@@ -124,18 +118,13 @@ async def test_a_stream_that_really_crashes_its_thread_is_named_at_the_first_cra
     configuration = load_configuration(config)
     folder = configuration.data_folder
     endpoint = LocalBus().endpoint()
-    watchdog = Watchdog(configuration, (sys.executable, "-c", POISONED + SERVICE, str(config), ids[1]), bus=endpoint)
-    run = asyncio.create_task(watchdog.run())
-    try:
+    async with watching(configuration, (sys.executable, "-c", POISONED + SERVICE, str(config), ids[1]), endpoint):
         await until(lambda: [(case.camera, case.crashes) for case in load_cases(folder)] == [(ids[1], 1)])
         await until(lambda: [(case.camera, case.quarantined) for case in load_cases(folder)] == [(ids[1], True)])
         await until(lambda: under_way(folder) == [ids[0], ids[2]])
         await until(lambda: under_way(folder) == [])
         assert [case.crashes for case in load_cases(folder)] == [2], "the others have run well since"
-    finally:
-        watchdog.end()
-        await run
-        await endpoint.close()
+    await endpoint.close()
 
 
 async def test_a_service_that_is_killed_from_outside_blames_no_camera(tmp_path: Path, cameras: CameraServer) -> None:
@@ -144,19 +133,14 @@ async def test_a_service_that_is_killed_from_outside_blames_no_camera(tmp_path: 
     configuration = load_configuration(config)
     folder = configuration.data_folder
     endpoint = LocalBus().endpoint()
-    watchdog = Watchdog(configuration, (sys.executable, "-c", SERVICE, str(config)), bus=endpoint)
-    run = asyncio.create_task(watchdog.run())
-    try:
+    async with watching(configuration, (sys.executable, "-c", SERVICE, str(config)), endpoint) as (watchdog, _):
         await until(lambda: under_way(folder) == ids)
         first = watchdog.service_pid
         assert first is not None
         psutil.Process(first).kill()
         await until(lambda: watchdog.service_pid not in (first, None) and under_way(folder) == ids)
         assert load_cases(folder) == ()
-    finally:
-        watchdog.end()
-        await run
-        await endpoint.close()
+    await endpoint.close()
 
 
 def _states(beat: Beat) -> list[str]:
@@ -175,18 +159,13 @@ async def test_a_service_that_another_watchdog_had_started_is_judged_by_what_it_
     command = (sys.executable, "-c", SERVICE, str(config))
     first = await asyncio.to_thread(subprocess.Popen, command)
     await until(lambda: under_way(folder) == ids)
-    watchdog = Watchdog(configuration, command, bus=endpoint)
-    run = asyncio.create_task(watchdog.run())
-    try:
+    async with watching(configuration, command, endpoint) as (watchdog, _):
         await until(lambda: watchdog.service_pid == first.pid)
         first.send_signal(ended_by)
         await until(lambda: first.poll() is not None)
         await until(lambda: watchdog.service_pid not in (first.pid, None))
         assert [case.camera for case in load_cases(folder)] == ([] if ended_by is signal.SIGKILL else ids)
-    finally:
-        watchdog.end()
-        await run
-        await endpoint.close()
+    await endpoint.close()
 
 
 async def test_a_service_that_was_stopped_from_outside_blames_no_camera(tmp_path: Path, cameras: CameraServer) -> None:
@@ -195,16 +174,11 @@ async def test_a_service_that_was_stopped_from_outside_blames_no_camera(tmp_path
     configuration = load_configuration(config)
     folder = configuration.data_folder
     endpoint = LocalBus().endpoint()
-    watchdog = Watchdog(configuration, (sys.executable, "-c", SERVICE, str(config)), bus=endpoint)
-    run = asyncio.create_task(watchdog.run())
-    try:
+    async with watching(configuration, (sys.executable, "-c", SERVICE, str(config)), endpoint) as (watchdog, _):
         await until(lambda: under_way(folder) == ids)
         first = watchdog.service_pid
         assert first is not None
         os.kill(first, signal.SIGSTOP)
         await until(lambda: watchdog.service_pid not in (first, None))
         assert load_cases(folder) == ()
-    finally:
-        watchdog.end()
-        await run
-        await endpoint.close()
+    await endpoint.close()

@@ -17,13 +17,12 @@ import pytest
 
 from sysmanager.bus.local import LocalBus
 from sysmanager.domain.ids import CameraId
-from sysmanager.protocol.recorders import CameraState
+from sysmanager.protocol.recorders import CameraState, ServiceState
 from sysmanager.recorder import supervision
 from sysmanager.recorder.configuration import load_configuration
 from sysmanager.recorder.disks import DiskSettings
 from sysmanager.recorder.index import read_frames, segments
 from sysmanager.recorder.session import CameraPlan
-from sysmanager.recorder.watchdog import Watchdog
 from sysmanager.simulation.cameras.clip import ClipShape, load_clip
 from sysmanager.simulation.cameras.config import CamerasConfig
 from sysmanager.simulation.cameras.control import execute
@@ -33,6 +32,7 @@ from tests.helpers.footage import numbers
 from tests.helpers.machine_parts import mounted_disk, mounted_memory, pull
 from tests.helpers.recorder_site import recorder_folder
 from tests.helpers.recording import Recording
+from tests.helpers.watching import watching
 
 pytestmark = pytest.mark.process
 
@@ -187,14 +187,14 @@ async def test_a_service_that_stands_still_is_killed_and_records_again(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervision, "HUNG_MS", 1_500)
+    monkeypatch.setattr(supervision, "SILENT_MS", 500)
     async with served(cache, 2) as server:
         config = recorder_folder(tmp_path, "gate", {camera: server.url(camera) for camera in server.cameras})
         configuration = load_configuration(config)
         disk = configuration.disk_paths["D:"]
         bus = LocalBus()
-        watchdog = Watchdog(configuration, (sys.executable, "-c", SERVICE, str(config)), bus=bus.endpoint())
-        run = asyncio.create_task(watchdog.run())
-        try:
+        command = (sys.executable, "-c", SERVICE, str(config))
+        async with watching(configuration, command, bus.endpoint()) as (watchdog, voice):
             await _recorded(disk, list(server.cameras))
             first = psutil.Process(watchdog.service_pid)
             frozen_at = {camera: live.frame for camera, live in server.cameras.items()}
@@ -203,9 +203,7 @@ async def test_a_service_that_stands_still_is_killed_and_records_again(
             again_at = {camera: live.frame for camera, live in server.cameras.items()}
             await _recorded(disk, list(server.cameras), after=again_at)
             assert watchdog.service_pid != first.pid
-        finally:
-            watchdog.end()
-            await run
+            assert [word.service for word, _ in voice.said][:2] == [ServiceState.RUNNING, ServiceState.STARTING]
     for camera, frozen in frozen_at.items():
         found = numbers([disk], camera, 0)
         assert found == sorted(set(found))

@@ -22,6 +22,7 @@ from sysmanager.recorder.pulse import Phase, Pulse
 from sysmanager.recorder.service_process import is_alive, running_service
 from sysmanager.recorder.watchdog import Watchdog
 from tests.helpers.recorder_site import Coordinator, recorder_folder
+from tests.helpers.watching import watching as watched
 
 pytestmark = pytest.mark.process
 
@@ -46,6 +47,12 @@ def config(tmp_path: Path) -> Iterator[Path]:
         with suppress(psutil.Error):
             left.kill()
             left.wait(WAIT_S)
+
+
+@pytest.fixture
+def talkative(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Watchdog that speaks from the beginning of a start."""
+    monkeypatch.setattr("sysmanager.recorder.supervision.PATIENCE_MS", 0)
 
 
 def service_command(config: Path) -> tuple[str, ...]:
@@ -83,13 +90,10 @@ async def watching(
     coordinator = Coordinator(bus.endpoint())
     await coordinator.open()
     endpoint = bus.endpoint()
-    watchdog = Watchdog(configuration, command, bus=endpoint, tell=tell)
-    run = asyncio.create_task(watchdog.run())
     try:
-        yield watchdog, coordinator
+        async with watched(configuration, command, endpoint, leave=leave, tell=tell) as (watchdog, _):
+            yield watchdog, coordinator
     finally:
-        watchdog.end(leave_service=leave)
-        await run
         await endpoint.close()
         await coordinator.bus.close()
 
@@ -108,6 +112,7 @@ def says(state: ServiceState) -> Callable[[WatchdogBeat], bool]:
     return lambda beat: beat.service is state
 
 
+@pytest.mark.usefixtures("talkative")
 async def test_a_killed_service_is_started_again_and_ends_with_its_watchdog(config: Path) -> None:
     configuration = load_configuration(config)
     async with watching(configuration, service_command(config)) as (watchdog, coordinator):
@@ -128,6 +133,7 @@ async def test_a_killed_service_is_started_again_and_ends_with_its_watchdog(conf
     pulse.close()
 
 
+@pytest.mark.usefixtures("talkative")
 @pytest.mark.skipif(sys.platform == "win32", reason="systemd is a Linux service manager")
 async def test_systemd_is_told_that_it_is_ready_alive_and_ending(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
@@ -160,13 +166,26 @@ async def test_the_end_of_a_service_is_told_while_its_watchdog_rests(config: Pat
     monkeypatch.setattr("sysmanager.recorder.watchdog.REST_LOOK_S", 10 * WAIT_S)
     async with watching(load_configuration(config), service_command(config)) as (watchdog, coordinator):
         await rested(watchdog)
-        await coordinator.watchdog("spare", says(ServiceState.RUNNING))
         first = watchdog.service_pid
         assert first is not None
         psutil.Process(first).kill()
         await coordinator.watchdog("spare", says(ServiceState.STARTING))
         await rested(watchdog)
         assert watchdog.service_pid != first
+
+
+async def test_a_watchdog_is_silent_while_its_service_speaks_and_speaks_when_that_ended(config: Path) -> None:
+    configuration = load_configuration(config)
+    async with watching(configuration, service_command(config)) as (watchdog, coordinator):
+        await rested(watchdog)
+        assert coordinator.watchdogs == {}
+        assert watchdog.service_pid is not None
+        psutil.Process(watchdog.service_pid).kill()
+        beat = await coordinator.watchdog("spare", says(ServiceState.STARTING))
+        assert "was ended by SIGKILL" in beat.sentence
+        last = await coordinator.watchdog("spare", lambda beat: says(ServiceState.RUNNING)(beat) and not beat.sentence)
+        await rested(watchdog)
+        assert coordinator.watchdogs["spare"] == last
 
 
 async def test_the_service_of_another_watchdog_is_looked_at_often(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,6 +202,7 @@ async def test_the_service_of_another_watchdog_is_looked_at_often(config: Path, 
         await coordinator.watchdog("spare", says(ServiceState.STARTING))
 
 
+@pytest.mark.usefixtures("talkative")
 async def test_a_service_that_only_just_begins_ends_in_order_with_its_watchdog(config: Path) -> None:
     configuration = load_configuration(config)
     async with watching(configuration, service_command(config)) as (watchdog, coordinator):
@@ -209,7 +229,8 @@ async def test_a_service_that_cannot_start_is_failed_and_orders_are_refused_for_
         assert answer.reason is RefusalReason.SERVICE_DOWN
         (configuration.data_folder / "state-a").rmdir()
         assert (await coordinator.watchdog("spare", says(ServiceState.RUNNING))).failed_starts == 0
-    first, last = told
+    first, missing, last = told
+    assert "bus.json" in missing, "what a service that runs wants people to know comes from it"
     assert first.startswith("The recording service of spare ended and is started again. ")
     assert "state-a can't be read" in first
     assert last == "The recording service of spare runs again."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -12,7 +13,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from sysmanager.app import logs
+from sysmanager.app import log_files, logs
+from sysmanager.plainlog import plain_log
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +38,8 @@ def as_before() -> Iterator[None]:
 
 
 def test_it_rotates_and_keeps_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "MAX_BYTES", 2_000)
-    monkeypatch.setattr(logs, "KEPT_FILES", 2)
+    monkeypatch.setattr(log_files, "MAX_BYTES", 2_000)
+    monkeypatch.setattr(log_files, "KEPT_FILES", 2)
     file = tmp_path / "logs" / "coordinator.log"
     assert logs.set_up_logging(file) is None
     log = structlog.get_logger("tests")
@@ -73,9 +75,9 @@ def test_an_error_is_logged_with_its_traceback_in_one_record(tmp_path: Path) -> 
 PROGRAM = """
 import sys, threading
 from pathlib import Path
-from sysmanager.app import logs
-logs.set_up_logging(Path(sys.argv[1]))
-logs.set_up_logging(Path(sys.argv[1]))
+from sysmanager.app import log_files, logs
+for set_up in sys.argv[2:]:
+    exec(set_up)
 def fail():
     raise ValueError("no good: rtsp://admin:secret@192.0.2.1/1")
 thread = threading.Thread(target=fail, name="camera cam-001")
@@ -85,10 +87,14 @@ raise KeyError("at the end")
 """
 
 
-def test_what_nobody_caught_is_in_the_log_once_and_without_secrets(tmp_path: Path) -> None:
+FULL, PLAIN = "logs.set_up_logging(Path(sys.argv[1]))", "log_files.set_up_plain_logging(Path(sys.argv[1]))"
+
+
+@pytest.mark.parametrize("set_ups", [(FULL, FULL), (PLAIN,), (PLAIN, FULL)])
+def test_what_nobody_caught_is_in_the_log_once_and_without_secrets(tmp_path: Path, set_ups: tuple[str, ...]) -> None:
     """A recording service has no terminal, and its Watchdog says: see its log."""
     file = tmp_path / "x.log"
-    done = subprocess.run([sys.executable, "-c", PROGRAM, str(file)], stderr=subprocess.DEVNULL, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(file), *set_ups], stderr=subprocess.DEVNULL, check=False, timeout=60)
     assert done.returncode == 1
     text = file.read_text(encoding="utf-8")
     assert text.count("ValueError: no good: rtsp://***@192.0.2.1/1") == 1
@@ -125,3 +131,27 @@ def test_to_stderr_and_no_file(capsys: pytest.CaptureFixture[str]) -> None:
     structlog.get_logger("tests").info("hello")
     sys.stderr.flush()
     assert "event='hello'" in capsys.readouterr().err
+
+
+def test_a_plain_line_reads_as_one_of_structlog_does(tmp_path: Path) -> None:
+    said = {"recorder": "REC-1", "pid": 7, "why": "it says 'no'"}
+    lines = []
+    for set_up in (log_files.set_up_plain_logging, logs.set_up_logging):
+        file = tmp_path / f"{len(lines)}.log"
+        assert set_up(file) is None
+        plain_log("tests").warning("recording service ended", **said)
+        lines.append(file.read_text(encoding="utf-8"))
+    structlog.get_logger("tests").warning("recording service ended", **said)
+    lines.append(file.read_text(encoding="utf-8").splitlines(keepends=True)[-1])
+    form = r"timestamp='\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z' level='warning' event='recording service ended' (.*)\n"
+    matches = [re.fullmatch(form, line) for line in lines]
+    assert all(matches)
+    assert {match[1] for match in matches if match} == {"recorder='REC-1' pid=7 why=\"it says 'no'\""}
+
+
+def test_a_plain_log_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    trouble = log_files.set_up_plain_logging(tmp_path / "file" / "x.log")
+    assert trouble is not None
+    assert trouble.endswith("goes on without it.")
+    plain_log("tests").info("goes nowhere")

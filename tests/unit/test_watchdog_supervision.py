@@ -9,7 +9,18 @@ import pytest
 
 from sysmanager.protocol.recorders import ServiceState
 from sysmanager.recorder.pulse import Phase, Pulse
-from sysmanager.recorder.supervision import Action, Look, Supervision, adopted, start_failed, supervise
+from sysmanager.recorder.supervision import (
+    HELD_MS,
+    PATIENCE_MS,
+    SILENT_MS,
+    Action,
+    Look,
+    Supervision,
+    Word,
+    adopted,
+    start_failed,
+    supervise,
+)
 
 STEP_MS = 250
 
@@ -164,6 +175,78 @@ def test_a_process_that_cannot_be_started_is_a_failed_start() -> None:
     assert (after.begun_ms, after.failed_starts, after.sentence) == (None, 1, "No such file.")
 
 
+# ---------------------------------------------------------------- what it says
+
+
+def speaking(watched: Watched, duration_ms: int) -> list[bool]:
+    """At each look, whether it speaks."""
+    said = []
+    for _ in range(duration_ms // STEP_MS):
+        watched.look()
+        said.append(watched.supervision.speaks)
+    return said
+
+
+def test_it_says_nothing_while_its_service_starts_in_time_and_runs_well() -> None:
+    watched = Watched()
+    before = speaking(watched, 4_750)
+    watched.phase = Phase.RUNNING
+    assert not any(before + speaking(watched, 60_000))
+
+
+def test_it_speaks_when_the_first_start_takes_long_and_until_it_has_held() -> None:
+    watched = Watched()
+    assert speaking(watched, 6_000).index(True) == PATIENCE_MS // STEP_MS
+    watched.phase = Phase.RUNNING
+    said = speaking(watched, 6_000)
+    assert said.index(False) == HELD_MS // STEP_MS
+    assert not any(said[said.index(False) :])
+    assert watched.supervision.word == Word(ServiceState.RUNNING), "and that is its last word"
+
+
+def test_it_speaks_from_the_moment_a_service_ended_until_the_next_one_has_held() -> None:
+    watched = held()
+    assert not watched.supervision.speaks
+    watched.die()
+    watched.look()
+    assert watched.supervision.speaks
+    assert watched.supervision.word == Word(ServiceState.STARTING, 0, "It ended.")
+    watched.run(500)
+    watched.phase = Phase.RUNNING
+    said = speaking(watched, 8_000)
+    assert said.count(True) * STEP_MS == HELD_MS
+
+
+def test_it_speaks_beside_a_service_that_hangs_before_that_is_missed() -> None:
+    watched = held()
+    watched.hangs = True
+    said = speaking(watched, 4_000)
+    assert said.index(True) * STEP_MS == pytest.approx(SILENT_MS, abs=STEP_MS)
+    assert watched.state is ServiceState.RUNNING
+    watched.hangs = False
+    assert not any(speaking(watched, 2_000))
+
+
+def test_it_refuses_orders_only_in_the_name_of_a_service_that_cannot_start() -> None:
+    watched = held()
+    watched.die()
+    words = []
+    for _ in range(200):
+        watched.look()
+        watched.die()
+        words.append(watched.supervision.word)
+    assert {(word.service, word.refuses) for word in words} == {(ServiceState.STARTING, False), (ServiceState.FAILED, True)}
+    assert all(watched.supervision.speaks for _ in words)
+
+
+def test_an_adopted_service_gets_a_word_as_its_last_watchdog_may_have_announced_its_end() -> None:
+    watched = Watched(adopted(0))
+    watched.alive, watched.phase = True, Phase.RUNNING
+    said = speaking(watched, 8_000)
+    assert said[0]
+    assert not said[-1]
+
+
 # ---------------------------------------------------------------- the pulse
 
 
@@ -192,6 +275,15 @@ def test_a_request_to_end_reaches_the_service_and_is_withdrawn_by_the_next_start
     assert service.asked_to_stop
     service.begin(1)
     assert not service.asked_to_stop
+
+
+def test_a_notice_is_apart_from_a_complaint(pulses: tuple[Pulse, Pulse]) -> None:
+    service, watchdog = pulses
+    service.notice("ö" * 2000)
+    service.complain("It cannot start.")
+    assert (watchdog.noticed, watchdog.complaint) == ("ö" * 500, "It cannot start.")
+    watchdog.clear()
+    assert (watchdog.noticed, watchdog.complaint) == ("", "")
 
 
 def test_a_complaint_is_bounded_and_cleared(pulses: tuple[Pulse, Pulse]) -> None:

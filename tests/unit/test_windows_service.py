@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 from pathlib import Path
@@ -198,7 +197,7 @@ def test_only_windows_itself_runs_it() -> None:
 
 
 class Watched:
-    """Stands for the Watchdog: runs a loop until it is told to end."""
+    """Stands for the Watchdog: runs until it is told to end."""
 
     def __init__(self, status: int = 0) -> None:
         self.running = threading.Event()
@@ -206,17 +205,12 @@ class Watched:
         self._status = status
 
     def __call__(self, on_end: w.OnEnd, tell: Any) -> int:
-        async def run() -> None:
-            done = asyncio.Event()
-            on_end(done.set)
-            self.running.set()
-            async with asyncio.timeout(10):
-                await done.wait()
-            self.ended = True
-
         tell("It begins.")
         if self._status == 0:
-            asyncio.run(run())
+            done = threading.Event()
+            on_end(done.set)
+            self.running.set()
+            self.ended = done.wait(10)
         return self._status
 
 
@@ -247,7 +241,7 @@ def test_an_end_that_is_asked_for_before_the_watchdog_runs_is_not_lost() -> None
     service.SvcStop()
     service.SvcDoRun()
     assert watched.ended
-    service.SvcStop()  # its loop is closed by now
+    service.SvcStop()  # it is over by now
 
 
 def test_a_watchdog_that_cannot_run_is_reported_as_failed() -> None:

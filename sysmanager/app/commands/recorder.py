@@ -70,11 +70,18 @@ def configuration_of(args: argparse.Namespace) -> tuple[Path, RecorderConfigurat
 
 def run(args: argparse.Namespace) -> int:
     from sysmanager.app.inherited import end_with_owner, log_folder
-    from sysmanager.app.logs import set_up_logging
+    from sysmanager.app.log_files import set_up_plain_logging
 
     config, configuration = configuration_of(args)
     part = "service" if args.service_only else "watchdog"
-    trouble = set_up_logging(log_folder() / f"{configuration.id}-{part}.log")
+    file = log_folder() / f"{configuration.id}-{part}.log"
+
+    def log_in_full() -> str | None:
+        from sysmanager.app.logs import set_up_logging  # not at the top: a Watchdog without a word to say needs nothing of it
+
+        return set_up_logging(file)
+
+    trouble = log_in_full() if args.service_only else set_up_plain_logging(file)
     if trouble is not None:
         print(f"sysmanager: {trouble}", file=sys.stderr)
     end_with_owner()
@@ -85,11 +92,11 @@ def run(args: argparse.Namespace) -> int:
     if args.as_service is not None:
         from sysmanager.app.windows_service import Pywin32, run_as_service
 
-        run_as_service(Pywin32(), args.as_service, config)
+        run_as_service(Pywin32(), args.as_service, config, log_in_full)
         return 0
     from sysmanager.recorder.watchdog import run_watchdog
 
-    return run_watchdog(config)
+    return run_watchdog(config, before_speaking=log_in_full)
 
 
 def run_release(args: argparse.Namespace) -> int:

@@ -1,0 +1,132 @@
+"""A Watchdog's side of the bus: its heartbeat, refusals in the name of a service that cannot start, the announced shutdown (SPEC 4, 6)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+import structlog
+
+from sysmanager import wire
+from sysmanager.bus import subjects
+from sysmanager.bus.port import Bus, BusError, Message, Subscription
+from sysmanager.domain.ids import InstanceId
+from sysmanager.protocol.recorders import BEAT_INTERVAL_MS, Farewell, Leaving, Refusal, RefusalReason, WatchdogBeat
+from sysmanager.recorder.buskeeper import BusKeeper
+from sysmanager.recorder.configuration import RecorderConfiguration
+from sysmanager.recorder.supervision import Word
+
+log = structlog.get_logger(__name__)
+
+CONNECT_S = 1.5
+"""How long a server that is shut down waits for a bus to say so."""
+
+ANNOUNCE_MS = 1_000
+"""How long an orderly end waits for the coordinator's word."""
+
+
+class Speaker:
+    """Says what it is told to, on one loop. `bus`: a connection that is there already; else it is made from the credentials.
+
+    tell: gets, once, what a person has to mend before there can be a bus.
+    """
+
+    def __init__(
+        self,
+        configuration: RecorderConfiguration,
+        instance: InstanceId,
+        *,
+        bus: Bus | None = None,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._id = configuration.recorder
+        self._instance = instance
+        self._given_bus = bus
+        self._keeper = BusKeeper(configuration.bus_credentials, f"watchdog {configuration.id}", self._attach, tell)
+        self._word: Word | None = None
+        self._again = False
+        self._news = asyncio.Event()
+        self._beating: asyncio.Task[None] | None = None
+        self._refusing: Subscription | None = None
+
+    def begin(self) -> None:
+        """On the running loop."""
+        if self._given_bus is None:
+            self._keeper.start()
+        self._beating = asyncio.create_task(self._beat_for_ever())
+
+    async def close(self) -> None:
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+        await self._keeper.close()
+
+    def say(self, word: Word, again: bool) -> None:
+        """At once. again: and once a second, until the next word."""
+        self._word, self._again = word, again
+        self._news.set()
+
+    async def leave(self) -> float:
+        """Announce an orderly shutdown. For how many seconds the coordinator asks to record on; 0 if nobody answers."""
+        if self._given_bus is None:
+            await self._keeper.wait(CONNECT_S)
+        bus = self._bus
+        if bus is None or not bus.connected:
+            return 0.0
+        leaving = Leaving(recorder=self._id, instance=self._instance, wall_ms=time.time_ns() // 1_000_000)
+        try:
+            answer: Farewell = wire.decode(Farewell, await bus.request(subjects.LEAVING, wire.encode(leaving), ANNOUNCE_MS))
+        except (BusError, wire.WireError) as error:
+            log.info("nobody heard that this server is shut down", recorder=self._id, why=str(error))
+            return 0.0
+        log.info("shutdown announced", recorder=self._id, answer=answer.sentence, wait_ms=answer.wait_ms)
+        return answer.wait_ms / 1000
+
+    @property
+    def _bus(self) -> Bus | None:
+        return self._given_bus if self._given_bus is not None else self._keeper.bus
+
+    async def _attach(self, bus: Bus) -> None:
+        """A new bus knows nothing of what was served on the last one, nor of the word before it."""
+        self._refusing = None
+        self._news.set()
+
+    async def _beat_for_ever(self) -> None:
+        while True:
+            self._news.clear()
+            bus, word = self._bus, self._word
+            if bus is not None and word is not None:
+                try:
+                    await self._beat(bus, word)
+                    await self._refuse_or_not(bus, wanted=word.refuses)
+                except BusError as error:
+                    log.warning("message not sent", why=str(error))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_INTERVAL_MS / 1000 if self._again else None):
+                    await self._news.wait()
+
+    async def _beat(self, bus: Bus, word: Word) -> None:
+        beat = WatchdogBeat(
+            recorder=self._id,
+            instance=self._instance,
+            wall_ms=time.time_ns() // 1_000_000,
+            service=word.service,
+            failed_starts=word.failed_starts,
+            sentence=word.sentence,
+            mono_ms=time.monotonic_ns() // 1_000_000,
+        )
+        await bus.publish(subjects.watchdog(self._id), wire.encode(beat))
+
+    async def _refuse_or_not(self, bus: Bus, *, wanted: bool) -> None:
+        """Orders to a service that cannot start get their refusal at once, so that the next candidate is tried at once."""
+        if wanted and self._refusing is None:
+            self._refusing = await bus.serve(subjects.order(self._id), self._refuse)
+        elif not wanted and self._refusing is not None:
+            refusing, self._refusing = self._refusing, None
+            await refusing.end()
+
+    async def _refuse(self, message: Message) -> bytes:
+        why = self._word.sentence if self._word is not None else ""
+        return wire.encode(Refusal(reason=RefusalReason.SERVICE_DOWN, sentence=f"The recording service can't be started: {why}"))
