@@ -13,8 +13,6 @@ import secrets
 from collections.abc import Callable
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from sysmanager.documents.site_key import SiteKey, SiteKeyUnusable
 
@@ -53,6 +51,8 @@ class SealedSecret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 def seal(plaintext: str, site_key: SiteKey, nonces: Callable[[int], bytes] = secrets.token_bytes) -> SealedSecret:
     """`nonces` gives that many random bytes; a simulation may give its own, everybody else must not."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # with the first secret: many a process has none
+
     encoded = plaintext.encode()
     mac = hmac.digest(site_key.mac_key, encoded, "sha256")
     nonce = nonces(NONCE_BYTES)
@@ -62,6 +62,9 @@ def seal(plaintext: str, site_key: SiteKey, nonces: Callable[[int], bytes] = sec
 
 def unseal(secret: SealedSecret, site_key: SiteKey) -> str:
     """Raises `SealBroken`."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     try:
         mac = bytes.fromhex(secret.hmac)
         content = base64.b64decode(secret.sealed, validate=True)

@@ -7,9 +7,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from sysmanager.documents.port import SiteKeyUnusable
 from sysmanager.durable import create_durably, is_private, read_bounded
 
@@ -24,20 +21,42 @@ class SiteKey:
     """32 bytes, from which a key for comparing (`mac_key`) and one for sealing (`seal_key`) are derived. Never shown.
 
     `material_key`: seals the leave to fetch material; `tls_key`: of the authority that signs the certificates of recorders.
-    `key_id`: 16 hexadecimal digits that tell keys apart and reveal nothing.
+    `key_id`: 16 hexadecimal digits that tell keys apart and reveal nothing. Each is derived when it is asked for first: many a recorder
+    has no secret to open, and then does without the 9 MB of `cryptography`.
     """
 
-    __slots__ = ("_raw", "key_id", "mac_key", "material_key", "seal_key", "tls_key")
+    __slots__ = ("_derived", "_raw")
 
     def __init__(self, raw: bytes) -> None:
         if len(raw) != KEY_BYTES:
             raise ValueError(f"a site key has {KEY_BYTES} bytes")
         self._raw = raw
-        self.mac_key = _derive(raw, b"sysmanager mac 1")
-        self.seal_key = _derive(raw, b"sysmanager seal 1")
-        self.material_key = _derive(raw, b"sysmanager material 1")
-        self.tls_key = _derive(raw, b"sysmanager tls 1")
-        self.key_id = _derive(raw, b"sysmanager key id 1")[:8].hex()
+        self._derived: dict[str, bytes] = {}
+
+    @property
+    def mac_key(self) -> bytes:
+        return self._for("mac")
+
+    @property
+    def seal_key(self) -> bytes:
+        return self._for("seal")
+
+    @property
+    def material_key(self) -> bytes:
+        return self._for("material")
+
+    @property
+    def tls_key(self) -> bytes:
+        return self._for("tls")
+
+    @property
+    def key_id(self) -> str:
+        return self._for("key id")[:8].hex()
+
+    def _for(self, purpose: str) -> bytes:
+        if purpose not in self._derived:
+            self._derived[purpose] = _derive(self._raw, f"sysmanager {purpose} 1".encode())
+        return self._derived[purpose]
 
     def __repr__(self) -> str:
         return f"SiteKey({self.key_id})"
@@ -106,6 +125,9 @@ class SiteKey:
 
 
 def _derive(raw: bytes, purpose: bytes) -> bytes:
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(raw)
 
 

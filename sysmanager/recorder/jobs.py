@@ -37,7 +37,6 @@ from sysmanager.recorder.camera_plans import camera_plan
 from sysmanager.recorder.door import Door
 from sysmanager.recorder.drilling import DrillFailed, drill, remove_scratch
 from sysmanager.recorder.session import CameraPlan
-from sysmanager.recorder.transfer.certificates import source_context, target_context
 from sysmanager.recorder.transfer.copied import CopiedHours
 from sysmanager.recorder.transfer.hours import Shelf, hours_of
 from sysmanager.recorder.transfer.source import MaterialSource
@@ -93,8 +92,7 @@ class Jobs:
             return
         around = self._around
         try:
-            context: ssl.SSLContext = await asyncio.to_thread(source_context, self._key, around.recorder, around.data_folder)
-            source = MaterialSource(around.recorder, self._shelf, self._key.material_key, context, around.busy)
+            source = MaterialSource(around.recorder, self._shelf, self._key, around.data_folder, around.busy)
             await source.start(host, port)
         except OSError as error:
             log.warning("material is not served", host=host, port=port, why=error.strerror or str(error))
@@ -147,15 +145,15 @@ class Jobs:
     # ------------------------------------------------------------ material copy
 
     async def _target_of(self, key: SiteKey) -> MaterialTarget:
-        """Made with the first order to copy: it brings aiohttp, which most recorders never need."""
-        making = await asyncio.to_thread(_target_class)
+        """Made with the first order to copy: it brings aiohttp and certificates, which most recorders never need."""
+        making, context = await asyncio.to_thread(_for_target, key)
         if self._target is None:
             around = self._around
             self._target = making(
                 around.disks,
                 around.writable,
                 self._shelf,
-                target_context(key),
+                context,
                 minimum_free_bytes=around.minimum_free_bytes,
                 busy=around.busy,
                 changed=around.changed,
@@ -240,7 +238,8 @@ class Jobs:
             self._report(self._drill.job, DrillState.ENDED, sentence=sentence)
 
 
-def _target_class() -> type[MaterialTarget]:
+def _for_target(key: SiteKey) -> tuple[type[MaterialTarget], ssl.SSLContext]:
+    from sysmanager.recorder.transfer.certificates import target_context
     from sysmanager.recorder.transfer.target import MaterialTarget
 
-    return MaterialTarget
+    return MaterialTarget, target_context(key)

@@ -28,7 +28,7 @@ from sysmanager.protocol.jobs import CopyMaterial, HourState
 from sysmanager.protocol.material import token_for
 from sysmanager.recorder.index import IndexLine, index_name
 from sysmanager.recorder.segments import SegmentName
-from sysmanager.recorder.transfer.certificates import source_context, target_context
+from sysmanager.recorder.transfer.certificates import target_context
 from sysmanager.recorder.transfer.hours import Shelf, hours_of
 from sysmanager.recorder.transfer.source import MaterialSource
 from sysmanager.recorder.transfer.target import MaterialTarget
@@ -63,7 +63,7 @@ def make(disk: Path, pieces: int) -> None:
 
 
 async def serve(folder: Path) -> None:
-    source = MaterialSource(FO_1, Shelf([folder / "there"]), KEY.material_key, source_context(KEY, FO_1, folder / "data"), lambda: False)
+    source = MaterialSource(FO_1, Shelf([folder / "there"]), KEY, folder / "data", lambda: False)
     await source.start("127.0.0.1", 0)
     print(source.address, flush=True)
     await asyncio.to_thread(sys.stdin.read)

@@ -13,7 +13,7 @@ from sysmanager.documents.sealing import SiteKey
 from sysmanager.domain.ids import CameraId, Epoch, JobId, RecorderId
 from sysmanager.protocol.jobs import CopyMaterial, HourReport, HourState
 from sysmanager.protocol.material import token_for
-from sysmanager.recorder.transfer.certificates import source_context, target_context
+from sysmanager.recorder.transfer.certificates import target_context
 from sysmanager.recorder.transfer.hours import Shelf, hours_of
 from sysmanager.recorder.transfer.source import MaterialSource
 from sysmanager.recorder.transfer.target import MaterialTarget
@@ -45,8 +45,7 @@ class Transfer:
         self.target = self.new_target()
 
     async def serve(self, key: SiteKey = KEY, recorder: RecorderId = FO_1) -> None:
-        context = source_context(key, recorder, self.folder / "data")
-        self.source = MaterialSource(FO_1, self.source_shelf, KEY.material_key, context, lambda: self.source_busy)
+        self.source = MaterialSource(recorder, self.source_shelf, key, self.folder / "data", lambda: self.source_busy)
         await self.source.start("127.0.0.1", self.port)
         self.port = int(self.source.address.rpartition(":")[2])
 

@@ -46,8 +46,9 @@ def test_a_recorder_loads_no_types_of_the_journal_and_of_clients_and_its_watchdo
 
 
 def test_a_recording_service_loads_what_it_needs_to_record() -> None:
-    """numpy comes with the first picture that is looked at for motion, aiohttp with the first copy of material."""
-    assert loaded("sysmanager.recorder.service", "aiohttp av numpy") == "['av']"
+    """numpy comes with the first picture that is looked at for motion, aiohttp with the first copy of material, cryptography with that or
+    with the first secret."""
+    assert loaded("sysmanager.recorder.service", "aiohttp av cryptography numpy") == "['av']"
 
 
 def test_the_bus_hides_aiohttp_from_nobody() -> None:

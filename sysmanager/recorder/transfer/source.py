@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
+from sysmanager.documents.site_key import SiteKey
 from sysmanager.domain.ids import RecorderId
 from sysmanager.recorder.transfer.hours import Shelf
 
@@ -15,22 +20,26 @@ if TYPE_CHECKING:
 
     from sysmanager.recorder.transfer.serving import MaterialPages
 
+log = structlog.get_logger(__name__)
+
 CLOSE_S: Final = 2.0
 
 
 class MaterialSource:
-    """Serves what lies on the shelf. busy: whether recording needs the disks now.
+    """Serves what lies on the shelf. busy: whether recording needs the disks now. folder: private, for the making of its certificate.
 
-    It listens from the start, and loads what it answers with when somebody comes who speaks TLS: most recorders are never asked for their
-    material, and the self-test of a failover server only looks whether the port is open.
+    It listens from the start, and makes its certificate and loads what it answers with when somebody comes who speaks TLS: most recorders
+    are never asked for their material, and the self-test of a failover server only looks whether the port is open.
     """
 
-    def __init__(self, recorder: RecorderId, shelf: Shelf, material_key: bytes, context: ssl.SSLContext, busy: Callable[[], bool]) -> None:
+    def __init__(self, recorder: RecorderId, shelf: Shelf, key: SiteKey, folder: Path, busy: Callable[[], bool]) -> None:
         self._recorder = recorder
         self._shelf = shelf
-        self._key = material_key
-        self._context = context
+        self._key = key
+        self._folder = folder
         self._busy = busy
+        self._making = threading.Lock()
+        self._certified: ssl.SSLContext | None = None
         self._listening: asyncio.Server | None = None
         self._answering: web.Server | None = None
         self.address = ""
@@ -38,14 +47,18 @@ class MaterialSource:
     async def start(self, host: str, port: int) -> None:
         """Listen; `address` says where. Raises OSError when it cannot."""
         loop = asyncio.get_running_loop()
-        self._listening = await loop.create_server(lambda: _Threshold(self._connection), host, port, ssl=self._context)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.sni_callback = self._identify
+        self._listening = await loop.create_server(lambda: _Threshold(self._connection), host, port, ssl=context)
         bound = self._listening.sockets[0].getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         self.address = f"https://{shown}:{bound}"
 
     async def prepare(self) -> None:
-        """Load it now, beside the loop: somebody will come."""
+        """Load and make it all now, beside the loop: somebody will come."""
         await asyncio.to_thread(_pages)
+        await asyncio.to_thread(self._context)
 
     async def close(self) -> None:
         listening, self._listening = self._listening, None
@@ -56,9 +69,29 @@ class MaterialSource:
             answering.pre_shutdown()
             await answering.shutdown(CLOSE_S)
 
+    def _identify(self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> int | None:
+        """Called in the handshake, before the certificate is sent. Returns the alert that ends it, or None."""
+        certified = self._context()
+        if certified is None:
+            return ssl.AlertDescription.ALERT_DESCRIPTION_INTERNAL_ERROR
+        connection.context = certified
+        return None
+
+    def _context(self) -> ssl.SSLContext | None:
+        """With its certificate, made when it is asked for first; None if that can't be."""
+        from sysmanager.recorder.transfer.certificates import source_context
+
+        with self._making:
+            if self._certified is None:
+                try:
+                    self._certified = source_context(self._key, self._recorder, self._folder)
+                except OSError as error:
+                    log.warning("material is not served, no certificate can be made", why=error.strerror or str(error))
+            return self._certified
+
     def _connection(self) -> asyncio.Protocol:
         if self._answering is None:
-            self._answering = _pages()(self._recorder, self._shelf, self._key, self._busy).server()
+            self._answering = _pages()(self._recorder, self._shelf, self._key.material_key, self._busy).server()
         return self._answering()
 
 
