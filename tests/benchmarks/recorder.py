@@ -5,6 +5,7 @@ PSS are of all processes: Watchdog and recording service; all FFmpegs. Aim: CPU 
 64, memory at most half.
 
     python -m tests.benchmarks.recorder                 8, 32 and 64 cameras, 30 s each
+    python -m tests.benchmarks.recorder --passwords     the same; the recorder loads what opens sealed secrets too
 """
 
 from __future__ import annotations
@@ -93,11 +94,12 @@ def written_bytes(folders: list[Path]) -> int:
     return sum(path.stat().st_size for folder in folders for path in folder.rglob("*.ts"))
 
 
-def measure(program: str, count: int, seconds: float, size: str) -> list[dict[str, Any]]:
+def measure(program: str, count: int, seconds: float, size: str, *, passwords: bool) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as text, contextlib.ExitStack() as stack:
         folder = Path(text)
         addresses = stack.enter_context(cameras(count, folder / "cache", size))
-        configuration = recorder_files(folder, addresses)
+        secret = {"user": "admin", "password": "never asked for"} if passwords else {}
+        configuration = recorder_files(folder, addresses, **secret)
         recorder = stack.enter_context(process("recorder", "--config", str(configuration)))
         foreign = stack.enter_context(ffmpegs(program, folder / "ffmpeg", addresses))
         syncing = Syncing(folder / "ffmpeg")
@@ -140,13 +142,14 @@ def main() -> int:
     parser.add_argument("--cameras", type=int, action="append", help="by default 8, 32 and 64")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement (default 30)")
     parser.add_argument("--size", default="640x360", help="of the cameras' picture (default 640x360)")
+    parser.add_argument("--passwords", action="store_true", help="the recorder has a password of each camera: it opens sealed secrets")
     args = parser.parse_args()
     if re.fullmatch(r"\d+x\d+", args.size) is None:
         parser.error(f"{args.size!r} is no picture size such as 640x360")
     program = shutil.which("ffmpeg")
     if program is None:
         raise SystemExit("There is no ffmpeg on this machine to compare with.")
-    rows = [row for count in args.cameras or list(AIMS) for row in measure(program, count, args.seconds, args.size)]
+    rows = [row for count in args.cameras or list(AIMS) for row in measure(program, count, args.seconds, args.size, passwords=args.passwords)]
     good = all(
         row["CPU times"] <= AIMS.get(row["cameras"], 1.3) and row["PSS times"] <= MEMORY_AIM for row in rows if row["who"] == "recorder"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import structlog
 from msgspec.structs import replace
 
 from sysmanager.domain.ids import Epoch, JobId, RecorderId
@@ -221,12 +222,39 @@ async def test_who_speaks_no_tls_lets_the_source_load_nothing(transfer: Transfer
         await reader.read()
         writer.close()
     assert source._answering is None
+    assert source._certified is None
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"{source.address}/", ssl=target_context(KEY), server_hostname=host_name(FO_1)),
     ):
         pass
     assert source._answering is not None
+    made = source._certified
+    assert made is not None
+    await source.prepare()
+    assert source._certified is made, "one for its life"
+
+
+async def test_a_source_that_can_make_no_certificate_ends_the_handshake_and_goes_on(tmp_path: Path, clip: Clip) -> None:
+    transfer = Transfer(tmp_path)
+    (tmp_path / "data").write_text("in the way of the folder for the key", encoding="utf-8")
+    await transfer.serve()
+    source = transfer.source
+    assert source is not None
+
+    async def ask() -> None:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{source.address}/", ssl=target_context(KEY), server_hostname=host_name(FO_1)),
+        ):
+            pass
+
+    with pytest.raises(aiohttp.ClientConnectorError), structlog.testing.capture_logs() as said:
+        await ask()
+    assert [line["event"] for line in said] == ["material is not served, no certificate can be made"]
+    (tmp_path / "data").unlink()
+    await ask()
+    await transfer.close()
 
 
 async def test_a_range_beyond_the_end_a_strange_name_and_a_strange_camera_are_refused(transfer: Transfer) -> None:
