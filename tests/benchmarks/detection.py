@@ -191,7 +191,7 @@ def main() -> int:
     parser.add_argument("--recorders", type=int, default=1000)
     parser.add_argument("--cameras", type=int, default=32)
     parser.add_argument("--silent", type=int, default=50, help="how many fall silent")
-    parser.add_argument("--watchdogs", action="store_true", help="a Watchdog's beat beside each heartbeat, as real servers send")
+    parser.add_argument("--watchdogs", action="store_true", help="a Watchdog's beat beside each heartbeat, as if no service were well")
     parser.add_argument("--no-documents", action="store_true", help="recorders without settings in the cache: a large site begins sooner")
     parser.add_argument("--sync-delay", type=int, action="append", help="added to every sync (ms); by default once 0 and once 50")
     args = parser.parse_args()

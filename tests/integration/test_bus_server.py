@@ -18,6 +18,7 @@ from sysmanager.bus.nats import NatsBus
 from sysmanager.bus.port import Message, NoAnswer, NoAnswerKind
 from sysmanager.bus.server import BusPortInUse, BusServer, BusServerFailed, BusServerMissing
 from sysmanager.bus.server_config import EnrolmentFirst
+from sysmanager.recorder.service_process import is_alive
 
 pytestmark = pytest.mark.process
 
@@ -274,7 +275,7 @@ async def test_restart_after_a_kill_has_the_same_address_and_passwords(tmp_path:
         guard = psutil.Process(process.ppid())
         if guard_too:
             guard.kill()
-            await until(lambda: not guard.is_running() or guard.status() == psutil.STATUS_ZOMBIE)
+            await until(lambda: not is_alive(guard))
             assert process.is_running()
     finally:
         parent.kill()

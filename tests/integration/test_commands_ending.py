@@ -16,6 +16,7 @@ from sysmanager import api
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import RecorderId
 from sysmanager.protocol import recorders as r
+from sysmanager.recorder.service_process import is_alive
 from tests.helpers.command_line import WITHIN_S, LiveSite, Machine, relatives, stop, until
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(90)]
@@ -63,7 +64,7 @@ async def test_a_coordinator_that_is_killed_leaves_no_process_behind(machine: Ma
     children = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     await process.wait()
-    await until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children), 10)
+    await until(lambda: not any(is_alive(child) for child in children), 10)
 
 
 async def test_a_coordinator_ends_with_its_parent(machine: Machine, tmp_path: Path) -> None:
@@ -97,7 +98,7 @@ async def test_the_desktop_brings_its_coordinator_and_takes_it_along(machine: Ma
     assert len(others) == 3, "coordinator, guard and nats-server"
     coordinator = next(other for other in others if "coordinator" in other.cmdline())
     coordinator.kill()
-    await until(lambda: not coordinator.is_running() or coordinator.status() == psutil.STATUS_ZOMBIE)
+    await until(lambda: not is_alive(coordinator))
     assert (await serving()).sequence > first.sequence
     others = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)
