@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sysmanager.domain.camera import FailoverPriority
 from sysmanager.domain.failover import Phase
 from sysmanager.domain.ids import GroupId, RecorderId
 from sysmanager.protocol import clients as c
@@ -88,6 +89,15 @@ FOUND_SCENARIOS: tuple[Scenario, ...] = (
         ),
         wishes=(back(30_000),),
         until_ms=110_000,
+        ends=(End(recorder="A1", phase=Phase.READY, server="FA1"),),
+    ),
+    Scenario(
+        name="cameras come back on who loses them and on who keeps pre-roll in one moment: the time in which they were dark is the gap",
+        preroll=FailoverPriority.LOW,
+        deeds=(
+            Deed(at_ms=19_000, what=Wrong.CAMERAS, target="A1", lasts_ms=8_000),
+            Deed(at_ms=20_000, what=Wrong.CUT, target="A1", lasts_ms=20_000),
+        ),
         ends=(End(recorder="A1", phase=Phase.READY, server="FA1"),),
     ),
 )

@@ -10,6 +10,7 @@ from sysmanager.simulation.faults import Deed, Wrong
 from sysmanager.simulation.scenario import End, Scenario, back, off, switch
 
 QUARTER_MS = 888_000
+HALF_PAST_MS = 1_788_000
 ALL_OFF = {"A1-c1": "o", "A1-c2": "o"}
 """Off until 08:15."""
 
@@ -43,6 +44,13 @@ HOURS_SCENARIOS: tuple[Scenario, ...] = (
         hours=ALL_OFF,
         deeds=(off("A1", QUARTER_MS - 60_000, lasts_ms=30_000),),
         until_ms=QUARTER_MS + 60_000,
+        ends=READY,
+    ),
+    Scenario(
+        name="the recorder is lost while its cameras are off, and its material is read only after they are recorded again",
+        hours=OFF_LATER,
+        deeds=(off("A1", HALF_PAST_MS - 60_000, lasts_ms=110_000),),
+        until_ms=HALF_PAST_MS + 90_000,
         ends=READY,
     ),
     Scenario(

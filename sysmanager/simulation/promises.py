@@ -130,32 +130,58 @@ class Promises:
         return world.agenda.now_ms - latest_ms >= STEADY_MS and not any(server in world.state_lost for server in servers)
 
     def _judge(self, gap: CameraGap, entry: Failover, server: RecorderId, epoch: Epoch) -> None:
+        """Compares a gap with the material.
+
+        A camera that is off when it is taken over is covered from then on: how long its first frame takes once its time begins belongs
+        to no failover, and a gap may be judged long after that. Where frames of the one that broke begin again within the error of the
+        clocks of the other's first one, nobody can say which was first, and the gap with and without the time before is right.
+        """
         world = self._world
         before = world.recorders[entry.recorder].material.pairs(gap.camera, entry.previous_epoch)
         after = world.recorders[server].material.spans(epoch, (gap.camera,))
         if not before or (after and after[0].segments != 1) or not (after or world.is_off(gap.camera, server)):
             return
-        end_ms = (after[0].first_frame_ms if after else world.now(server).wall_ms) - world.wall_steps.get(server, 0)
-        begin_ms = _recorded_until(before, end_ms + world.wall_steps.get(entry.recorder, 0)) - world.wall_steps.get(entry.recorder, 0)
-        hours = world.hours.get(gap.camera)
-        if gap.off_before and hours is not None:
+        ended_ms = after[0].first_frame_ms if after else world.now(server).wall_ms
+        if after and gap.first_after_ms < ended_ms and gap.camera in world.hours:
+            if world.coordinator.stepped_ms:
+                return  # when the camera was taken over is told by a clock that was set
+            ended_ms = self._off_from_ms(gap.camera, server, entry.timeline.saved_ms, ended_ms)
+        end_ms = ended_ms - world.wall_steps.get(server, 0)
+        way_ms = world.links[entry.recorder].slowest_ms + world.links[server].slowest_ms
+        unsure_ms = gap.error_ms + way_ms
+        true = [self._missing_ms(gap, entry, before, end_ms, around_ms) for around_ms in (end_ms, end_ms - unsure_ms, end_ms + unsure_ms)]
+        # A server keeps the hours of a schedule by its own clock: where they bound the gap, it is as unsure as that clock is off.
+        clock_ms = max(abs(world.wall_steps.get(one, 0)) for one in (entry.recorder, server)) if any(off_ms for _, off_ms in true) else 0
+        wrong_ms = min(abs(true_ms - (gap.gap_ms or 0)) for true_ms, _ in true)
+        sentence = f"The gap of {gap.camera} in {entry.id} is measured as {gap.gap_ms} ms and is {true[0][0]} ms in the material."
+        self._check(GAP_TRUE, sentence if wrong_ms > unsure_ms + clock_ms + GAP_TOLERANCE_MS else None)
+
+    def _off_from_ms(self, camera: CameraId, server: RecorderId, saved_ms: int, first_frame_ms: int) -> int:
+        """Since when the camera was off on the server that had taken it over, by that server's clock; its first frame if it was not."""
+        world = self._world
+        taken_ms = saved_ms - world.coordinator.wall_step_ms + world.wall_steps.get(server, 0)
+        times = world.hours[camera].off_times(taken_ms, first_frame_ms)
+        return times[0][0] if times else first_frame_ms
+
+    def _missing_ms(
+        self, gap: CameraGap, entry: Failover, before: Sequence[tuple[int, int]], end_ms: int, around_ms: int
+    ) -> tuple[int, int]:
+        """What is missing up to `end_ms` after the last frame before `around_ms`, and what of the time between was off."""
+        step_ms, hours = self._world.wall_steps.get(entry.recorder, 0), self._world.hours.get(gap.camera)
+        begin_ms = _recorded_until(before, around_ms + step_ms) - step_ms
+        if hours is None:
+            return max(0, end_ms - begin_ms), 0
+        if gap.off_before:
             # Whatever went wrong with the camera earlier is no gap of this failover: it was not to be recorded when that began.
             off = hours.last_off(gap.last_before_ms)
             begin_ms = max(begin_ms, off.from_ms if off is not None else 0)
-        hours_ms = hours.off_between_ms(begin_ms, end_ms) if hours is not None else 0
-        true_ms = max(0, end_ms - begin_ms) - hours_ms
-        way_ms = world.links[entry.recorder].slowest_ms + world.links[server].slowest_ms
-        # A server keeps the hours of a schedule by its own clock: where they bound the gap, it is as unsure as that clock is off.
-        clock_ms = max(abs(world.wall_steps.get(one, 0)) for one in (entry.recorder, server)) if hours_ms else 0
-        off_ms = abs(true_ms - (gap.gap_ms or 0))
-        late = off_ms > gap.error_ms + way_ms + clock_ms + GAP_TOLERANCE_MS
-        sentence = f"The gap of {gap.camera} in {entry.id} is measured as {gap.gap_ms} ms and is {true_ms} ms in the material."
-        self._check(GAP_TRUE, sentence if late else None)
+        off_ms = hours.off_between_ms(begin_ms, end_ms)
+        return max(0, end_ms - begin_ms) - off_ms, off_ms
 
 
 def _recorded_until(pairs: Sequence[tuple[int, int]], end_ms: int) -> int:
     """The last frame before `end_ms`; `end_ms` itself where frames go on then, but for pauses too short to be told."""
-    begun = [index for index, (first_ms, _) in enumerate(pairs) if first_ms <= end_ms]
+    begun = [index for index, (first_ms, _) in enumerate(pairs) if first_ms < end_ms]
     if not begun:
         return pairs[-1][1]
     last = begun[-1]

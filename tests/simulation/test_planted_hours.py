@@ -79,6 +79,7 @@ def watching_for_motion_counts_as_dark(patch: Patch) -> None:
 
 
 TWICE = "nobody takes over for an hour, in which a camera is off twice: none of that is missing"
+READ_LATE = "the recorder is lost while its cameras are off, and its material is read only after they are recorded again"
 LOST_BEFORE = "the recorder is lost just before the time of its cameras ends: the gap ends with it"
 PLANTED: tuple[tuple[Callable[[Patch], None], str, str], ...] = (
     (what_is_off_counts_as_dark, "all cameras off by their schedule: no failure of their recorder", "never early"),
@@ -89,6 +90,7 @@ PLANTED: tuple[tuple[Callable[[Patch], None], str, str], ...] = (
         "what is off is not recorded",
     ),
     (a_gap_forgets_that_the_time_of_a_camera_ended, LOST_BEFORE, "the measured gap is the true one"),
+    (a_gap_forgets_that_the_time_of_a_camera_ended, READ_LATE, "the measured gap is the true one"),
     (a_gap_knows_of_the_last_time_only, TWICE, "the measured gap is the true one"),
     (a_gap_forgets_what_it_was_told, TWICE, "the measured gap is the true one"),
     (watching_for_motion_counts_as_dark, "all cameras wait for motion: no failure of their recorder", "never early"),
