@@ -88,6 +88,12 @@ class Speaker:
     def _bus(self) -> Bus | None:
         return self._given_bus if self._given_bus is not None else self._keeper.bus
 
+    async def _some_bus(self) -> Bus | None:
+        """As soon as there is one, so that the first word does not wait for the second second; None if there is none in that time."""
+        if self._bus is None:
+            await self._keeper.wait(BEAT_INTERVAL_MS / 1000)
+        return self._bus
+
     async def _attach(self, bus: Bus) -> None:
         """A new bus knows nothing of what was served on the last one, nor of the word before it."""
         self._refusing = None
@@ -96,7 +102,7 @@ class Speaker:
     async def _beat_for_ever(self) -> None:
         while True:
             self._news.clear()
-            bus, word = self._bus, self._word
+            bus, word = await self._some_bus(), self._word
             if bus is not None and word is not None:
                 try:
                     await self._beat(bus, word)

@@ -68,6 +68,7 @@ class BusVoice:
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
         self._begun_s = 0.0
+        self._closed = False
 
     def say(self, word: Word, *, again: bool) -> None:
         with self._lock:
@@ -87,7 +88,7 @@ class BusVoice:
 
     def close(self) -> None:
         with self._lock:
-            line, thread = self._line, self._thread
+            self._closed, line, thread = True, self._line, self._thread
         if line is not None:
             line.call(line.end)
         if thread is not None:
@@ -95,6 +96,8 @@ class BusVoice:
 
     def _begin(self) -> None:
         now_s = time.monotonic()
+        if self._closed:
+            return
         if self._thread is None or (not self._thread.is_alive() and now_s - self._begun_s >= AGAIN_S):
             self._begun_s = now_s
             self._thread = threading.Thread(target=self._run, name="voice", daemon=True)
@@ -120,6 +123,8 @@ class BusVoice:
         speaker.begin()
         try:
             with self._lock:
+                if self._closed:
+                    return
                 self._line = _Line(asyncio.get_running_loop(), speaker, ended.set)
                 if self._said is not None:
                     speaker.say(*self._said)

@@ -128,6 +128,7 @@ class Watchdog:
             self._supervision = after
             if before.begun_ms is not None and after.begun_ms is None:
                 log.warning("recording service ended", recorder=self._id, why=after.sentence, failed_starts=after.failed_starts)
+                self._voice.say(after.word, again=True)  # before anything is read from disk: that may be what is wrong
                 blamed = self._blame()
                 self._process = self._child = None
                 sentence = f"{after.sentence} {blamed}".strip()

@@ -84,8 +84,7 @@ def spoken(voice: BusVoice) -> FakeSpeaker:
 def test_it_begins_with_the_first_word_in_a_thread_of_its_own(make: Callable[..., BusVoice]) -> None:
     told: list[str] = []
     voice = make(before=lambda: told.append(threading.current_thread().name), tell=told.append)
-    voice.close()
-    assert told == []
+    assert voice._thread is None
     voice.say(STARTING, again=True)
     speaker = spoken(voice)
     speaker.until([(STARTING, True)])
@@ -151,6 +150,27 @@ def test_a_voice_that_fails_is_logged_and_begun_anew_after_a_while(
     while not FakeSpeaker.made and voice._thread.is_alive():
         voice._thread.join(0.01)
     FakeSpeaker.made[0].until([(STARTING, True)])
+
+
+def test_an_end_while_it_begins_waits_for_nothing(make: Callable[..., BusVoice]) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def before() -> None:
+        begun.set()
+        assert go_on.wait(WAIT_S)
+
+    voice = make(before=before)
+    voice.say(STARTING, again=True)
+    assert begun.wait(WAIT_S)
+    closing = threading.Thread(target=voice.close)
+    closing.start()
+    while not voice._closed:
+        closing.join(0.01)
+    go_on.set()
+    closing.join(WAIT_S)
+    assert voice._thread is not None
+    assert not voice._thread.is_alive(), "nobody ends it any more"
+    assert FakeSpeaker.made[0].said == []
 
 
 def test_after_the_end_nothing_is_said(make: Callable[..., BusVoice]) -> None:
