@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -58,7 +59,8 @@ class PracticeSite:
     def end(self) -> None:
         """End coordinator and servers, and wait for the thread. Harmless the second time."""
         if self._thread.is_alive() and self._end is not None:
-            self._loop.call_soon_threadsafe(self._end.set)
+            with contextlib.suppress(RuntimeError):  # a start that failed has closed its loop, a moment before its thread is over
+                self._loop.call_soon_threadsafe(self._end.set)
             self._thread.join(END_S)
 
     def call(self, work: Callable[[LocalClient], Coroutine[Any, Any, T]]) -> Future[T]:

@@ -53,3 +53,27 @@ async def test_a_start_that_fails_is_raised_where_it_was_asked_for(monkeypatch: 
     with pytest.raises(RuntimeError, match="no site today"):
         await asyncio.to_thread(site.start)
     await asyncio.to_thread(site.end)
+
+
+async def test_an_end_in_the_moment_between_a_loop_that_closed_and_its_thread_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_: SimulatedSite, __: LocalBus) -> None:
+        raise RuntimeError("no site today")
+
+    monkeypatch.setattr(SimulatedSite, "start", fail)
+    site = practice()
+    with pytest.raises(RuntimeError, match="no site today"):
+        await asyncio.to_thread(site.start)
+    await asyncio.to_thread(site._thread.join)
+    over = threading.Event()
+
+    class Late(threading.Thread):
+        """Over only when somebody waits for it."""
+
+        def join(self, timeout: float | None = None) -> None:
+            over.set()
+            super().join(timeout)
+
+    site._thread = Late(target=over.wait, name="engine")
+    site._thread.start()
+    await asyncio.to_thread(site.end)
+    assert not site._thread.is_alive()
