@@ -369,6 +369,8 @@ class RecordingService:
             log.warning("message not sent", why=str(error))
 
     async def _attach(self, bus: Bus) -> None:
+        if self._pulse is not None:
+            self._pulse.notice("")  # whatever was missing is there now
         await bus.subscribe(subjects.BEACON, self._hear_beacon)
         await bus.serve(subjects.order(self._id), self._take_order)
         await serve_large(bus, subjects.documents(self._id), self._give_document)

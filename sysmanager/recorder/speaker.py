@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
 
 import structlog
 
@@ -23,45 +22,41 @@ log = structlog.get_logger(__name__)
 CONNECT_S = 1.5
 """How long a server that is shut down waits for a bus to say so."""
 
+CONNECT_LOOK_S = 0.05
+
 ANNOUNCE_MS = 1_000
 """How long an orderly end waits for the coordinator's word."""
 
 
 class Speaker:
-    """Says what it is told to, on one loop. `bus`: a connection that is there already; else it is made from the credentials.
+    """Says what it is told to, on one loop. `bus`: a connection that is there already; else it is made from the credentials."""
 
-    tell: gets, once, what a person has to mend before there can be a bus.
-    """
-
-    def __init__(
-        self,
-        configuration: RecorderConfiguration,
-        instance: InstanceId,
-        *,
-        bus: Bus | None = None,
-        tell: Callable[[str], None] = lambda _: None,
-    ) -> None:
+    def __init__(self, configuration: RecorderConfiguration, instance: InstanceId, *, bus: Bus | None = None) -> None:
         self._id = configuration.recorder
         self._instance = instance
         self._given_bus = bus
-        self._keeper = BusKeeper(configuration.bus_credentials, f"watchdog {configuration.id}", self._attach, tell)
+        self._keeper = BusKeeper(configuration.bus_credentials, f"watchdog {configuration.id}", self._attach)
         self._word: Word | None = None
         self._again = False
         self._news = asyncio.Event()
         self._beating: asyncio.Task[None] | None = None
         self._refusing: Subscription | None = None
 
-    def begin(self) -> None:
-        """On the running loop."""
+    def begin(self) -> asyncio.Task[None]:
+        """On the running loop. What speaks; it ends by an error only."""
         if self._given_bus is None:
             self._keeper.start()
         self._beating = asyncio.create_task(self._beat_for_ever())
+        return self._beating
 
     async def close(self) -> None:
+        await self._be_silent()
+        await self._keeper.close()
+
+    async def _be_silent(self) -> None:
         if self._beating is not None:
             self._beating.cancel()
             await asyncio.gather(self._beating, return_exceptions=True)
-        await self._keeper.close()
 
     def say(self, word: Word, again: bool) -> None:
         """At once. again: and once a second, until the next word."""
@@ -69,11 +64,13 @@ class Speaker:
         self._news.set()
 
     async def leave(self) -> float:
-        """Announce an orderly shutdown. For how many seconds the coordinator asks to record on; 0 if nobody answers."""
-        if self._given_bus is None:
-            await self._keeper.wait(CONNECT_S)
-        bus = self._bus
-        if bus is None or not bus.connected:
+        """Announce an orderly shutdown. For how many seconds the coordinator asks to record on; 0 if nobody answers.
+
+        Nothing is said after it: any other word means that this server stays.
+        """
+        await self._be_silent()
+        bus = await self._connected_bus()
+        if bus is None:
             return 0.0
         leaving = Leaving(recorder=self._id, instance=self._instance, wall_ms=time.time_ns() // 1_000_000)
         try:
@@ -87,6 +84,17 @@ class Speaker:
     @property
     def _bus(self) -> Bus | None:
         return self._given_bus if self._given_bus is not None else self._keeper.bus
+
+    async def _connected_bus(self) -> Bus | None:
+        """As a rule there was none until now."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CONNECT_S):
+                while True:
+                    bus = self._bus
+                    if bus is not None and bus.connected:
+                        return bus
+                    await asyncio.sleep(CONNECT_LOOK_S)
+        return None
 
     async def _some_bus(self) -> Bus | None:
         """As soon as there is one, so that the first word does not wait for the second second; None if there is none in that time."""

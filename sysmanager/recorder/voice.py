@@ -47,7 +47,7 @@ class Voice(Protocol):
 class BusVoice:
     """Speaks from a thread of its own, which begins with the first word.
 
-    before: called in that thread, before anything is loaded. tell: as for `Speaker`.
+    before: called in that thread, before anything is loaded.
     """
 
     def __init__(
@@ -56,18 +56,16 @@ class BusVoice:
         instance: InstanceId,
         *,
         before: Callable[[], object] = lambda: None,
-        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._configuration = configuration
         self._instance = instance
         self._before = before
-        self._tell = tell
         self._lock = threading.Lock()
         self._said: tuple[Word, bool] | None = None
         self._line: _Line | None = None
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
-        self._begun_s = 0.0
+        self._begun_s: float | None = None
         self._closed = False
 
     def say(self, word: Word, *, again: bool) -> None:
@@ -79,12 +77,13 @@ class BusVoice:
             line.call(line.speaker.say, word, again)
 
     def leave(self) -> float:
+        until_s = time.monotonic() + LEAVE_LIMIT_S
         self._begin()
         if not self._ready.wait(LEAVE_LIMIT_S):
             return 0.0
         with self._lock:
             line = self._line
-        return line.ask(line.speaker.leave, LEAVE_LIMIT_S) if line is not None else 0.0
+        return line.ask(line.speaker.leave, max(0.0, until_s - time.monotonic())) if line is not None else 0.0
 
     def close(self) -> None:
         with self._lock:
@@ -96,12 +95,19 @@ class BusVoice:
 
     def _begin(self) -> None:
         now_s = time.monotonic()
-        if self._closed:
+        alive = self._thread is not None and self._thread.is_alive()
+        if self._closed or alive or (self._begun_s is not None and now_s - self._begun_s < AGAIN_S):
             return
-        if self._thread is None or (not self._thread.is_alive() and now_s - self._begun_s >= AGAIN_S):
-            self._begun_s = now_s
-            self._thread = threading.Thread(target=self._run, name="voice", daemon=True)
-            self._thread.start()
+        self._begun_s = now_s
+        self._ready.clear()
+        thread = threading.Thread(target=self._run, name="voice", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # a service that leaks threads may have left none; it is to be ended all the same
+            log.error("the Watchdog can't speak", recorder=self._configuration.recorder, why=str(error))
+            self._ready.set()
+        else:
+            self._thread = thread
 
     def _run(self) -> None:
         try:
@@ -119,8 +125,9 @@ class BusVoice:
 
         from sysmanager.recorder.speaker import Speaker
 
-        speaker, ended = Speaker(self._configuration, self._instance, tell=self._tell), asyncio.Event()
-        speaker.begin()
+        speaker, ended = Speaker(self._configuration, self._instance), asyncio.Event()
+        beating = speaker.begin()
+        beating.add_done_callback(lambda done: None if done.cancelled() else ended.set())
         try:
             with self._lock:
                 if self._closed:
@@ -134,6 +141,8 @@ class BusVoice:
             with self._lock:
                 self._line = None
             await speaker.close()
+        if not beating.cancelled():
+            beating.result()  # an error that nobody thought of; it is logged, and speaking begins anew
 
 
 class _Line:
@@ -151,11 +160,10 @@ class _Line:
     def ask(self, question: Callable[[], Coroutine[object, object, float]], limit_s: float) -> float:
         """The answer; 0 if there is none in time."""
         import asyncio
-        from concurrent.futures import CancelledError
 
         asked = asyncio.run_coroutine_threadsafe(question(), self._loop)
         try:
             return asked.result(limit_s)
-        except (TimeoutError, CancelledError):  # an end must not hang because nobody could be told of it
-            log.warning("the shutdown could not be announced")
+        except Exception as error:  # an end must neither hang nor fail because nobody could be told of it
+            log.error("the shutdown could not be announced", exc_info=error)
             return 0.0

@@ -103,11 +103,14 @@ class Watchdog:
             self._watch()
         finally:
             tell_systemd("STOPPING=1")
-            if not self._leave_service:
-                self._announce()
-                self._end_service()
-            self._voice.close()
-            self._pulse.close()
+            try:
+                if not self._leave_service:
+                    self._announce()
+            finally:
+                if not self._leave_service:
+                    self._end_service()
+                self._voice.close()
+                self._pulse.close()
 
     def _adopt(self) -> None:
         self._process = running_service(self._configuration.data_folder)
@@ -127,8 +130,8 @@ class Watchdog:
             after, action = supervise(before, self._look(), self._awake_ms)
             self._supervision = after
             if before.begun_ms is not None and after.begun_ms is None:
+                self._voice.say(after.word, again=True)  # before any disk is touched: that may be what is wrong
                 log.warning("recording service ended", recorder=self._id, why=after.sentence, failed_starts=after.failed_starts)
-                self._voice.say(after.word, again=True)  # before anything is read from disk: that may be what is wrong
                 blamed = self._blame()
                 self._process = self._child = None
                 sentence = f"{after.sentence} {blamed}".strip()
@@ -166,12 +169,11 @@ class Watchdog:
             self._tell(sentence)
 
     def _pass_on_notice(self) -> None:
-        """What a service that runs wants people to know."""
+        """What a service that runs wants people to know: once, however often it is started anew."""
         noticed = self._pulse.noticed
-        if noticed != self._noticed:
+        if noticed and noticed != self._noticed:
             self._noticed = noticed
-            if noticed:
-                self._tell(noticed)
+            self._tell(noticed)
 
     def _blame(self) -> str:
         """Of a service that crashed: which camera's stream was to blame, in a sentence; empty if none was."""
@@ -283,7 +285,7 @@ def run_watchdog(
         configuration = load_configuration(config_path)
         with DataFolderLock(configuration.data_folder / "watchdog"):
             memory.begin()
-            voice = BusVoice(configuration, instance_of(configuration.data_folder), before=before_speaking, tell=tell)
+            voice = BusVoice(configuration, instance_of(configuration.data_folder), before=before_speaking)
             watchdog = Watchdog(configuration, command or service_command(config_path.resolve()), voice=voice, tell=tell)
             on_end(lambda: watchdog.end(leave_service=leave_service))
             watchdog.run()

@@ -44,10 +44,13 @@ class Transfer:
         self.port = 0
         self.target = self.new_target()
 
-    async def serve(self, key: SiteKey = KEY, recorder: RecorderId = FO_1) -> None:
+    async def serve(self, key: SiteKey = KEY, recorder: RecorderId = FO_1, *, prepared: bool = True) -> None:
+        """prepared: as by the question for its hours, which the coordinator asks first."""
         self.source = MaterialSource(recorder, self.source_shelf, key, self.folder / "data", lambda: self.source_busy)
         await self.source.start("127.0.0.1", self.port)
         self.port = int(self.source.address.rpartition(":")[2])
+        if prepared:
+            await self.source.prepare()
 
     async def stop_serving(self) -> None:
         if self.source is not None:

@@ -20,6 +20,7 @@ from sysmanager.recorder.library import pieces, verify
 from sysmanager.recorder.transfer import target as target_module
 from sysmanager.recorder.transfer.certificates import host_name, source_context, target_context
 from sysmanager.recorder.transfer.hours import Shelf, hours_of
+from sysmanager.recorder.transfer.source import MaterialSource
 from sysmanager.recorder.transfer.staging import FOLDER, dated_name, is_piece_of
 from sysmanager.simulation.cameras.clip import Clip
 from tests.helpers.footage import START_US, small_clip
@@ -212,8 +213,18 @@ async def test_without_leave_nothing_is_served(transfer: Transfer) -> None:
         assert await status(wrong_epoch.token, 9) == 401
 
 
-async def test_who_speaks_no_tls_lets_the_source_load_nothing(transfer: Transfer) -> None:
+async def ask(source: MaterialSource) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{source.address}/", ssl=target_context(KEY), server_hostname=host_name(FO_1)),
+    ):
+        pass
+
+
+async def test_who_speaks_no_tls_lets_the_source_load_nothing(tmp_path: Path) -> None:
     """As the self-test of a failover server, which looks every minute whether the port is open."""
+    transfer = Transfer(tmp_path)
+    await transfer.serve(prepared=False)
     source = transfer.source
     assert source is not None
     async with asyncio.timeout(20):
@@ -221,39 +232,48 @@ async def test_who_speaks_no_tls_lets_the_source_load_nothing(transfer: Transfer
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
         await reader.read()
         writer.close()
-    assert source._answering is None
-    assert source._certified is None
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"{source.address}/", ssl=target_context(KEY), server_hostname=host_name(FO_1)),
-    ):
-        pass
-    assert source._answering is not None
+    assert source._preparing is None
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await ask(source)
+    assert source._preparing is not None, "who speaks TLS is refused, and it is made beside the loop"
+    await source._preparing
     made = source._certified
-    assert made is not None
+    await ask(source)
     await source.prepare()
     assert source._certified is made, "one for its life"
+    await transfer.close()
 
 
-async def test_a_source_that_can_make_no_certificate_ends_the_handshake_and_goes_on(tmp_path: Path, clip: Clip) -> None:
+async def test_a_copy_begins_though_its_source_was_started_anew_and_is_not_prepared(tmp_path: Path, clip: Clip) -> None:
+    transfer = Transfer(tmp_path)
+    put_piece(transfer.there, clip, 20, recorder="FO-1", epoch=2)
+    await transfer.serve(prepared=False)
+    await transfer.target.copy(transfer.order())
+    assert await transfer.done() == [HourState.COPIED]
+    await transfer.close()
+
+
+async def test_a_certificate_that_cannot_be_made_is_said_and_not_tried_for_each_who_knocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     transfer = Transfer(tmp_path)
     (tmp_path / "data").write_text("in the way of the folder for the key", encoding="utf-8")
-    await transfer.serve()
-    source = transfer.source
-    assert source is not None
-
-    async def ask() -> None:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"{source.address}/", ssl=target_context(KEY), server_hostname=host_name(FO_1)),
-        ):
-            pass
-
-    with pytest.raises(aiohttp.ClientConnectorError), structlog.testing.capture_logs() as said:
-        await ask()
+    with structlog.testing.capture_logs() as said:
+        await transfer.serve(prepared=False)
+        source = transfer.source
+        assert source is not None
+        for _ in range(3):
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await ask(source)
+            assert source._preparing is not None
+            await source._preparing
     assert [line["event"] for line in said] == ["material is not served, no certificate can be made"]
     (tmp_path / "data").unlink()
-    await ask()
+    monkeypatch.setattr("sysmanager.recorder.transfer.source.AGAIN_S", 0.0)
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await ask(source)
+    await source._preparing
+    await ask(source)
     await transfer.close()
 
 

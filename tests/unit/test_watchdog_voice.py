@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,15 +30,17 @@ class FakeSpeaker:
     made: list[FakeSpeaker]
     waits = False
 
-    def __init__(self, configuration: object, instance: object, *, tell: Callable[[str], None]) -> None:
+    def __init__(self, configuration: object, instance: object) -> None:
         self.said: list[tuple[Word, bool]] = []
         self.heard = threading.Condition()
         self.closed = False
         self.thread = threading.current_thread()
-        tell("made")
+        self.fails: asyncio.Future[None] | None = None
         FakeSpeaker.made.append(self)
 
-    def begin(self) -> None: ...
+    def begin(self) -> asyncio.Future[None]:
+        self.fails = asyncio.get_running_loop().create_future()
+        return self.fails
 
     def say(self, word: Word, again: bool) -> None:
         with self.heard:
@@ -50,13 +53,13 @@ class FakeSpeaker:
 
     async def leave(self) -> float:
         if self.waits:
-            import asyncio
-
             await asyncio.Event().wait()
         return 2.5
 
     async def close(self) -> None:
         self.closed = True
+        if self.fails is not None:
+            self.fails.cancel()
 
 
 @pytest.fixture
@@ -83,12 +86,12 @@ def spoken(voice: BusVoice) -> FakeSpeaker:
 
 def test_it_begins_with_the_first_word_in_a_thread_of_its_own(make: Callable[..., BusVoice]) -> None:
     told: list[str] = []
-    voice = make(before=lambda: told.append(threading.current_thread().name), tell=told.append)
+    voice = make(before=lambda: told.append(threading.current_thread().name))
     assert voice._thread is None
     voice.say(STARTING, again=True)
     speaker = spoken(voice)
     speaker.until([(STARTING, True)])
-    assert told == ["voice", "made"]
+    assert told == ["voice"]
     assert speaker.thread is not threading.current_thread()
 
 
@@ -144,12 +147,48 @@ def test_a_voice_that_fails_is_logged_and_begun_anew_after_a_while(
     fails.clear()
     voice.say(STARTING, again=True)
     assert FakeSpeaker.made == []
-    monkeypatch.setattr(time, "monotonic", lambda: voice._begun_s + voice_module.AGAIN_S)
+    begun_s = voice._begun_s
+    assert begun_s is not None
+    monkeypatch.setattr(time, "monotonic", lambda: begun_s + voice_module.AGAIN_S)
     voice.say(STARTING, again=True)
     assert voice._thread is not None
     while not FakeSpeaker.made and voice._thread.is_alive():
         voice._thread.join(0.01)
     FakeSpeaker.made[0].until([(STARTING, True)])
+
+
+def test_an_error_that_nobody_thought_of_is_logged_and_speaking_begins_anew(
+    make: Callable[..., BusVoice], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(voice_module, "AGAIN_S", 0.0)
+    voice = make()
+    voice.say(STARTING, again=True)
+    first = spoken(voice)
+    first.until([(STARTING, True)])
+    assert first.fails is not None
+    first.fails.get_loop().call_soon_threadsafe(first.fails.set_exception, AttributeError("of another version"))
+    assert voice._thread is not None
+    voice._thread.join(WAIT_S)
+    assert caplog.messages == ["the Watchdog can't speak"]
+    caplog.clear()
+    voice.say(STARTING, again=True)
+    assert spoken(voice) is not first
+    assert voice.leave() == 2.5
+
+
+def test_a_thread_that_cannot_be_started_is_logged_and_ends_nothing(
+    make: Callable[..., BusVoice], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    voice = make()
+    voice.say(STARTING, again=True)
+    assert voice.leave() == 0.0
+    voice.close()
+    assert caplog.messages == ["the Watchdog can't speak"], "and it is not tried again at each look"
+    caplog.clear()
 
 
 def test_an_end_while_it_begins_waits_for_nothing(make: Callable[..., BusVoice]) -> None:

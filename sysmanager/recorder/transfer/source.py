@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from sysmanager.bus.ending import end_task
 from sysmanager.documents.site_key import SiteKey
 from sysmanager.domain.ids import RecorderId
 from sysmanager.recorder.transfer.hours import Shelf
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 CLOSE_S: Final = 2.0
+AGAIN_S: Final = 10.0
+"""A certificate that could not be made is not tried again before so long, whoever knocks."""
 
 
 class MaterialSource:
@@ -40,6 +44,8 @@ class MaterialSource:
         self._busy = busy
         self._making = threading.Lock()
         self._certified: ssl.SSLContext | None = None
+        self._preparing: asyncio.Task[None] | None = None
+        self._prepared_s = 0.0
         self._listening: asyncio.Server | None = None
         self._answering: web.Server | None = None
         self.address = ""
@@ -64,21 +70,32 @@ class MaterialSource:
         listening, self._listening = self._listening, None
         if listening is not None:
             listening.close()
+        preparing, self._preparing = self._preparing, None
+        if preparing is not None:
+            await end_task(preparing)
         answering, self._answering = self._answering, None
         if answering is not None:
             answering.pre_shutdown()
             await answering.shutdown(CLOSE_S)
 
     def _identify(self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> int | None:
-        """Called in the handshake, before the certificate is sent. Returns the alert that ends it, or None."""
-        certified = self._context()
-        if certified is None:
+        """Called in the handshake, before the certificate is sent. Returns the alert that ends it, or None.
+
+        It is made beside the loop, which must not wait for a disk: who comes before it is there is refused, and comes again.
+        """
+        if self._certified is None:
+            self._prepare_soon()
             return ssl.AlertDescription.ALERT_DESCRIPTION_INTERNAL_ERROR
-        connection.context = certified
+        connection.context = self._certified
         return None
 
-    def _context(self) -> ssl.SSLContext | None:
-        """With its certificate, made when it is asked for first; None if that can't be."""
+    def _prepare_soon(self) -> None:
+        now_s = time.monotonic()
+        if self._listening is not None and (self._preparing is None or (self._preparing.done() and now_s - self._prepared_s >= AGAIN_S)):
+            self._prepared_s = now_s
+            self._preparing = asyncio.get_running_loop().create_task(self.prepare())
+
+    def _context(self) -> None:
         from sysmanager.recorder.transfer.certificates import source_context
 
         with self._making:
@@ -87,7 +104,6 @@ class MaterialSource:
                     self._certified = source_context(self._key, self._recorder, self._folder)
                 except OSError as error:
                     log.warning("material is not served, no certificate can be made", why=error.strerror or str(error))
-            return self._certified
 
     def _connection(self) -> asyncio.Protocol:
         if self._answering is None:
