@@ -44,7 +44,10 @@ async def test_sessions_of_another_loop_end_with_it() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "engine"]
 
 
-async def test_a_start_that_fails_is_raised_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+async def unstarted(monkeypatch: pytest.MonkeyPatch) -> PracticeSite:
+    """One whose start failed, and was raised where it was asked for."""
+
     async def fail(_: SimulatedSite, __: LocalBus) -> None:
         raise RuntimeError("no site today")
 
@@ -52,17 +55,16 @@ async def test_a_start_that_fails_is_raised_where_it_was_asked_for(monkeypatch: 
     site = practice()
     with pytest.raises(RuntimeError, match="no site today"):
         await asyncio.to_thread(site.start)
-    await asyncio.to_thread(site.end)
+    return site
 
 
-async def test_an_end_in_the_moment_between_a_loop_that_closed_and_its_thread_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(_: SimulatedSite, __: LocalBus) -> None:
-        raise RuntimeError("no site today")
+async def test_a_practice_whose_start_failed_can_be_ended(unstarted: PracticeSite) -> None:
+    await asyncio.to_thread(unstarted.end)
+    assert not [thread for thread in threading.enumerate() if thread.name == "engine"]
 
-    monkeypatch.setattr(SimulatedSite, "start", fail)
-    site = practice()
-    with pytest.raises(RuntimeError, match="no site today"):
-        await asyncio.to_thread(site.start)
+
+async def test_an_end_in_the_moment_between_a_loop_that_closed_and_its_thread_is_waited_for(unstarted: PracticeSite) -> None:
+    site = unstarted
     await asyncio.to_thread(site._thread.join)
     over = threading.Event()
 
